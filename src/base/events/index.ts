@@ -1,0 +1,1 @@
+export { createLocalBus, type Bus, type BusMessage } from './bus.ts';

@@ -1,0 +1,262 @@
+/**
+ * The tables. Times are milliseconds since the epoch in 64-bit integers; ids are UUIDs in text; flags are 0 or 1 and
+ * JSON is text, so that both engines hold and compare the same values. Migrations in ./migrations make them.
+ */
+export interface Schema {
+  users: UsersTable;
+  tokens: TokensTable;
+  api_keys: ApiKeysTable;
+  provider_keys: ProviderKeysTable;
+  invites: InvitesTable;
+  settings: SettingsTable;
+  conversations: ConversationsTable;
+  participants: ParticipantsTable;
+  messages: MessagesTable;
+  turns: TurnsTable;
+  turn_log: TurnLogTable;
+  usage: UsageTable;
+  jobs: JobsTable;
+}
+
+export interface UsersTable {
+  id: string;
+  /** As written at registration. */
+  username: string;
+  /** Lower case and NFKC of `username`: unique. */
+  username_key: string;
+  email: string | null;
+  name: string | null;
+  /** argon2id in PHC form; null for the owner until claimed. */
+  password_hash: string | null;
+  role: 'owner' | 'admin' | 'user';
+  /** Tokens issued before this time are refused. */
+  tokens_valid_from: number;
+  /** The last number given to a conversation of this user. */
+  last_conversation_number: number;
+  /** The current conversation in dialects that have only one (friend). */
+  current_conversation_id: string | null;
+  created_at: number;
+  disabled_at: number | null;
+}
+
+/** Sign-in tokens, one row each, so that they can be listed and revoked. */
+export interface TokensTable {
+  /** `jti` of the token. */
+  id: string;
+  user_id: string;
+  /** JSON array of scopes. */
+  scopes: string;
+  /** What the sign-in said of itself (User-Agent, cut to 200 characters). */
+  client: string | null;
+  created_at: number;
+  expires_at: number;
+  revoked_at: number | null;
+}
+
+export interface ApiKeysTable {
+  id: string;
+  user_id: string;
+  name: string;
+  /** The first 12 characters, to tell keys apart. */
+  prefix: string;
+  /** SHA-256 of the whole key, hex: unique. The key is 256 random bits, so a fast hash is enough. */
+  hash: string;
+  scopes: string;
+  created_at: number;
+  last_used_at: number | null;
+  expires_at: number | null;
+  revoked_at: number | null;
+}
+
+/** Keys of users for model services, encrypted with the user and provider as associated data. */
+export interface ProviderKeysTable {
+  user_id: string;
+  provider: string;
+  ciphertext: string;
+  /** The last 4 characters, to show. */
+  hint: string;
+  created_at: number;
+}
+
+export interface InvitesTable {
+  /** SHA-256 of the code, hex. */
+  code_hash: string;
+  created_by: string;
+  role: 'admin' | 'user';
+  created_at: number;
+  expires_at: number;
+  used_by: string | null;
+}
+
+export interface SettingsTable {
+  key: string;
+  value: string;
+}
+
+export interface ConversationsTable {
+  id: string;
+  owner_id: string;
+  /** 1, 2, 3, ... for each owner. */
+  number: number;
+  title: string;
+  /** Who made the title: a model never replaces a person's. */
+  title_source: 'default' | 'first-message' | 'model' | 'user';
+  description: string | null;
+  type: 'DIRECT' | 'GROUP' | 'CHANNEL';
+  model: string | null;
+  persona: string | null;
+  system_prompt: string | null;
+  temperature: number | null;
+  max_tokens: number | null;
+  /** Other sampling settings, JSON. */
+  parameters: string;
+  is_private: number;
+  /** JSON array, or null. */
+  tags: string | null;
+  /** The free label of older forms (ultimate's `user_id`). Never an identity. */
+  label: string | null;
+  /** The dialect that made it. */
+  origin: string;
+  /** The message at the end of the shown path; null while empty. */
+  head_id: string | null;
+  /** `path_hash` of the head, or the hash of the system prompt while empty; null while the head is being answered. */
+  head_hash: string | null;
+  /** The last `seq` given to a message of it. */
+  last_seq: number;
+  created_at: number;
+  last_activity_at: number;
+  archived_at: number | null;
+}
+
+export interface ParticipantsTable {
+  conversation_id: string;
+  user_id: string;
+  role: 'OWNER' | 'ADMIN' | 'MEMBER';
+  can_send_messages: number;
+  can_upload_files: number;
+  message_count: number;
+  joined_at: number;
+  last_read_at: number | null;
+}
+
+export interface MessagesTable {
+  id: string;
+  conversation_id: string;
+  /** The message it follows on its branch; null for the first. */
+  parent_id: string | null;
+  /** 1, 2, 3, ... over all branches of the conversation, in the order of making. */
+  seq: number;
+  /** Messages on the path from the root to this one, itself included. */
+  depth: number;
+  role: 'user' | 'assistant' | 'system' | 'tool';
+  /** The user who wrote it; null for the model's. */
+  sender_id: string | null;
+  content: string;
+  reasoning: string | null;
+  /** Tool calls (assistant) or the answered call (tool), JSON. */
+  tools: string | null;
+  status: 'QUEUED' | 'PROCESSING' | 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
+  reply_to_id: string | null;
+  /** The message that this one replaces on a branch beside it (edit, regenerate, continue). */
+  replaces_id: string | null;
+  /** Whether this is an edit of `replaces_id`. */
+  is_edited: number;
+  /** What the sender attached, JSON object. */
+  metadata: string | null;
+  /** SHA-256 over the parent's hash, role and content, hex: equal paths have equal hashes. Null until the message ended. */
+  path_hash: string | null;
+  /** The model that spoke, as `provider/model`. */
+  model: string | null;
+  tokens_in: number | null;
+  tokens_out: number | null;
+  tokens_reasoning: number | null;
+  tokens_cached: number | null;
+  /** Micro-dollars (1e-6 USD), by the dated price table; null when the price is not known. */
+  cost_micros: number | null;
+  time_to_first_token_ms: number | null;
+  /** From the request to the model to its last event. */
+  duration_ms: number | null;
+  finish_reason: 'stop' | 'length' | 'tool' | 'content_filter' | null;
+  /** Geometric mean of the token probabilities where the model gives them, 0 to 1. */
+  confidence: number | null;
+  error_code: string | null;
+  error_message: string | null;
+  created_at: number;
+  ended_at: number | null;
+}
+
+/** One row for each answer that is waiting or being made; deleted when it has ended. */
+export interface TurnsTable {
+  message_id: string;
+  conversation_id: string;
+  user_id: string;
+  state: 'QUEUED' | 'RUNNING';
+  /** Order among the waiting ones of a conversation. */
+  position: number;
+  /** The instance that holds the lease; null while QUEUED. */
+  owner: string | null;
+  /** Grows by one at each taking of the lease. */
+  epoch: number;
+  /** Database clock; past it the owner is taken for dead. */
+  lease_until: number | null;
+  /** Model, parameters and the text kept from a continued answer, JSON. */
+  request: string;
+  /** Set when someone asked to cancel while another instance runs it. */
+  cancel_requested: number;
+  created_at: number;
+}
+
+export interface TurnLogTable {
+  message_id: string;
+  seq: number;
+  kind: string;
+  body: string;
+  text_offset: number;
+}
+
+/** One row for each call of a model, stored or not. Deleting a conversation keeps it. */
+export interface UsageTable {
+  id: string;
+  user_id: string;
+  api_key_id: string | null;
+  message_id: string | null;
+  dialect: string;
+  kind: 'chat' | 'embedding';
+  model: string;
+  tokens_in: number | null;
+  tokens_out: number | null;
+  cost_micros: number | null;
+  duration_ms: number | null;
+  time_to_first_token_ms: number | null;
+  outcome: 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
+  created_at: number;
+}
+
+export interface JobsTable {
+  id: string;
+  kind: string;
+  user_id: string | null;
+  /** JSON. */
+  payload: string;
+  state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
+  /** Unique while set: a second job of the same key is not made. */
+  dedup_key: string | null;
+  /** Greater runs first. */
+  priority: number;
+  attempts: number;
+  max_attempts: number;
+  /** Not before this time. */
+  run_at: number;
+  owner: string | null;
+  lease_until: number | null;
+  /** 0 to 1; null while not known. */
+  progress: number | null;
+  /** What the handler notes to go on from after a break, and shows, JSON. */
+  note: string | null;
+  result: string | null;
+  error: string | null;
+  cancel_requested: number;
+  created_at: number;
+  ended_at: number | null;
+}
+

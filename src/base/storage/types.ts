@@ -1,0 +1,57 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { Schema } from './schema.ts';
+
+/** The query layer over the schema; both engines take the same queries. */
+export type Queries = Kysely<Schema>;
+export type WriteQueries = Transaction<Schema>;
+
+export type Engine = 'sqlite' | 'postgres';
+
+/**
+ * The database. One query layer and one set of migrations over two engines.
+ *
+ * SQLite: one connection reads, another writes; writes are one after another. Nothing but queries may be awaited
+ * inside `write`, because every other writer waits for it.
+ */
+export interface Storage {
+  readonly engine: Engine;
+  readonly name: string;
+  /** Reads, outside any transaction. On SQLite they see everything committed before they start. */
+  readonly read: Queries;
+  /**
+   * Runs `work` in one transaction: all of it is committed, or, when it throws, none. When this resolves the rows
+   * survive the end of the process. On PostgreSQL serialisation failures and deadlocks are tried again (3 times), so
+   * `work` has no effects but its queries.
+   * @throws {ParleyError} `storage_full`, `storage_unavailable`.
+   */
+  write<Result>(work: (queries: WriteQueries) => Promise<Result>): Promise<Result>;
+  /**
+   * Appends events of running turns: the hot path. All rows given in one call are committed together. A row is written
+   * only while its turn is RUNNING under the epoch it names; the answer says for each row whether it was.
+   * @throws {ParleyError} `storage_full`, `storage_unavailable`; then none of the rows were written.
+   */
+  appendTurnLog(rows: readonly TurnLogRow[]): Promise<boolean[]>;
+  /** Milliseconds since the epoch by the database's clock (leases are compared by it). On SQLite the process's clock. */
+  now(): Promise<number>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Copies the whole database, consistently, while it is in use. SQLite only. @param path a file that does not exist yet */
+  backup(path: string): Promise<void>;
+  /** Reads one row and writes one; what is wrong otherwise, for /health and `doctor`. */
+  check(): Promise<{ ok: true } | { ok: false; problem: string }>;
+}
+
+/** One committed event of a turn. */
+export interface TurnLogRow {
+  messageId: string;
+  /** 1, 2, 3, ... without gaps within one message. */
+  seq: number;
+  /** What the row holds: see `TurnEvent` in core/conversations. */
+  kind: 'start' | 'text' | 'reasoning' | 'tool' | 'usage' | 'end';
+  /** The text for `text` and `reasoning`, JSON for the other kinds. */
+  body: string;
+  /** For `text` and `reasoning`: UTF-16 units of that kind before this row. Otherwise 0. */
+  offset: number;
+  /** The epoch of the lease under which it is written. */
+  epoch: number;
+}

@@ -1,0 +1,145 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+
+/**
+ * Every setting: its variable, type, default and meaning. This is the only file that reads the environment.
+ * `parley doctor --settings` and docs/settings.md print the same table.
+ */
+export const settingTable = {
+  PORT: { type: 'port', default: '8080', meaning: 'Port of the page and of all HTTP and WebSocket dialects' },
+  HOST: { type: 'text', default: '127.0.0.1', meaning: 'Address to bind to; anything but a loopback address switches local trust off' },
+  ALSO_LISTEN: { type: 'ports', default: '', meaning: 'More ports for the same server, such as 8000,4001' },
+  DATA_DIR: { type: 'path', default: '', meaning: 'Folder for the database, secrets and models; default: the place of the platform for application data' },
+  MODELS_DIR: { type: 'path', default: '', meaning: 'Folder with .gguf files; default: models in DATA_DIR' },
+  DATABASE_URL: { type: 'secret', default: '', meaning: 'postgres://... to use PostgreSQL in place of SQLite' },
+  REDIS_URL: { type: 'secret', default: '', meaning: 'Reserved for several instances; not read for anything but local trust yet' },
+  FULL_SYNC: { type: 'flag', default: 'off', meaning: 'Flush the disk at every commit, so that a power cut loses nothing (slower)' },
+  LOG_LEVEL: { type: 'choice', choices: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', meaning: 'What is logged' },
+  DEFAULT_MODEL: { type: 'text', default: '', meaning: 'Model for whoever names none, as provider/model' },
+  OLLAMA_URLS: { type: 'list', default: 'http://127.0.0.1:11434', meaning: 'Ollama instances, separated by commas; `off` for none' },
+  OPENAI_API_KEY: { type: 'secret', default: '', meaning: "The owner's key for OpenAI" },
+  OPENAI_BASE_URL: { type: 'text', default: 'https://api.openai.com/v1', meaning: 'Address of the OpenAI API' },
+  COMPATIBLE_SERVERS: { type: 'list', default: '', meaning: 'OpenAI-compatible servers as name=url, separated by commas' },
+  COMPATIBLE_KEYS: { type: 'secret', default: '', meaning: 'Keys for them as name=key, separated by commas' },
+  SHARE_PROVIDER_KEYS: { type: 'flag', default: 'off', meaning: 'Let every user spend the keys of the environment, not only the owner' },
+  FALLBACK_MODELS: { type: 'list', default: '', meaning: 'Models to ask, in order, when a service is down; the answer names the one that spoke' },
+  LLAMA_THREADS: { type: 'number', default: '0', meaning: 'Threads of the embedded engine; 0 means cores - 1' },
+  LLAMA_SEQUENCES: { type: 'number', default: '4', meaning: 'Conversations the embedded engine answers at the same time' },
+  LLAMA_CONTEXT: { type: 'number', default: '4096', meaning: 'Tokens of context for each of them (less when the model has less)' },
+  LLAMA_GPU: { type: 'choice', choices: ['off', 'auto'], default: 'off', meaning: 'Use a GPU for the embedded engine (needs the parts named in docs/gpu.md)' },
+  MODEL_TIMEOUT: { type: 'number', default: '120', meaning: 'Seconds without a byte from a model service after which the answer fails' },
+  REGISTRATION: { type: 'choice', choices: ['', 'open', 'invite', 'closed'], default: '', meaning: 'Who may register; default: open on loopback, closed elsewhere' },
+  LOCAL_TRUST: { type: 'flag', default: 'on', meaning: 'Let requests without credentials from this machine act as the owner; switch off behind any proxy' },
+  ALLOWED_ORIGINS: { type: 'list', default: '', meaning: 'Origins of other pages that may use this server with credentials' },
+  PUBLIC_URL: { type: 'text', default: '', meaning: 'Address under which people reach this server; switches local trust off' },
+  TRUST_PROXY: { type: 'flag', default: 'off', meaning: 'Believe X-Forwarded-For of a proxy in front; switches local trust off' },
+  TOKEN_LIFETIME: { type: 'number', default: '2592000', meaning: 'Seconds a sign-in lasts' },
+  LIMIT_MESSAGES_PER_HOUR: { type: 'number', default: '500', meaning: 'Chat messages an hour and user' },
+  LIMIT_REQUESTS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Requests a minute and user on the arketic and friend dialects' },
+  LIMIT_COMPLETIONS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Calls a minute and user on /v1' },
+  LIMIT_LOGINS_PER_MINUTE: { type: 'number', default: '10', meaning: 'Sign-ins and registrations a minute and address' },
+  LIMIT_SOCKETS_PER_ADDRESS: { type: 'number', default: '20', meaning: 'Open sockets from one address' },
+  DRAIN_SECONDS: { type: 'number', default: '10', meaning: 'Seconds a stopping server lets answers finish' },
+  OPEN_BROWSER: { type: 'flag', default: 'off', meaning: 'Open the page in a browser at start' },
+} as const satisfies Record<string, SettingRow>;
+
+interface SettingRow {
+  type: 'text' | 'secret' | 'port' | 'ports' | 'path' | 'flag' | 'choice' | 'list' | 'number';
+  choices?: readonly string[];
+  default: string;
+  meaning: string;
+}
+
+export type SettingName = keyof typeof settingTable;
+
+/** The settings, parsed. Units as in the table. */
+export type Config = ReturnType<typeof readConfig>;
+
+/** A setting that cannot be used; the message names it and says what is allowed. */
+export class ConfigError extends Error {}
+
+/**
+ * Reads the settings.
+ * @throws {ConfigError} naming the first setting that cannot be used
+ */
+export function readConfig(environment: Record<string, string | undefined> = process.env) {
+  const text = (name: SettingName): string => (environment[name] ?? settingTable[name].default).trim();
+  const number = (name: SettingName): number => {
+    const value = Number(text(name));
+    if (!Number.isFinite(value) || value < 0) throw new ConfigError(`${name} must be a number of 0 or more, not "${text(name)}".`);
+    return value;
+  };
+  const flag = (name: SettingName): boolean => {
+    const value = text(name).toLowerCase();
+    if (['on', 'true', '1', 'yes'].includes(value)) return true;
+    if (['off', 'false', '0', 'no', ''].includes(value)) return false;
+    throw new ConfigError(`${name} must be on or off, not "${text(name)}".`);
+  };
+  const choice = <Value extends string>(name: SettingName, values: readonly Value[]): Value => {
+    const value = text(name) as Value;
+    if (!values.includes(value)) throw new ConfigError(`${name} must be one of ${values.filter(Boolean).join(', ')}, not "${value}".`);
+    return value;
+  };
+  const list = (name: SettingName): string[] => text(name).split(',').map((item) => item.trim()).filter(Boolean);
+  const port = (name: SettingName, value: string): number => {
+    const parsed = Number(value);
+    if (!Number.isInteger(parsed) || parsed < 0 || parsed > 65535) throw new ConfigError(`${name} must be a port between 0 and 65535, not "${value}".`);
+    return parsed;
+  };
+  const pairs = (name: SettingName): Map<string, string> =>
+    new Map(list(name).map((item) => {
+      const at = item.indexOf('=');
+      if (at < 1) throw new ConfigError(`${name} must be a list of name=value, separated by commas.`);
+      return [item.slice(0, at), item.slice(at + 1)];
+    }));
+
+  const dataDir = text('DATA_DIR') ? absolute(text('DATA_DIR')) : defaultDataDir(environment);
+  const ollama = list('OLLAMA_URLS');
+  return {
+    port: port('PORT', text('PORT')),
+    host: text('HOST'),
+    alsoListen: list('ALSO_LISTEN').map((value) => port('ALSO_LISTEN', value)),
+    dataDir,
+    modelsDir: text('MODELS_DIR') ? absolute(text('MODELS_DIR')) : join(dataDir, 'models'),
+    databaseUrl: text('DATABASE_URL') || null,
+    redisUrl: text('REDIS_URL') || null,
+    fullSync: flag('FULL_SYNC'),
+    logLevel: choice('LOG_LEVEL', settingTable.LOG_LEVEL.choices),
+    defaultModel: text('DEFAULT_MODEL') || null,
+    ollamaUrls: ollama.length === 1 && ollama[0] === 'off' ? [] : ollama,
+    openaiApiKey: text('OPENAI_API_KEY') || null,
+    openaiBaseUrl: text('OPENAI_BASE_URL').replace(/\/+$/, ''),
+    compatibleServers: pairs('COMPATIBLE_SERVERS'),
+    compatibleKeys: pairs('COMPATIBLE_KEYS'),
+    shareProviderKeys: flag('SHARE_PROVIDER_KEYS'),
+    fallbackModels: list('FALLBACK_MODELS'),
+    llama: { threads: number('LLAMA_THREADS'), sequences: number('LLAMA_SEQUENCES'), contextTokens: number('LLAMA_CONTEXT'), gpu: choice('LLAMA_GPU', ['off', 'auto'] as const) },
+    modelTimeoutMs: number('MODEL_TIMEOUT') * 1000,
+    registration: choice('REGISTRATION', ['', 'open', 'invite', 'closed'] as const) || null,
+    localTrust: flag('LOCAL_TRUST'),
+    allowedOrigins: list('ALLOWED_ORIGINS'),
+    publicUrl: text('PUBLIC_URL') || null,
+    trustProxy: flag('TRUST_PROXY'),
+    tokenLifetimeMs: number('TOKEN_LIFETIME') * 1000,
+    limits: {
+      messagesPerHour: number('LIMIT_MESSAGES_PER_HOUR'),
+      requestsPerMinute: number('LIMIT_REQUESTS_PER_MINUTE'),
+      completionsPerMinute: number('LIMIT_COMPLETIONS_PER_MINUTE'),
+      loginsPerMinute: number('LIMIT_LOGINS_PER_MINUTE'),
+      socketsPerAddress: number('LIMIT_SOCKETS_PER_ADDRESS'),
+    },
+    drainMs: number('DRAIN_SECONDS') * 1000,
+    openBrowser: flag('OPEN_BROWSER'),
+  };
+}
+
+function absolute(path: string): string {
+  return isAbsolute(path) ? path : resolve(path);
+}
+
+/** Where this platform keeps application data (XDG on Linux, Library on macOS, LOCALAPPDATA on Windows). */
+function defaultDataDir(environment: Record<string, string | undefined>): string {
+  if (process.platform === 'win32') return join(environment['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'parley');
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'parley');
+  return join(environment['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'parley');
+}

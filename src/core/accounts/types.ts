@@ -1,0 +1,122 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Part } from '../../base/lifecycle.ts';
+
+export type Role = 'owner' | 'admin' | 'user';
+export type Scope = 'read' | 'write' | 'admin' | 'chat' | 'p2p';
+
+/** Who asks. Every repository takes it, and shows and changes only what is this viewer's. */
+export interface Viewer {
+  userId: string;
+  username: string;
+  role: Role;
+  scopes: readonly Scope[];
+  /** How the viewer proved who they are. */
+  via: 'token' | 'cookie' | 'api-key' | 'local-trust' | 'internal';
+  /** Id of the token or the API key; null for local trust. */
+  credentialId: string | null;
+  /** When the credential ends, milliseconds since the epoch; null when it does not. */
+  expiresAt: number | null;
+}
+
+export interface User {
+  id: string;
+  username: string;
+  email: string | null;
+  name: string | null;
+  role: Role;
+  /** False only for an owner row nobody has claimed yet. */
+  claimed: boolean;
+  createdAt: number;
+  disabledAt: number | null;
+}
+
+/** What `authenticate` looks at: a request or an upgrade, before anything of it is believed. */
+export interface Credentials {
+  headers: IncomingHttpHeaders;
+  method: string;
+  /** Token from the query string, on the addresses that document it (`?token=`). */
+  queryToken?: string | null;
+  socket: PeerSocket;
+}
+
+/** The two ends of the connection as the kernel names them. */
+export interface PeerSocket {
+  remoteAddress?: string | undefined;
+  remotePort?: number | undefined;
+  localAddress?: string | undefined;
+  localPort?: number | undefined;
+}
+
+/** What a dialect accepts. */
+export interface AuthenticationPolicy {
+  /** Whether a request without credentials may act as the owner under local trust (DESIGN section 7). */
+  localTrust: boolean;
+  /** Whether the session cookie counts. Unsafe methods by cookie need the CSRF header `x-csrf-token`. */
+  cookie: boolean;
+}
+
+export interface RegistrationRequest {
+  username: string;
+  password: string;
+  email: string | null;
+  name: string | null;
+  /** The set-up code or an invite code. */
+  code?: string | null;
+}
+
+export interface SignIn {
+  user: User;
+  /** JWT for `Authorization: Bearer` and for the session cookie. */
+  token: string;
+  tokenId: string;
+  expiresAt: number;
+}
+
+/** Users, their credentials and what they may. Implemented by `createAccounts`. */
+export interface Accounts extends Part {
+  /**
+   * Who sent this; null when it carries no credentials and none are trusted.
+   * @throws {ParleyError} `unauthorized` for a credential that is not valid (never falls back to local trust),
+   * `csrf_failed`, `origin_refused`.
+   */
+  authenticate(credentials: Credentials, policy: AuthenticationPolicy): Promise<Viewer | null>;
+  /** Whether local trust holds for this request, and, if not, which condition failed (for the log and `doctor`). */
+  localTrust(credentials: Credentials): { trusted: true } | { trusted: false; reason: string };
+  /** Whether the Origin header (when there is one) may talk to us with cookies or local trust. */
+  originAllowed(headers: IncomingHttpHeaders): boolean;
+  /**
+   * Makes an account; the first one claims the owner's row with all its data.
+   * @throws {ParleyError} `username_taken`, `validation_failed`, `registration_closed`, `setup_code_required`, `rate_limited`.
+   */
+  register(request: RegistrationRequest, from: Credentials): Promise<SignIn>;
+  /** @throws {ParleyError} `invalid_credentials` (same body and about the same time for an unknown user), `rate_limited`. */
+  login(username: string, password: string, from: Credentials): Promise<SignIn>;
+  /** A session for a viewer who is already proven (the page under local trust). */
+  signInAs(viewer: Viewer, from: Credentials): Promise<SignIn>;
+  /** Revokes the viewer's token. It is dead everywhere at once, and after a restart. */
+  logout(viewer: Viewer): Promise<void>;
+  /** Tells of every credential that has just been revoked (logout, disabling, demotion, key removal), so that sockets close. */
+  onRevoked(listener: (revoked: { userId: string; credentialId: string | null }) => void): () => void;
+  owner(): Promise<User>;
+  user(id: string): Promise<User | null>;
+  findUser(username: string): Promise<User | null>;
+  /** Newest last. Admin only in the dialects; the CLI uses it directly. */
+  users(): Promise<User[]>;
+  createUser(request: RegistrationRequest & { role: 'admin' | 'user' }): Promise<User>;
+  setRole(userId: string, role: 'admin' | 'user'): Promise<void>;
+  setDisabled(userId: string, disabled: boolean): Promise<void>;
+  /** The whole key is returned once and stored only as a hash. */
+  createApiKey(userId: string, name: string, scopes?: readonly Scope[], expiresAt?: number | null): Promise<{ id: string; key: string; prefix: string }>;
+  apiKeys(userId: string): Promise<{ id: string; name: string; prefix: string; createdAt: number; lastUsedAt: number | null }[]>;
+  revokeApiKey(userId: string, keyId: string): Promise<void>;
+  setProviderKey(userId: string, provider: string, key: string): Promise<void>;
+  removeProviderKey(userId: string, provider: string): Promise<boolean>;
+  /** Masked. */
+  providerKeys(userId: string): Promise<{ provider: string; hint: string; createdAt: number }[]>;
+  /** In clear, for the model registry only; null when none is set. */
+  providerKey(userId: string, provider: string): Promise<string | null>;
+  /** How registration stands, for the page: who may, whether the owner is unclaimed, whether a code is needed. */
+  registration(): Promise<{ mode: 'open' | 'invite' | 'closed'; ownerClaimed: boolean }>;
+  /** The set-up code printed at start while the owner is unclaimed and local trust is off; null otherwise. */
+  setupCode(): string | null;
+}

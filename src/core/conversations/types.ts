@@ -1,0 +1,221 @@
+import type { Part } from '../../base/lifecycle.ts';
+import type { FinishReason, ModelMessage, Sampling, ToolChoiceRequest, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
+import type { Viewer } from '../accounts/index.ts';
+
+/** A conversation as a viewer sees it. */
+export interface Conversation {
+  id: string;
+  ownerId: string;
+  /** 1, 2, 3, ... among the owner's. */
+  number: number;
+  title: string;
+  titleSource: 'default' | 'first-message' | 'model' | 'user';
+  description: string | null;
+  type: 'DIRECT' | 'GROUP' | 'CHANNEL';
+  /** As asked for (`provider/model` or a bare name); null means the default model. */
+  model: string | null;
+  persona: string | null;
+  systemPrompt: string | null;
+  temperature: number | null;
+  maxTokens: number | null;
+  isPrivate: boolean;
+  tags: string[] | null;
+  label: string | null;
+  origin: string;
+  headId: string | null;
+  /** Messages on the shown path. */
+  messageCount: number;
+  participantCount: number;
+  createdAt: number;
+  lastActivityAt: number;
+  archivedAt: number | null;
+}
+
+export type MessageStatus = 'QUEUED' | 'PROCESSING' | 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
+
+/** A message. Figures are measured in one place (./turns) and null where they cannot be known. */
+export interface Message {
+  id: string;
+  conversationId: string;
+  parentId: string | null;
+  /** Order of making over all branches. */
+  seq: number;
+  depth: number;
+  role: 'user' | 'assistant' | 'system' | 'tool';
+  senderId: string | null;
+  /** For an answer in the making: the text committed so far. */
+  content: string;
+  reasoning: string | null;
+  toolCalls: ToolCall[] | null;
+  status: MessageStatus;
+  replyToId: string | null;
+  replacesId: string | null;
+  isEdited: boolean;
+  metadata: Record<string, unknown> | null;
+  /** `provider/model` that spoke (or is speaking). */
+  model: string | null;
+  tokensIn: number | null;
+  tokensOut: number | null;
+  tokensReasoning: number | null;
+  tokensCached: number | null;
+  costMicros: number | null;
+  timeToFirstTokenMs: number | null;
+  durationMs: number | null;
+  finishReason: FinishReason | null;
+  confidence: number | null;
+  error: { code: string; message: string } | null;
+  createdAt: number;
+  endedAt: number | null;
+  /** `seq` of the last committed event of its turn: attach behind it. 0 for messages without a turn log. */
+  lastEventSeq: number;
+  /** Ids of the messages that stand at the same place on other branches, this one included, oldest first. */
+  siblings: string[];
+}
+
+export interface NewConversation {
+  title?: string;
+  description?: string | null;
+  type?: 'DIRECT' | 'GROUP' | 'CHANNEL';
+  model?: string | null;
+  persona?: string | null;
+  systemPrompt?: string | null;
+  temperature?: number | null;
+  maxTokens?: number | null;
+  isPrivate?: boolean;
+  tags?: string[] | null;
+  label?: string | null;
+  /** The dialect that makes it. */
+  origin: string;
+}
+
+export type ConversationChanges = Partial<Pick<NewConversation, 'title' | 'description' | 'model' | 'persona' | 'systemPrompt' | 'temperature' | 'maxTokens' | 'isPrivate' | 'tags'>>;
+
+export interface Page {
+  /** Most rows, 1 to 1000. */
+  limit: number;
+  /** Rows to skip from the newest. */
+  offset: number;
+}
+
+export interface Participant {
+  userId: string;
+  username: string;
+  role: 'OWNER' | 'ADMIN' | 'MEMBER';
+  canSendMessages: boolean;
+  canUploadFiles: boolean;
+  messageCount: number;
+  joinedAt: number;
+  lastReadAt: number | null;
+}
+
+/** A message to send. */
+export interface Outgoing {
+  content: string;
+  metadata?: Record<string, unknown> | null;
+  replyToId?: string | null;
+  /** Whether a model answers it. Default true. */
+  answer?: boolean;
+  /** Overrides the conversation's model for this answer. */
+  model?: string | null;
+  sampling?: Sampling;
+  tools?: ToolDefinition[];
+  toolChoice?: ToolChoiceRequest;
+  /** Says who pays and where it came from in the usage rows. */
+  dialect: string;
+  /** A second send with the same key (per viewer and conversation, 24 h) answers with the first one's messages. */
+  idempotencyKey?: string | null;
+  /** Dialects that the built-in responder does not speak set this; then `no_model` is thrown instead. Default false. */
+  refuseBuiltin?: boolean;
+}
+
+/** What a turn tells. `seq` is 1, 2, 3, ... without gaps within one message; every event is committed before it is seen. */
+export type TurnEvent = { seq: number } & (
+  | { kind: 'start'; model: string }
+  /** `offset`: UTF-16 units of this kind before it. Never cuts a surrogate pair. */
+  | { kind: 'text'; text: string; offset: number }
+  | { kind: 'reasoning'; text: string; offset: number }
+  | { kind: 'tool'; index: number; id?: string; name?: string; arguments: string }
+  | { kind: 'usage'; usage: Usage }
+  /** The last event. `message` is the stored message as it ended. */
+  | { kind: 'end'; status: Exclude<MessageStatus, 'QUEUED' | 'PROCESSING'>; finishReason: FinishReason | null; error: { code: string; message: string } | null }
+);
+
+export interface Sent {
+  userMessage: Message;
+  /** The answer in the making (QUEUED or PROCESSING); null when no answer was asked for. */
+  answer: Message | null;
+}
+
+/** Conversations and their messages. Implemented in ./repository.ts and ./service.ts. */
+export interface Conversations extends Part {
+  create(viewer: Viewer, fields: NewConversation): Promise<Conversation>;
+  /** Newest activity first. */
+  list(viewer: Viewer, page: Page): Promise<Conversation[]>;
+  /** @throws {ParleyError} `not_found` when it does not exist or is archived, `forbidden` when the viewer takes no part. */
+  get(viewer: Viewer, conversationId: string): Promise<Conversation>;
+  change(viewer: Viewer, conversationId: string, changes: ConversationChanges): Promise<Conversation>;
+  /** Deletes it with all messages and running turns (which are cancelled first). Usage rows stay. */
+  delete(viewer: Viewer, conversationId: string): Promise<void>;
+  /** One page of the shown path, oldest first inside the page, counted from the newest. */
+  messages(viewer: Viewer, conversationId: string, page: Page): Promise<Message[]>;
+  message(viewer: Viewer, messageId: string): Promise<Message>;
+  participants(viewer: Viewer, conversationId: string): Promise<Participant[]>;
+  /** Tells the others of this conversation that the viewer is typing. Returns the time that was told. */
+  typing(viewer: Viewer, conversationId: string): Promise<number>;
+  /** Shows the branch that goes through this message (down to its newest leaf). Refused with `conflict` while a turn runs. */
+  selectBranch(viewer: Viewer, messageId: string): Promise<Conversation>;
+  /** The conversation of this viewer whose shown path equals `history`, if there is one (OpenAI dialect, `store`). */
+  findByHistory(viewer: Viewer, history: ModelMessage[]): Promise<Conversation | null>;
+  /** Makes a conversation that holds `history` already, answered messages included. */
+  createFromHistory(viewer: Viewer, fields: NewConversation, history: ModelMessage[]): Promise<Conversation>;
+  /** Calls `receive` for what happens in a conversation, until the returned function is called. Permission is checked first. */
+  watch(viewer: Viewer, conversationId: string, receive: (event: ConversationEvent) => void): Promise<() => void>;
+
+  /**
+   * Stores the message and, unless `answer` is false, begins the answer: PROCESSING, or QUEUED behind the turns that
+   * run already (at most 8, then `queue_full`). When this resolves, both are committed.
+   * @throws {ParleyError} `empty_message`, `forbidden`, `not_found`, `queue_full`, `model_not_found`, `no_api_key`, `no_model`, `rate_limited`.
+   */
+  send(viewer: Viewer, conversationId: string, message: Outgoing): Promise<Sent>;
+  /** Answers the same message once more, on a sibling branch. */
+  regenerate(viewer: Viewer, messageId: string, options: Pick<Outgoing, 'model' | 'sampling' | 'dialect'>): Promise<Message>;
+  /** Replaces a user's own message by a sibling (is_edited) and answers that one. */
+  edit(viewer: Viewer, messageId: string, content: string, options: Pick<Outgoing, 'model' | 'sampling' | 'dialect'>): Promise<Sent>;
+  /** Goes on with an answer that was CANCELLED, INTERRUPTED, FAILED or cut by length: a sibling that begins with its text. */
+  continue(viewer: Viewer, messageId: string, options: Pick<Outgoing, 'model' | 'sampling' | 'dialect'>): Promise<Message>;
+  /** Cancels a waiting or running answer; resolves when it has ended. An ended one is returned as it is. */
+  cancel(viewer: Viewer, messageId: string): Promise<Message>;
+  /**
+   * Everything of a turn behind `afterSeq`, in batches, up to and including `end`: no gap, no repeat, also long after
+   * it ended (ended turns answer from the stored message). Slow readers get fewer, larger pieces.
+   */
+  attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal): AsyncIterable<TurnEvent[]>;
+  /** A call that is not kept (OpenAI dialect without `store`): only its usage row is. Ends like `Models.reply`. */
+  answerUnstored(viewer: Viewer, request: UnstoredRequest, signal: AbortSignal): Promise<UnstoredReply>;
+}
+
+export interface UnstoredRequest extends Sampling {
+  model: string | null;
+  messages: ModelMessage[];
+  tools?: ToolDefinition[];
+  toolChoice?: ToolChoiceRequest;
+  dialect: string;
+}
+
+export interface UnstoredReply {
+  /** `provider/model` that answers. */
+  model: string;
+  events: AsyncIterable<import('../models/index.ts').ReplyEvent[]>;
+}
+
+/** What happens in a conversation, for those who watch it. Carries what a socket needs to show; texts of running turns come by `attach`. */
+export type ConversationEvent =
+  | { type: 'message'; message: Message }
+  /** A turn has begun to run (or waits, see status): attach to it. */
+  | { type: 'turn'; message: Message }
+  /** A turn has ended; the message is as stored. */
+  | { type: 'turn_ended'; message: Message }
+  | { type: 'typing'; userId: string; username: string; at: number }
+  | { type: 'branch_changed'; headId: string | null }
+  | { type: 'changed'; conversation: Conversation }
+  | { type: 'deleted' };

@@ -1,0 +1,62 @@
+import type { Part } from '../../base/lifecycle.ts';
+import type { EmbedResult, ModelInfo, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
+
+/** For whom a model is called: decides whose provider keys are used. */
+export interface Caller {
+  userId: string;
+  role: 'owner' | 'admin' | 'user';
+}
+
+/** Which model will be asked. Made by `resolve`, from a name out of a request or a conversation. */
+export interface Target {
+  /** `provider/model`: what the answer names. */
+  id: string;
+  provider: string;
+  model: string;
+  contextLength: number | null;
+  /** `builtin` answers only in `/v1`, arketic and the page; other dialects answer 503 `no_model` instead. */
+  isBuiltin: boolean;
+}
+
+/**
+ * Everything the rest of Parley knows of models: one registry over all providers, with keys, routing, breakers,
+ * retries and prices. Implemented by `createModels` in ./registry.ts.
+ */
+export interface Models extends Part {
+  /** Models this caller can use now. Providers that do not answer in time are left out (see `providers`). */
+  list(caller: Caller): Promise<ModelInfo[]>;
+  /**
+   * The target for a name: `provider/model`, or a bare name as the documents use them (`gpt-4o`, `llama2`), by the
+   * rule in docs/models.md, never silently something else; null means the default model.
+   * @throws {ParleyError} `model_not_found` (its message lists what there is), `no_api_key`, `no_model`.
+   */
+  resolve(name: string | null, caller: Caller): Promise<Target>;
+  /**
+   * Asks the target. Service faults are tried again with growing pauses only while nothing was yielded; the breaker of
+   * the provider counts them. Ends with `finish` or `error`, never throws.
+   */
+  reply(target: Target, request: Omit<ModelRequest, 'model'>, caller: Caller, signal: AbortSignal): AsyncIterable<ReplyEvent[]>;
+  /** @throws {ParleyError} what went wrong, as ReplyError.code. */
+  embed(target: Target, texts: string[], caller: Caller, signal: AbortSignal, dimensions?: number): Promise<EmbedResult>;
+  /**
+   * Tokens of a text for the target: by its own tokenizer, else by a byte-pair tokenizer, an upper estimate.
+   * `exact` says which.
+   */
+  countTokens(target: Target, text: string): Promise<{ tokens: number; exact: boolean }>;
+  /** Micro-dollars for a call, by the dated price table; null when the price is not known; 0 for local models. */
+  cost(target: Target, tokensIn: number, tokensOut: number, tokensCached?: number): number | null;
+  /** Every provider with its state, its breaker and what it offers: the set-up page, `doctor`, /health. */
+  providers(caller: Caller): Promise<(ProviderState & { id: string; kind: string; location: string; needsKey: boolean; breaker: BreakerState; models: ModelInfo[] })[]>;
+}
+
+/** State of a circuit breaker: CLOSED lets calls through, OPEN refuses, HALF_OPEN lets one trial through. */
+export interface BreakerState {
+  state: 'CLOSED' | 'OPEN' | 'HALF_OPEN';
+  /** Consecutive service faults. */
+  failures: number;
+  threshold: number;
+  /** Milliseconds the breaker stays open before the trial. */
+  openMs: number;
+  /** Milliseconds since the epoch; null when there was none. */
+  lastFailureAt: number | null;
+}

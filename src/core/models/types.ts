@@ -1,0 +1,172 @@
+import type { ErrorCode } from '../../base/errors.ts';
+
+/** One message as models see it. */
+export interface ModelMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool';
+  content: string;
+  /** Tool calls the assistant made in this message. */
+  toolCalls?: ToolCall[];
+  /** For role `tool`: which call this answers. */
+  toolCallId?: string;
+}
+
+export interface ToolCall {
+  id: string;
+  name: string;
+  /** JSON text of the arguments, as the model wrote it. */
+  arguments: string;
+}
+
+/** A tool offered to the model. `parameters` is a JSON Schema. */
+export interface ToolDefinition {
+  name: string;
+  description?: string;
+  parameters: Record<string, unknown>;
+}
+
+/** Sampling settings; what is undefined is left to the model. */
+export interface Sampling {
+  temperature?: number;
+  topP?: number;
+  /** Most tokens to make, reasoning included. */
+  maxTokens?: number;
+  stop?: string[];
+  seed?: number;
+  frequencyPenalty?: number;
+  presencePenalty?: number;
+}
+
+/** One question to a model. */
+export interface ModelRequest extends Sampling {
+  /** The provider's own name of the model, without our `provider/` in front. */
+  model: string;
+  messages: ModelMessage[];
+  tools?: ToolDefinition[];
+  /** As in the OpenAI API. */
+  toolChoice?: ToolChoiceRequest;
+  /**
+   * Text the answer already begins with: the model goes on behind it (continue after an interruption). Providers
+   * without a way to prefill send it as a last assistant message and an instruction to go on.
+   */
+  prefill?: string;
+}
+
+/** Tokens as the model counts them; undefined where it does not say and they cannot be counted. */
+export interface Usage {
+  tokensIn?: number;
+  tokensOut?: number;
+  /** Part of `tokensOut` spent on reasoning. */
+  tokensReasoning?: number;
+  /** Part of `tokensIn` read from the service's prompt cache. */
+  tokensCached?: number;
+}
+
+export type FinishReason = 'stop' | 'length' | 'tool' | 'content_filter';
+
+/**
+ * One reply, in order. It ends with exactly one `finish` or `error`; after the first event nothing is thrown.
+ * `usage` may come any number of times before the end; the last one counts.
+ */
+export type ReplyEvent =
+  | { type: 'text'; text: string }
+  | { type: 'reasoning'; text: string }
+  /** A piece of a tool call. `id` and `name` come with its first piece; `arguments` pieces add up to JSON text. */
+  | { type: 'tool'; index: number; id?: string; name?: string; arguments: string }
+  /** The model's own name of itself, when it says one. */
+  | { type: 'model'; model: string }
+  | { type: 'usage'; usage: Usage }
+  /** Log-probabilities of the tokens of the text, natural logarithm, where the model gives them. */
+  | { type: 'logprobs'; values: number[] }
+  | { type: 'finish'; reason: FinishReason }
+  | { type: 'error'; error: ReplyError };
+
+/** Why a reply failed. */
+export interface ReplyError {
+  code: Extract<ErrorCode,
+    | 'no_api_key' | 'invalid_api_key' | 'quota_exceeded' | 'rate_limited' | 'model_not_found' | 'context_overflow'
+    | 'invalid_request' | 'provider_unavailable' | 'provider_error' | 'provider_timeout' | 'cancelled'
+    | 'unsupported_value' | 'internal'>;
+  /** For a person: what happened and what to do. Names no secret. */
+  message: string;
+  /** As asked by the service (Retry-After). */
+  retryAfterMs?: number;
+  /** HTTP status of the service's answer, where there was one. */
+  status?: number;
+  /** Whether the service (not the user's key or request) is at fault: counts for the breaker, may be tried again. */
+  serviceFault: boolean;
+}
+
+/** A model that can be asked. */
+export interface ModelInfo {
+  /** `provider/model`. */
+  id: string;
+  provider: string;
+  /** The provider's own name. */
+  model: string;
+  /** For a person. */
+  label: string;
+  kinds: ('chat' | 'embedding')[];
+  /** Runs on this machine, or leaves it. */
+  location: 'local' | 'remote';
+  /** Tokens; null when not known. */
+  contextLength: number | null;
+  /** File size for local files; null otherwise. */
+  sizeBytes: number | null;
+  /** Milliseconds since the epoch; null when not known. */
+  createdAt: number | null;
+}
+
+/** What a call carries besides the request. */
+export interface CallOptions {
+  /** Aborting ends the call at the service within a second; the stream then ends with error `cancelled`. */
+  signal: AbortSignal;
+  /** The key to use; null for services without keys. */
+  apiKey: string | null;
+}
+
+/**
+ * Someone who can answer. All providers have the same file set and pass the suite in ./providers/provider-suite.ts.
+ * `stream` yields batches: all events of one network read together, never an empty batch.
+ */
+export interface ModelProvider {
+  /** First part of the model ids: `openai`, `ollama`, `llama`, `builtin`, or the configured name of a compatible server. */
+  readonly id: string;
+  readonly kind: 'llama' | 'ollama' | 'openai' | 'openai-compatible' | 'builtin';
+  readonly location: 'local' | 'remote';
+  /** Whether calls need an API key. */
+  readonly needsKey: boolean;
+  start?(): Promise<void>;
+  stop?(): Promise<void>;
+  /** The models at hand now. Rejects with a ParleyError (provider_unavailable, invalid_api_key) when they cannot be listed. */
+  models(options: CallOptions): Promise<ModelInfo[]>;
+  stream(request: ModelRequest, options: CallOptions): AsyncIterable<ReplyEvent[]>;
+  embed?(request: EmbedRequest, options: CallOptions): Promise<EmbedResult>;
+  /** Tokens of a text by the model's own tokenizer; null where there is none. */
+  countTokens?(model: string, text: string): Promise<number | null>;
+  /** State for the set-up page and `doctor`. */
+  state(options: CallOptions): Promise<ProviderState>;
+}
+
+export interface EmbedRequest {
+  model: string;
+  texts: string[];
+  /** Width asked for, where the model lets one choose. */
+  dimensions?: number;
+}
+
+export interface EmbedResult {
+  /** One for each text, in order. */
+  vectors: Float32Array[];
+  tokensIn: number | null;
+}
+
+export interface ProviderState {
+  state: 'ready' | 'absent' | 'needs-key' | 'error';
+  /** One sentence for a person: what was found, or what is missing. */
+  detail: string;
+  /** How to add it: a sentence or a command; empty when ready. */
+  howToAdd: string;
+}
+
+/** Whether and which tool must be called, as in the OpenAI API. */
+export type ToolChoiceRequest = 'auto' | 'none' | 'required' | { name: string };
