@@ -26,6 +26,12 @@ export interface Storage {
    */
   write<Result>(work: (queries: WriteQueries) => Promise<Result>): Promise<Result>;
   /**
+   * Runs `effect` once the transaction of `queries` is committed, before `write` resolves; never when it is rolled
+   * back. For hints to others (wake-ups, bus messages): what it throws is logged and changes nothing.
+   * @param queries what `write` gave to its work
+   */
+  afterCommit(queries: WriteQueries, effect: () => void): void;
+  /**
    * Appends events of running turns: the hot path. All rows given in one call are committed together. A row is written
    * only while its turn is RUNNING under the epoch it names; the answer says for each row whether it was.
    * @throws {ParleyError} `storage_full`, `storage_unavailable`; then none of the rows were written.

@@ -1,0 +1,47 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { ParleyError } from '../../errors.ts';
+import { sqliteCode, translateSqliteError, translateSystemError } from './errors.ts';
+
+/** Milliseconds to wait for a process that is just ending. */
+const waitMs = 500;
+
+const busy = 5;
+
+/** Makes the data folder, for its owner only, where it does not exist yet. @throws {ParleyError} `storage_unavailable`, `storage_full`. */
+export function makeDataFolder(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw translateSystemError(error, dataDir);
+  }
+}
+
+/**
+ * Makes sure that one process at a time runs on a data folder. The lock is SQLite's own exclusive lock on a file of its
+ * own: the operating system takes it back when the process ends, however it ends, so there is nothing to clean up.
+ * @returns a function that gives the lock back
+ * @throws {ParleyError} `conflict` when another process holds it, `storage_unavailable`, `storage_full`.
+ */
+export function lockDataFolder(dataDir: string): () => void {
+  makeDataFolder(dataDir);
+  const path = join(dataDir, 'parley.lock');
+  let database: DatabaseSync | null = null;
+  try {
+    database = new DatabaseSync(path, { timeout: waitMs });
+    database.exec('pragma locking_mode = exclusive; begin exclusive');
+    chmodSync(path, 0o600);
+  } catch (error) {
+    database?.close();
+    const code = sqliteCode(error);
+    if (code !== null && (code & 0xff) === busy) {
+      throw new ParleyError('conflict', { message: `Another Parley uses the data folder ${dataDir}. Stop it first, or set DATA_DIR to another folder.`, cause: error });
+    }
+    throw translateSqliteError(error, dataDir);
+  }
+  const held = database;
+  return () => {
+    if (held.isOpen) held.close();
+  };
+}
