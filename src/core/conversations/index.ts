@@ -1,1 +1,4 @@
 export type * from './types.ts';
+export type { ContextReport, ContextSource, ContextTurn, TokenBudget } from './context.ts';
+export type { ConversationNeeds } from './parts.ts';
+export { createConversations } from './service.ts';

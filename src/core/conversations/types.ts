@@ -66,7 +66,7 @@ export interface Message {
   error: { code: string; message: string } | null;
   createdAt: number;
   endedAt: number | null;
-  /** `seq` of the last committed event of its turn: attach behind it. 0 for messages without a turn log. */
+  /** While it is QUEUED or PROCESSING: `seq` of the last event that `content` holds: attach behind it. Otherwise 0. */
   lastEventSeq: number;
   /** Ids of the messages that stand at the same place on other branches, this one included, oldest first. */
   siblings: string[];
@@ -122,10 +122,15 @@ export interface Outgoing {
   toolChoice?: ToolChoiceRequest;
   /** Says who pays and where it came from in the usage rows. */
   dialect: string;
-  /** A second send with the same key (per viewer and conversation, 24 h) answers with the first one's messages. */
+  /** A second send with the same key (per viewer and conversation) answers with the first one's messages. */
   idempotencyKey?: string | null;
-  /** Dialects that the built-in responder does not speak set this; then `no_model` is thrown instead. Default false. */
+  /** Dialects that the built-in responder does not speak set this; then the model counts as missing. Default false. */
   refuseBuiltin?: boolean;
+  /**
+   * What happens when the model cannot be asked at all (`model_not_found`, `no_api_key`, `no_model`): `fail` stores the
+   * message and an answer that has FAILED with that code, so that nothing typed is lost; `throw` stores nothing. Default `fail`.
+   */
+  withoutModel?: 'fail' | 'throw';
 }
 
 /** What a turn tells. `seq` is 1, 2, 3, ... without gaps within one message; every event is committed before it is seen. */
@@ -164,10 +169,12 @@ export interface Conversations extends Part {
   typing(viewer: Viewer, conversationId: string): Promise<number>;
   /** Shows the branch that goes through this message (down to its newest leaf). Refused with `conflict` while a turn runs. */
   selectBranch(viewer: Viewer, messageId: string): Promise<Conversation>;
-  /** The conversation of this viewer whose shown path equals `history`, if there is one (OpenAI dialect, `store`). */
-  findByHistory(viewer: Viewer, history: ModelMessage[]): Promise<Conversation | null>;
-  /** Makes a conversation that holds `history` already, answered messages included. */
-  createFromHistory(viewer: Viewer, fields: NewConversation, history: ModelMessage[]): Promise<Conversation>;
+  /**
+   * Sends into the viewer's conversation whose shown path equals `history` (roles and texts, system prompt included);
+   * when there is none, into a new one that holds `history` already. One transaction, so that two equal requests at
+   * the same time never end in one conversation (OpenAI dialect, `store`).
+   */
+  sendWithHistory(viewer: Viewer, fields: NewConversation, history: ModelMessage[], message: Outgoing): Promise<Sent & { conversationId: string }>;
   /** Calls `receive` for what happens in a conversation, until the returned function is called. Permission is checked first. */
   watch(viewer: Viewer, conversationId: string, receive: (event: ConversationEvent) => void): Promise<() => void>;
 
@@ -187,7 +194,8 @@ export interface Conversations extends Part {
   cancel(viewer: Viewer, messageId: string): Promise<Message>;
   /**
    * Everything of a turn behind `afterSeq`, in batches, up to and including `end`: no gap, no repeat, also long after
-   * it ended (ended turns answer from the stored message). Slow readers get fewer, larger pieces.
+   * it ended. (A day after its end the events are folded into one: who attaches in the middle then gets the whole text
+   * once more, at offset 0.) Slow readers get fewer, larger pieces.
    */
   attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal): AsyncIterable<TurnEvent[]>;
   /** A call that is not kept (OpenAI dialect without `store`): only its usage row is. Ends like `Models.reply`. */

@@ -1,0 +1,73 @@
+import { ParleyError } from '../../base/errors.ts';
+import { isId } from '../../base/ids.ts';
+import type { MessagesTable, Queries, Storage, WriteQueries } from '../../base/storage/index.ts';
+import type { Viewer } from '../accounts/index.ts';
+import type { ConversationRow } from './rows.ts';
+
+/** What a viewer may do in a conversation. */
+export type Permission = 'read' | 'write' | 'manage';
+
+/** A conversation row with the viewer's part in it. */
+export type AccessRow = ConversationRow & { head_hash: string | null; viewer_role: string | null; viewer_can_send: number | null };
+
+/**
+ * The one door to a conversation: everything that touches one comes through here.
+ * @throws {ParleyError} `not_found` when it does not exist or is archived, `forbidden` when the viewer takes no part in
+ * it or may not do this.
+ */
+export async function openConversation(queries: Queries | WriteQueries, viewer: Viewer, conversationId: string, permission: Permission): Promise<AccessRow> {
+  const row = isId(conversationId)
+    ? await conversationRows(queries, viewer.userId).where('conversations.id', '=', conversationId).executeTakeFirst()
+    : undefined;
+  if (!row || row.archived_at !== null) throw new ParleyError('not_found', { message: 'Chat not found' });
+  if (row.viewer_role === null) throw new ParleyError('forbidden', { message: 'Access denied to this chat' });
+  if (permission === 'write' && row.viewer_can_send !== 1) throw new ParleyError('forbidden', { message: 'Cannot send messages to this chat' });
+  if (permission === 'manage' && row.viewer_role !== 'OWNER') throw new ParleyError('forbidden', { message: 'Only the owner of this chat can do this' });
+  return row;
+}
+
+/** Conversations with their counts and the part this user has in each. */
+export function conversationRows(queries: Queries | WriteQueries, userId: string) {
+  return queries
+    .selectFrom('conversations')
+    .leftJoin('participants as own', (join) => join.onRef('own.conversation_id', '=', 'conversations.id').on('own.user_id', '=', userId))
+    .leftJoin('messages as head', 'head.id', 'conversations.head_id')
+    .selectAll('conversations')
+    .select((builder) => [
+      'own.role as viewer_role',
+      'own.can_send_messages as viewer_can_send',
+      'head.depth as head_depth',
+      builder
+        .selectFrom('participants')
+        .select(builder.fn.countAll<number>().as('count'))
+        .whereRef('participants.conversation_id', '=', 'conversations.id')
+        .as('participant_count'),
+    ])
+    .$castTo<AccessRow>();
+}
+
+/**
+ * A message and the conversation it stands in.
+ * @throws {ParleyError} as `openConversation`; an unknown message is `not_found`.
+ */
+export async function openMessage(
+  queries: Queries | WriteQueries,
+  viewer: Viewer,
+  messageId: string,
+  permission: Permission,
+): Promise<{ message: MessagesTable; conversation: AccessRow }> {
+  const message = isId(messageId)
+    ? await queries.selectFrom('messages').selectAll().where('id', '=', messageId).executeTakeFirst()
+    : undefined;
+  if (!message) throw new ParleyError('not_found', { message: 'Message not found' });
+  return { message, conversation: await openConversation(queries, viewer, message.conversation_id, permission) };
+}
+
+/**
+ * Makes writers of one conversation wait for each other until their transactions end, so that its head and its queue
+ * are read and moved as one. SQLite has one writer anyway.
+ */
+export async function lockConversation(storage: Pick<Storage, 'engine'>, queries: WriteQueries, conversationId: string): Promise<void> {
+  if (storage.engine === 'sqlite' || !isId(conversationId)) return;
+  await queries.selectFrom('conversations').select('id').where('id', '=', conversationId).forUpdate().execute();
+}

@@ -1,0 +1,169 @@
+import { ParleyError } from '../../base/errors.ts';
+import type { MessagesTable, Storage } from '../../base/storage/index.ts';
+import type { ModelMessage, Models, Target, ToolCall } from '../models/index.ts';
+import { pathRows } from './path.ts';
+
+/** Tokens for the answer when nobody set a bound. */
+const answerReserve = 1024;
+/** Context taken for a model that does not say how long its own is. */
+const assumedContext = 8192;
+/** Tokens of the form around one message (role marks and the like), an upper estimate. */
+const messageOverhead = 8;
+/** Messages read from the database at a time. */
+const historyChunk = 200;
+/** Most messages of a history, however short they are. */
+const mostMessages = 4000;
+
+/** The turn for which context is gathered. */
+export interface ContextTurn {
+  conversationId: string;
+  /** The message to answer; the history ends with it. */
+  questionId: string;
+  systemPrompt: string | null;
+  persona: string | null;
+  target: Target;
+  /** Most tokens of the answer, when set. */
+  maxTokens: number | undefined;
+  /** Text that the answer begins with already. */
+  prefill: string;
+}
+
+/** What a source added, to show where an answer came from. */
+export interface ContextReport {
+  source: string;
+  /** Messages it added. */
+  messages: number;
+  /** Messages it had to leave out, because they did not fit. */
+  leftOut: number;
+}
+
+/**
+ * One kind of context. Sources are asked in order and share one budget of tokens; those in front have the first claim.
+ * Features add theirs (memory, knowledge) between the instructions and the history.
+ */
+export interface ContextSource {
+  readonly name: string;
+  gather(turn: ContextTurn, budget: TokenBudget): Promise<{ messages: ModelMessage[]; leftOut: number }>;
+}
+
+/** Counts tokens down. */
+export interface TokenBudget {
+  /** Takes the tokens of this message from the budget, if they fit; says whether they did. */
+  take(message: ModelMessage): Promise<boolean>;
+}
+
+/** The context for a turn, in the order in which a model reads it. */
+export async function gatherContext(
+  turn: ContextTurn,
+  sources: readonly ContextSource[],
+  models: Models,
+): Promise<{ messages: ModelMessage[]; reports: ContextReport[] }> {
+  const context = turn.target.contextLength ?? assumedContext;
+  const reserve = Math.min(turn.maxTokens ?? answerReserve, Math.floor(context / 2));
+  const budget = tokenBudget(turn.target, models, context - reserve);
+  if (turn.prefill) await budget.take({ role: 'assistant', content: turn.prefill });
+  const messages: ModelMessage[] = [];
+  const reports: ContextReport[] = [];
+  for (const source of sources) {
+    const added = await source.gather(turn, budget);
+    messages.push(...added.messages);
+    reports.push({ source: source.name, messages: added.messages.length, leftOut: added.leftOut });
+  }
+  return { messages, reports };
+}
+
+/**
+ * A byte-pair tokenizer never makes more tokens than there are bytes, and a UTF-16 unit is at most three bytes. As long
+ * as the sum of these bounds fits, nothing has to be counted, and short conversations, which is most of them, cost
+ * nothing. Only when it does not are the messages counted, those taken before included.
+ */
+function tokenBudget(target: Target, models: Models, tokens: number): TokenBudget {
+  let used = 0;
+  let uncounted: { text: string; bound: number }[] = [];
+
+  async function count(): Promise<void> {
+    for (const { text, bound } of uncounted) {
+      used += (await models.countTokens(target, text)).tokens + messageOverhead - bound;
+    }
+    uncounted = [];
+  }
+
+  return {
+    async take(message) {
+      const text = message.toolCalls ? message.content + JSON.stringify(message.toolCalls) : message.content;
+      const bound = text.length * 3 + messageOverhead;
+      if (used + bound > tokens && uncounted.length > 0) await count();
+      if (used + bound <= tokens) {
+        used += bound;
+        uncounted.push({ text, bound });
+        return true;
+      }
+      const exact = (await models.countTokens(target, text)).tokens + messageOverhead;
+      if (used + exact > tokens) return false;
+      used += exact;
+      return true;
+    },
+  };
+}
+
+/** The conversation's system prompt and persona. */
+export const instructions: ContextSource = {
+  name: 'instructions',
+  async gather(turn, budget) {
+    const parts = [turn.persona ? `You are ${turn.persona}.` : '', turn.systemPrompt ?? ''].filter(Boolean);
+    if (parts.length === 0) return { messages: [], leftOut: 0 };
+    const message: ModelMessage = { role: 'system', content: parts.join('\n\n') };
+    if (!(await budget.take(message))) throw overflow('The system prompt', turn.target);
+    return { messages: [message], leftOut: 0 };
+  },
+};
+
+/** The path up to the question: the newest messages that fit; the oldest are left out first. */
+export function history(storage: Storage): ContextSource {
+  return {
+    name: 'history',
+    async gather(turn, budget) {
+      const kept: ModelMessage[] = [];
+      for (let offset = 0; offset < mostMessages; offset += historyChunk) {
+        const rows = await pathRows(storage.read, turn.questionId, historyChunk, offset);
+        for (const row of rows) {
+          const message = toModelMessage(row);
+          if (!message) continue;
+          if (await budget.take(message)) {
+            kept.push(message);
+            continue;
+          }
+          if (kept.length === 0) throw overflow('The message', turn.target);
+          return { messages: dropOrphans(kept.reverse()), leftOut: row.depth };
+        }
+        if (rows.length < historyChunk) break;
+      }
+      return { messages: kept.reverse(), leftOut: 0 };
+    },
+  };
+}
+
+/** Answers to tool calls whose call was left out mean nothing to a model, and services refuse them. */
+function dropOrphans(messages: ModelMessage[]): ModelMessage[] {
+  let first = 0;
+  while (messages[first]?.role === 'tool') first += 1;
+  return messages.slice(first);
+}
+
+/** A stored message as the model sees it; null for answers that failed before they said anything. */
+function toModelMessage(row: MessagesTable): ModelMessage | null {
+  if (row.role === 'assistant' && row.content === '' && row.tools === null) return null;
+  const message: ModelMessage = { role: row.role, content: row.content };
+  if (row.tools !== null) {
+    const tools = JSON.parse(row.tools) as ToolCall[] | { toolCallId: string };
+    if (Array.isArray(tools)) message.toolCalls = tools;
+    else message.toolCallId = tools.toolCallId;
+  }
+  return message;
+}
+
+function overflow(what: string, target: Target): ParleyError {
+  return new ParleyError('context_overflow', {
+    message: `${what} does not fit into the context of ${target.id} (${target.contextLength ?? assumedContext} tokens, a part of them kept for the answer). Shorten it or choose a model with a longer context.`,
+  });
+}

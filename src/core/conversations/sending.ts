@@ -1,0 +1,208 @@
+import { ParleyError } from '../../base/errors.ts';
+import { newId } from '../../base/ids.ts';
+import type { MessagesTable, WriteQueries } from '../../base/storage/index.ts';
+import { nextHash, rootHash } from './path.ts';
+import { newMessageRow } from './rows.ts';
+import type { AccessRow } from './access.ts';
+import type { Outgoing } from './types.ts';
+import { leaseMs, mostQueued, type HeldTurn, type TurnRequest } from './turns/request.ts';
+
+/** An answer to begin, as rows. */
+export interface NewAnswer {
+  message: MessagesTable;
+  /** Set when it begins at once, under this instance's lease; null while it waits or when it has failed already. */
+  held: HeldTurn | null;
+}
+
+/** Where new messages go in a conversation: kept in step with its row while a transaction adds messages. */
+export interface Tail {
+  conversationId: string;
+  headId: string | null;
+  headDepth: number;
+  /** Hash of the shown path; null while its end is being answered. */
+  headHash: string | null;
+  lastSeq: number;
+}
+
+export function tailOf(conversation: AccessRow): Tail {
+  return {
+    conversationId: conversation.id,
+    headId: conversation.head_id,
+    headDepth: conversation.head_depth ?? 0,
+    headHash: conversation.head_hash,
+    lastSeq: conversation.last_seq,
+  };
+}
+
+/** A question behind the head. The parent is the head as it stands in this transaction: sending never branches. */
+export function questionRow(tail: Tail, senderId: string, outgoing: Outgoing, now: number): MessagesTable {
+  return newMessageRow({
+    id: newId(),
+    conversation_id: tail.conversationId,
+    parent_id: tail.headId,
+    seq: tail.lastSeq + 1,
+    depth: tail.headDepth + 1,
+    role: 'user',
+    sender_id: senderId,
+    content: outgoing.content,
+    status: 'DELIVERED',
+    reply_to_id: outgoing.replyToId ?? null,
+    metadata: outgoing.metadata ? JSON.stringify(outgoing.metadata) : null,
+    idempotency_key: outgoing.idempotencyKey ?? null,
+    path_hash: tail.headHash === null ? null : nextHash(tail.headHash, 'user', outgoing.content, null),
+    created_at: now,
+    ended_at: now,
+  });
+}
+
+/** Moves the tail behind a message that has just been added. */
+export function follow(tail: Tail, row: MessagesTable): Tail {
+  return { ...tail, headId: row.id, headDepth: row.depth, headHash: row.path_hash, lastSeq: row.seq };
+}
+
+/** What `addAnswer` needs to know of the turn. */
+export interface AnswerPlan {
+  userId: string;
+  request: TurnRequest;
+  /** The model that will be asked, for the message; null when there is none. */
+  model: string | null;
+  /** Why no model can be asked; the answer is then stored as FAILED at once. */
+  failure: ParleyError | null;
+  replacesId: string | null;
+  instanceId: string;
+  now: number;
+  databaseNow: number;
+}
+
+/**
+ * Adds the answer behind `tail`: running when the conversation is free, else waiting behind the turns that are there.
+ * @throws {ParleyError} `queue_full`
+ */
+export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerPlan): Promise<NewAnswer> {
+  const others = plan.failure
+    ? []
+    : await queries.selectFrom('turns').select(['state', 'position']).where('conversation_id', '=', tail.conversationId).orderBy('position').execute();
+  if (others.filter((turn) => turn.state === 'QUEUED').length >= mostQueued) throw new ParleyError('queue_full');
+  const isFree = others.length === 0;
+  const message = newMessageRow({
+    id: newId(),
+    conversation_id: tail.conversationId,
+    parent_id: tail.headId,
+    seq: tail.lastSeq + 1,
+    depth: tail.headDepth + 1,
+    role: 'assistant',
+    status: plan.failure ? 'FAILED' : isFree ? 'PROCESSING' : 'QUEUED',
+    replaces_id: plan.replacesId,
+    model: plan.model,
+    error_code: plan.failure?.code ?? null,
+    error_message: plan.failure?.message ?? null,
+    created_at: plan.now,
+    ended_at: plan.failure ? plan.now : null,
+  });
+  await queries.insertInto('messages').values(message).execute();
+  if (plan.failure) {
+    await queries.insertInto('turn_log').values({ message_id: message.id, seq: 1, kind: 'end', text_offset: 0, body: JSON.stringify({ status: 'FAILED', finishReason: null, error: { code: plan.failure.code, message: plan.failure.message } }) }).execute();
+    return { message, held: null };
+  }
+  const turn = {
+    message_id: message.id,
+    conversation_id: tail.conversationId,
+    user_id: plan.userId,
+    state: isFree ? ('RUNNING' as const) : ('QUEUED' as const),
+    position: (others.at(-1)?.position ?? 0) + 1,
+    owner: isFree ? plan.instanceId : null,
+    epoch: isFree ? 1 : 0,
+    lease_until: isFree ? plan.databaseNow + leaseMs : null,
+    request: JSON.stringify(plan.request),
+    cancel_requested: 0,
+    created_at: plan.now,
+  };
+  await queries.insertInto('turns').values(turn).execute();
+  const held = isFree
+    ? { messageId: message.id, conversationId: tail.conversationId, userId: plan.userId, epoch: 1, request: plan.request }
+    : null;
+  return { message, held };
+}
+
+/** Writes where the conversation ends now. */
+export async function moveHead(queries: WriteQueries, tail: Tail, now: number, title?: { title: string; title_source: 'first-message' }): Promise<void> {
+  await queries
+    .updateTable('conversations')
+    .set({ head_id: tail.headId, head_hash: tail.headHash, last_seq: tail.lastSeq, last_activity_at: now, ...title })
+    .where('id', '=', tail.conversationId)
+    .execute();
+}
+
+/** Counts a message of this participant. */
+export async function countMessage(queries: WriteQueries, conversationId: string, userId: string, now: number): Promise<void> {
+  await queries
+    .updateTable('participants')
+    .set((builder) => ({ message_count: builder('message_count', '+', 1), last_read_at: now }))
+    .where('conversation_id', '=', conversationId)
+    .where('user_id', '=', userId)
+    .execute();
+}
+
+/** Rows for a new conversation and its owner's part in it. */
+export async function insertConversation(
+  queries: WriteQueries,
+  viewerId: string,
+  fields: import('./types.ts').NewConversation,
+  now: number,
+): Promise<Tail> {
+  const id = newId();
+  const { last_conversation_number: number } = await queries
+    .updateTable('users')
+    .set((builder) => ({ last_conversation_number: builder('last_conversation_number', '+', 1) }))
+    .where('id', '=', viewerId)
+    .returning('last_conversation_number')
+    .executeTakeFirstOrThrow();
+  const hash = rootHash(fields.systemPrompt ?? null);
+  await queries
+    .insertInto('conversations')
+    .values({
+      id,
+      owner_id: viewerId,
+      number,
+      title: fields.title ?? 'New chat',
+      title_source: fields.title === undefined ? 'default' : 'user',
+      description: fields.description ?? null,
+      type: fields.type ?? 'DIRECT',
+      model: fields.model ?? null,
+      persona: fields.persona ?? null,
+      system_prompt: fields.systemPrompt ?? null,
+      temperature: fields.temperature ?? null,
+      max_tokens: fields.maxTokens ?? null,
+      parameters: '{}',
+      is_private: fields.isPrivate ? 1 : 0,
+      tags: fields.tags ? JSON.stringify(fields.tags) : null,
+      label: fields.label ?? null,
+      origin: fields.origin,
+      head_id: null,
+      head_hash: hash,
+      last_seq: 0,
+      created_at: now,
+      last_activity_at: now,
+      archived_at: null,
+    })
+    .execute();
+  await queries
+    .insertInto('participants')
+    .values({ conversation_id: id, user_id: viewerId, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: 0, joined_at: now, last_read_at: now })
+    .execute();
+  return { conversationId: id, headId: null, headDepth: 0, headHash: hash, lastSeq: 0 };
+}
+
+/** Longest automatic title, in characters. */
+const longestTitle = 60;
+
+/** The beginning of a first message as a title: its first line, cut at a word. */
+export function titleFrom(content: string): string {
+  const line = content.trim().split(/\s*\n/, 1)[0]!.replaceAll(/\s+/g, ' ').replace(/^[#>*\-\s`]+/, '').trim();
+  const characters = [...line];
+  if (characters.length === 0) return 'New chat';
+  if (characters.length <= longestTitle) return line;
+  const cut = characters.slice(0, longestTitle).join('');
+  const space = cut.lastIndexOf(' ');
+  return `${space > longestTitle / 2 ? cut.slice(0, space) : cut}…`;
+}

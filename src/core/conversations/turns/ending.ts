@@ -1,0 +1,173 @@
+import type { MessagesTable, WriteQueries } from '../../../base/storage/index.ts';
+import type { NewJob } from '../../../base/jobs/index.ts';
+import { newId } from '../../../base/ids.ts';
+import { nextHash } from '../path.ts';
+import type { HeldTurn, TurnRequest } from './request.ts';
+import { leaseMs } from './request.ts';
+
+/** How an answer ended, as it is stored. */
+export type Outcome = Pick<
+  MessagesTable,
+  | 'content' | 'reasoning' | 'tools' | 'model' | 'tokens_in' | 'tokens_out' | 'tokens_reasoning' | 'tokens_cached' | 'cost_micros'
+  | 'time_to_first_token_ms' | 'duration_ms' | 'finish_reason' | 'confidence' | 'error_code' | 'error_message'
+> & { status: 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED' };
+
+/** The last event of a turn, as it stands in the log. */
+export interface EndBody {
+  status: Outcome['status'];
+  finishReason: Outcome['finish_reason'];
+  error: { code: string; message: string } | null;
+}
+
+export function endBody(outcome: Outcome): EndBody {
+  return {
+    status: outcome.status,
+    finishReason: outcome.finish_reason,
+    error: outcome.error_code === null ? null : { code: outcome.error_code, message: outcome.error_message ?? '' },
+  };
+}
+
+/** What ending a turn needs besides the turn. */
+export interface EndContext {
+  now: number;
+  /** Milliseconds by the database's clock: leases are compared by it. */
+  databaseNow: number;
+  instanceId: string;
+  /** Jobs that are added in the same transaction. */
+  observers: readonly NewJob[];
+  addJob: (queries: WriteQueries, job: NewJob) => Promise<unknown>;
+  /** Whether the next waiting turn of the conversation begins here. */
+  promote: boolean;
+}
+
+/** What ending a turn changed besides the message. */
+export interface Ended {
+  /** False when the lease was no longer held: then nothing was written. */
+  written: boolean;
+  /** The next waiting turn of the conversation, now held by this instance. */
+  next: HeldTurn | null;
+}
+
+/**
+ * Ends a turn in one transaction: folds the log into the message, notes the usage, lets the next waiting turn of the
+ * conversation begin, and adds the jobs of the observers. Fenced: writes nothing unless the epoch is still the one held.
+ */
+export async function endTurn(
+  queries: WriteQueries,
+  turn: HeldTurn,
+  seq: number,
+  outcome: Outcome,
+  context: EndContext,
+): Promise<Ended> {
+  const removed = await queries
+    .deleteFrom('turns')
+    .where('message_id', '=', turn.messageId)
+    .where('epoch', '=', turn.epoch)
+    .where('state', '=', 'RUNNING')
+    .executeTakeFirst();
+  if (Number(removed.numDeletedRows) === 0) return { written: false, next: null };
+
+  const body = JSON.stringify(endBody(outcome));
+  await queries.insertInto('turn_log').values({ message_id: turn.messageId, seq, kind: 'end', body, text_offset: 0 }).execute();
+  const hash = await storeOutcome(queries, turn.messageId, outcome, context.now);
+  await queries
+    .updateTable('conversations')
+    .set({ head_hash: hash, last_activity_at: context.now })
+    .where('id', '=', turn.conversationId)
+    .where('head_id', '=', turn.messageId)
+    .execute();
+  await noteUsage(queries, turn, outcome, context.now);
+  for (const job of context.observers) await context.addJob(queries, job);
+  const next = context.promote ? await promoteNext(queries, turn.conversationId, context.instanceId, context.databaseNow) : null;
+  return { written: true, next };
+}
+
+/** Stores how the answer ended and returns the hash of its path (null when it said nothing). */
+async function storeOutcome(queries: WriteQueries, messageId: string, outcome: Outcome, now: number): Promise<string | null> {
+  const parent = await queries
+    .selectFrom('messages as answer')
+    .leftJoin('messages as parent', 'parent.id', 'answer.parent_id')
+    .select(['parent.path_hash'])
+    .where('answer.id', '=', messageId)
+    .executeTakeFirst();
+  const saidNothing = outcome.content === '' && outcome.tools === null;
+  const hash = saidNothing || !parent?.path_hash ? null : nextHash(parent.path_hash, 'assistant', outcome.content, outcome.tools);
+  await queries
+    .updateTable('messages')
+    .set({ ...outcome, path_hash: hash, ended_at: now })
+    .where('id', '=', messageId)
+    .execute();
+  return hash;
+}
+
+/** One row for each call of a model; a turn that never reached one has none. */
+export async function noteUsage(queries: WriteQueries, turn: Pick<HeldTurn, 'userId' | 'messageId' | 'request'>, outcome: Outcome, now: number): Promise<void> {
+  if (outcome.model === null || (outcome.duration_ms === null && outcome.status !== 'INTERRUPTED')) return;
+  await queries
+    .insertInto('usage')
+    .values({
+      id: newId(),
+      user_id: turn.userId,
+      api_key_id: turn.request.apiKeyId,
+      message_id: turn.messageId,
+      dialect: turn.request.dialect,
+      kind: 'chat',
+      model: outcome.model,
+      tokens_in: outcome.tokens_in,
+      tokens_out: outcome.tokens_out,
+      cost_micros: outcome.cost_micros,
+      duration_ms: outcome.duration_ms,
+      time_to_first_token_ms: outcome.time_to_first_token_ms,
+      outcome: outcome.status,
+      created_at: now,
+    })
+    .execute();
+}
+
+/** Gives the lease of the conversation's next waiting turn to this instance; null when none waits or one runs. */
+export async function promoteNext(queries: WriteQueries, conversationId: string, instanceId: string, databaseNow: number): Promise<HeldTurn | null> {
+  const turns = await queries
+    .selectFrom('turns')
+    .selectAll()
+    .where('conversation_id', '=', conversationId)
+    .orderBy('position')
+    .limit(1)
+    .execute();
+  const next = turns[0];
+  if (!next || next.state !== 'QUEUED') return null;
+  const epoch = next.epoch + 1;
+  const taken = await queries
+    .updateTable('turns')
+    .set({ state: 'RUNNING', owner: instanceId, epoch, lease_until: databaseNow + leaseMs })
+    .where('message_id', '=', next.message_id)
+    .where('epoch', '=', next.epoch)
+    .where('state', '=', 'QUEUED')
+    .executeTakeFirst();
+  if (Number(taken.numUpdatedRows) === 0) return null;
+  await queries.updateTable('messages').set({ status: 'PROCESSING' }).where('id', '=', next.message_id).execute();
+  await hashQuestion(queries, next.message_id);
+  return {
+    messageId: next.message_id,
+    conversationId,
+    userId: next.user_id,
+    epoch,
+    request: JSON.parse(next.request) as TurnRequest,
+  };
+}
+
+/** A question that was sent while the answer before it was being made gets its path hash when that answer has ended. */
+async function hashQuestion(queries: WriteQueries, answerId: string): Promise<void> {
+  const question = await queries
+    .selectFrom('messages as answer')
+    .innerJoin('messages as question', 'question.id', 'answer.parent_id')
+    .leftJoin('messages as parent', 'parent.id', 'question.parent_id')
+    .select(['question.id', 'question.content', 'question.role', 'question.path_hash', 'parent.path_hash as parent_hash'])
+    .where('answer.id', '=', answerId)
+    .executeTakeFirst();
+  if (!question || question.path_hash !== null || question.parent_hash === null) return;
+  await queries
+    .updateTable('messages')
+    .set({ path_hash: nextHash(question.parent_hash, question.role, question.content, null) })
+    .where('id', '=', question.id)
+    .execute();
+}

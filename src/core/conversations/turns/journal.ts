@@ -1,0 +1,169 @@
+import type { Clock } from '../../../base/clock.ts';
+import type { Bus } from '../../../base/events/index.ts';
+import type { Metrics } from '../../../base/observability/index.ts';
+import type { Storage, TurnLogRow } from '../../../base/storage/index.ts';
+import type { TurnEvent } from '../types.ts';
+import { TurnFeed } from './feed.ts';
+
+/** An event before it has its place in the log. */
+export type NewTurnEvent =
+  | { kind: 'start'; model: string }
+  | { kind: 'text' | 'reasoning'; text: string }
+  | { kind: 'tool'; index: number; id?: string; name?: string; arguments: string }
+  | { kind: 'usage'; usage: { tokensIn?: number; tokensOut?: number; tokensReasoning?: number; tokensCached?: number } };
+
+/** A running turn as the journal sees it. */
+export interface JournalEntry {
+  readonly messageId: string;
+  readonly epoch: number;
+  readonly feed: TurnFeed;
+  /** Not yet given to the database. Neighbouring texts are joined as they come. */
+  pending: NewTurnEvent[];
+  /** UTF-16 units of text in `pending`. */
+  pendingLength: number;
+  /** The last seq given to the database. */
+  seq: number;
+  textOffset: number;
+  reasoningOffset: number;
+  /** Set when a row could not be written: nothing more is. */
+  lost: boolean;
+  /** Called when the database refused a row, because the lease was lost, or failed. After it nothing more is written. */
+  onLost(reason: { fenced: true } | { fenced: false; error: unknown }): void;
+}
+
+export function newJournalEntry(messageId: string, epoch: number, onLost: JournalEntry['onLost']): JournalEntry {
+  return { messageId, epoch, feed: new TurnFeed(), pending: [], pendingLength: 0, seq: 0, textOffset: 0, reasoningOffset: 0, lost: false, onLost };
+}
+
+/**
+ * Commits the events of all running turns together before anyone sees them. On SQLite once in each turn of the event
+ * loop; on PostgreSQL every `groupMs` milliseconds. The first text of a turn does not wait for its group.
+ */
+export interface Journal {
+  /** Adds events; they reach the entry's feed when they are committed. */
+  add(entry: JournalEntry, events: readonly NewTurnEvent[], atOnce?: boolean): void;
+  /** Resolves when everything added before has been committed or lost. */
+  flush(): Promise<void>;
+}
+
+export function createJournal(parts: { storage: Storage; bus: Bus; clock: Clock; metrics: Metrics }): Journal {
+  const { storage, bus, clock, metrics } = parts;
+  const groupMs = storage.engine === 'sqlite' ? 0 : 20;
+  let dirty = new Set<JournalEntry>();
+  let scheduled = false;
+  let commits: Promise<void> = Promise.resolve();
+  let running = false;
+
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    if (groupMs === 0) setImmediate(begin);
+    else setTimeout(begin, groupMs);
+  }
+
+  function begin(): void {
+    scheduled = false;
+    if (dirty.size === 0) return;
+    if (running) {
+      // One commit at a time keeps the order; what comes meanwhile joins the next group.
+      schedule();
+      return;
+    }
+    commits = commitGroup();
+  }
+
+  async function commitGroup(): Promise<void> {
+    running = true;
+    const entries = dirty;
+    dirty = new Set();
+    const rows: TurnLogRow[] = [];
+    const groups: { entry: JournalEntry; events: TurnEvent[]; last: number }[] = [];
+    for (const entry of entries) {
+      const events = place(entry, rows);
+      groups.push({ entry, events, last: rows.length - 1 });
+    }
+    const began = clock.monotonic();
+    try {
+      const written = await storage.appendTurnLog(rows);
+      metrics.commitSeconds.observe((clock.monotonic() - began) / 1000);
+      for (const { entry, events, last } of groups) {
+        if (!written[last]) {
+          lose(entry, { fenced: true });
+          continue;
+        }
+        entry.feed.push(events);
+        bus.publish(`turn:${entry.messageId}`, { type: 'turn', seq: entry.seq });
+      }
+    } catch (error) {
+      for (const { entry } of groups) lose(entry, { fenced: false, error });
+    } finally {
+      running = false;
+    }
+  }
+
+  return {
+    add(entry, events, atOnce = false) {
+      if (entry.lost) return;
+      for (const event of events) join(entry, event);
+      if (entry.pending.length === 0) return;
+      dirty.add(entry);
+      if (atOnce && !running) begin();
+      else schedule();
+    },
+    async flush() {
+      while (dirty.size > 0 || running) {
+        if (!running) begin();
+        await commits;
+      }
+    },
+  };
+}
+
+function lose(entry: JournalEntry, reason: Parameters<JournalEntry['onLost']>[0]): void {
+  entry.lost = true;
+  entry.onLost(reason);
+}
+
+function join(entry: JournalEntry, event: NewTurnEvent): void {
+  const last = entry.pending.at(-1);
+  if (event.kind === 'text' || event.kind === 'reasoning') {
+    if (event.text === '') return;
+    entry.pendingLength += event.text.length;
+    if (last && last.kind === event.kind) {
+      last.text += event.text;
+      return;
+    }
+    entry.pending.push({ kind: event.kind, text: event.text });
+    return;
+  }
+  entry.pending.push(event);
+}
+
+/** Gives the pending events of a turn their places and adds their rows. */
+function place(entry: JournalEntry, rows: TurnLogRow[]): TurnEvent[] {
+  const events: TurnEvent[] = [];
+  for (const event of entry.pending) {
+    const seq = ++entry.seq;
+    const row = { messageId: entry.messageId, seq, kind: event.kind, epoch: entry.epoch };
+    if (event.kind === 'text' || event.kind === 'reasoning') {
+      const offset = event.kind === 'text' ? entry.textOffset : entry.reasoningOffset;
+      if (event.kind === 'text') entry.textOffset += event.text.length;
+      else entry.reasoningOffset += event.text.length;
+      rows.push({ ...row, body: event.text, offset });
+      events.push({ seq, kind: event.kind, text: event.text, offset });
+    } else {
+      const { kind: _, ...body } = event;
+      rows.push({ ...row, body: JSON.stringify(body), offset: 0 });
+      events.push({ seq, ...event } as TurnEvent);
+    }
+  }
+  entry.pending = [];
+  entry.pendingLength = 0;
+  return events;
+}
+
+/** A row of the log as the event it was. */
+export function eventOfRow(row: { seq: number; kind: string; body: string; text_offset: number }): TurnEvent {
+  if (row.kind === 'text' || row.kind === 'reasoning') return { seq: row.seq, kind: row.kind, text: row.body, offset: row.text_offset };
+  return { seq: row.seq, kind: row.kind, ...(JSON.parse(row.body) as object) } as TurnEvent;
+}

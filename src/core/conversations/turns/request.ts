@@ -1,0 +1,31 @@
+import type { Sampling, ToolChoiceRequest, ToolDefinition } from '../../models/index.ts';
+
+/** What a turn needs to run, also after a restart: kept as JSON in its row. */
+export interface TurnRequest {
+  /** The model asked for: `provider/model`, a bare name, or null for the default. */
+  model: string | null;
+  sampling: Sampling;
+  tools?: ToolDefinition[];
+  toolChoice?: ToolChoiceRequest;
+  /** The answer that this one goes on with: its text is where this one begins. */
+  continues?: string;
+  dialect: string;
+  apiKeyId: string | null;
+  refuseBuiltin: boolean;
+}
+
+/** A turn whose lease this instance holds. */
+export interface HeldTurn {
+  messageId: string;
+  conversationId: string;
+  userId: string;
+  epoch: number;
+  request: TurnRequest;
+}
+
+/** Waiting answers of one conversation. */
+export const mostQueued = 8;
+/** How long a lease holds without a heartbeat, milliseconds. */
+export const leaseMs = 6000;
+/** Pause between heartbeats, milliseconds. */
+export const heartbeatMs = 2000;

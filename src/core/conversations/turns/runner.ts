@@ -1,0 +1,247 @@
+import { asParleyError } from '../../../base/errors.ts';
+import type { Clock } from '../../../base/clock.ts';
+import type { Bus } from '../../../base/events/index.ts';
+import type { Jobs, NewJob } from '../../../base/jobs/index.ts';
+import type { Log, Metrics } from '../../../base/observability/index.ts';
+import type { MessagesTable, Storage } from '../../../base/storage/index.ts';
+import type { Caller, Models, ReplyError, ReplyEvent, Target } from '../../models/index.ts';
+import { lockConversation } from '../access.ts';
+import { gatherContext, type ContextSource } from '../context.ts';
+import { endBody, endTurn, type Outcome } from './ending.ts';
+import type { TurnFeed } from './feed.ts';
+import { newJournalEntry, type Journal, type JournalEntry } from './journal.ts';
+import { ReplyMeasurement } from './measurement.ts';
+import type { HeldTurn } from './request.ts';
+
+export interface RunnerParts {
+  storage: Storage;
+  models: Models;
+  jobs: Jobs;
+  bus: Bus;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  instanceId: string;
+  journal: Journal;
+  sources: readonly ContextSource[];
+  /** Jobs to be done when an answer has ended, made in its last transaction. */
+  observers: (turn: HeldTurn, outcome: Outcome) => NewJob[];
+}
+
+/** Why a running turn is stopped from outside. */
+export type StopReason = 'cancelled' | 'interrupted' | 'deleted';
+
+/** A turn running in this process. */
+export interface RunningTurn {
+  readonly turn: HeldTurn;
+  readonly feed: TurnFeed;
+  /** Resolves when the turn has ended and its end is committed (or it was lost). */
+  readonly ended: Promise<void>;
+  stop(reason: StopReason): void;
+}
+
+/** Pending text, in UTF-16 units, at which the model is kept waiting until the database has caught up. */
+const mostPending = 256 * 1024;
+
+/** Runs turns whose lease this instance holds. The steps of a turn's life stand in `run`. */
+export class TurnRunner {
+  readonly running = new Map<string, RunningTurn>();
+  private readonly parts: RunnerParts;
+
+  constructor(parts: RunnerParts) {
+    this.parts = parts;
+  }
+
+  /** Begins a turn; it goes on whatever its client does. */
+  begin(turn: HeldTurn, target?: Target): RunningTurn {
+    const stop = new AbortController();
+    const entry = newJournalEntry(turn.messageId, turn.epoch, (reason) => {
+      if (!reason.fenced) this.parts.log.error({ err: reason.error, message: turn.messageId }, 'events of a turn could not be stored');
+      stop.abort(reason.fenced ? 'deleted' : 'unstored');
+    });
+    const ended = this.run(turn, target, entry, stop.signal).catch((error: unknown) => {
+      this.parts.log.error({ err: error, message: turn.messageId }, 'a turn broke off');
+    });
+    const running: RunningTurn = { turn, feed: entry.feed, ended: ended.then(() => undefined), stop: (reason) => stop.abort(reason) };
+    this.running.set(turn.messageId, running);
+    this.parts.metrics.turnsRunning.set(this.running.size);
+    return running;
+  }
+
+  private async run(turn: HeldTurn, known: Target | undefined, entry: JournalEntry, signal: AbortSignal): Promise<void> {
+    const measurement = { current: new ReplyMeasurement(this.parts.clock) };
+    let target = known;
+    try {
+      const question = await this.question(turn);
+      if (!question) return this.forget(turn, entry);
+      const caller: Caller = { userId: turn.userId, role: question.senderRole };
+      target ??= await this.parts.models.resolve(turn.request.model, caller);
+      const { messages } = await gatherContext({ ...question, conversationId: turn.conversationId, target, maxTokens: question.sampling.maxTokens }, this.parts.sources, this.parts.models);
+      measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill);
+      this.parts.journal.add(entry, [{ kind: 'start', model: target.id }, { kind: 'text', text: question.prefill }], true);
+      const { tools, toolChoice } = turn.request;
+      const reply = this.parts.models.reply(target, { ...question.sampling, messages, tools, toolChoice, prefill: question.prefill || undefined }, caller, signal);
+      await this.collect(reply, measurement.current, entry, signal);
+    } catch (error) {
+      measurement.current.close({ error: replyErrorOf(error) });
+    }
+    await this.parts.journal.flush();
+    await this.finish(turn, target, entry, measurement.current, signal);
+  }
+
+  /** Reads the reply to its end, or until the turn is stopped: then it does not wait for the model to notice. */
+  private async collect(reply: AsyncIterable<ReplyEvent[]>, measurement: ReplyMeasurement, entry: JournalEntry, signal: AbortSignal): Promise<void> {
+    const { journal } = this.parts;
+    const stopped = new Promise<'stopped'>((resolve) => {
+      if (signal.aborted) resolve('stopped');
+      signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+    });
+    const iterator = reply[Symbol.asyncIterator]();
+    while (!measurement.end) {
+      const next = iterator.next();
+      const result = await Promise.race([next, stopped]);
+      if (result === 'stopped') {
+        next.catch(() => undefined);
+        break;
+      }
+      if (result.done) break;
+      const isFirst = measurement.timeToFirstTokenMs === null;
+      const events = measurement.take(result.value);
+      journal.add(entry, events, isFirst && measurement.timeToFirstTokenMs !== null);
+      if (entry.pendingLength > mostPending) await journal.flush();
+    }
+    const rest = measurement.close({ error: { code: signal.aborted ? 'cancelled' : 'provider_error', message: signal.aborted ? 'Cancelled.' : 'The model service ended its answer without saying so.', serviceFault: !signal.aborted } });
+    journal.add(entry, rest);
+    void iterator.return?.().catch(() => undefined);
+  }
+
+  /** What the turn answers, read when it begins: earlier turns of the conversation have ended by then. */
+  private async question(turn: HeldTurn) {
+    const row = await this.parts.storage.read
+      .selectFrom('messages as answer')
+      .innerJoin('conversations', 'conversations.id', 'answer.conversation_id')
+      .innerJoin('users', (join) => join.on('users.id', '=', turn.userId))
+      .leftJoin('messages as kept', (join) => join.on('kept.id', '=', turn.request.continues ?? ''))
+      .select(['answer.parent_id', 'conversations.system_prompt', 'conversations.persona', 'conversations.temperature', 'conversations.max_tokens', 'users.role', 'kept.content as kept'])
+      .where('answer.id', '=', turn.messageId)
+      .executeTakeFirst();
+    if (!row?.parent_id) return null;
+    const { sampling } = turn.request;
+    return {
+      questionId: row.parent_id,
+      systemPrompt: row.system_prompt,
+      persona: row.persona,
+      senderRole: row.role,
+      prefill: row.kept ?? '',
+      sampling: { ...sampling, temperature: sampling.temperature ?? row.temperature ?? undefined, maxTokens: sampling.maxTokens ?? row.max_tokens ?? undefined },
+    };
+  }
+
+  /** Stores the end. What cannot be stored now (a full disk) is tried again until it can or the server stops. */
+  private async finish(turn: HeldTurn, target: Target | undefined, entry: JournalEntry, measurement: ReplyMeasurement, signal: AbortSignal): Promise<void> {
+    const { storage, clock, jobs, instanceId, metrics } = this.parts;
+    if (signal.aborted && signal.reason === 'deleted') return this.forget(turn, entry);
+    const outcome = await this.outcome(target, measurement, signal);
+    // Text that could not be committed was never seen: only what the feed holds counts.
+    if (entry.lost) keepOnlySeen(outcome, entry.feed);
+    const observers = this.parts.observers(turn, outcome);
+    const seq = entry.feed.seq + 1;
+    for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 5000)) {
+      try {
+        const context = { now: clock.now(), databaseNow: await storage.now(), instanceId, observers, addJob: jobs.add, promote: !this.draining };
+        const ended = await storage.write(async (queries) => {
+          await lockConversation(storage, queries, turn.conversationId);
+          return endTurn(queries, turn, seq, outcome, context);
+        });
+        if (!ended.written) return this.forget(turn, entry);
+        entry.feed.push([{ seq, kind: 'end', ...endBody(outcome) }]);
+        this.running.delete(turn.messageId);
+        metrics.turnsRunning.set(this.running.size);
+        this.count(target, outcome);
+        this.parts.bus.publish(`turn:${turn.messageId}`, { type: 'turn', seq });
+        this.parts.bus.publish(`conversation:${turn.conversationId}`, { type: 'turn_ended', messageId: turn.messageId });
+        if (ended.next) this.beginNext(ended.next);
+        return;
+      } catch (error) {
+        if (this.closed) return this.forget(turn, entry);
+        this.parts.log.error({ err: error, message: turn.messageId }, 'the end of a turn could not be stored; trying again');
+        await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
+      }
+    }
+  }
+
+  /** Set when the server begins to stop: waiting turns are left to the next start. */
+  draining = false;
+  /** Set when the server has stopped: ends that cannot be stored are left to the next start. */
+  closed = false;
+
+  private beginNext(next: HeldTurn): void {
+    this.begin(next);
+    this.parts.bus.publish(`conversation:${next.conversationId}`, { type: 'turn', messageId: next.messageId });
+  }
+
+  private forget(turn: HeldTurn, entry: JournalEntry): void {
+    this.running.delete(turn.messageId);
+    this.parts.metrics.turnsRunning.set(this.running.size);
+    entry.feed.wake();
+  }
+
+  private async outcome(target: Target | undefined, measurement: ReplyMeasurement, signal: AbortSignal): Promise<Outcome> {
+    const { end, usage, toolCalls } = measurement;
+    const failed = end && 'error' in end ? end.error : null;
+    const reason = end && 'reason' in end ? end.reason : null;
+    const spoken = measurement.spokenModel?.includes('/') ? measurement.spokenModel : null;
+    const counted = await this.countedUsage(target, measurement);
+    return {
+      status: statusOf(failed, signal),
+      content: measurement.text,
+      reasoning: measurement.reasoning || null,
+      tools: toolCalls.length > 0 ? JSON.stringify(toolCalls.filter(Boolean)) : null,
+      model: spoken ?? target?.id ?? null,
+      tokens_in: usage.tokensIn ?? null,
+      tokens_out: counted,
+      tokens_reasoning: usage.tokensReasoning ?? null,
+      tokens_cached: usage.tokensCached ?? null,
+      cost_micros: target && usage.tokensIn !== undefined && counted !== null ? this.parts.models.cost(target, usage.tokensIn, counted, usage.tokensCached) : null,
+      time_to_first_token_ms: measurement.timeToFirstTokenMs === null ? null : Math.round(measurement.timeToFirstTokenMs),
+      duration_ms: target ? measurement.durationMs : null,
+      finish_reason: reason,
+      confidence: measurement.confidence,
+      error_code: failed && !signal.aborted ? failed.code : signal.reason === 'unstored' ? 'storage_unavailable' : null,
+      error_message: failed && !signal.aborted ? failed.message : signal.reason === 'unstored' ? 'The answer could not be stored.' : null,
+    };
+  }
+
+  /** Tokens of the answer: as the service says, else counted where the model's own tokenizer is at hand, else null. */
+  private async countedUsage(target: Target | undefined, measurement: ReplyMeasurement): Promise<number | null> {
+    if (measurement.usage.tokensOut !== undefined) return measurement.usage.tokensOut;
+    if (!target || measurement.text === '') return null;
+    const counted = await this.parts.models.countTokens(target, measurement.text).catch(() => null);
+    return counted?.exact ? counted.tokens : null;
+  }
+
+  private count(target: Target | undefined, outcome: Outcome): void {
+    const provider = target?.provider ?? 'none';
+    const { metrics } = this.parts;
+    metrics.turns.inc({ provider, outcome: outcome.status });
+    if (outcome.time_to_first_token_ms !== null) metrics.firstToken.observe({ provider }, outcome.time_to_first_token_ms / 1000);
+    if (outcome.tokens_in !== null) metrics.tokens.inc({ provider, direction: 'in' }, outcome.tokens_in);
+    if (outcome.tokens_out !== null) metrics.tokens.inc({ provider, direction: 'out' }, outcome.tokens_out);
+  }
+}
+
+function statusOf(failed: ReplyError | null, signal: AbortSignal): Outcome['status'] {
+  if (signal.aborted) return signal.reason === 'cancelled' ? 'CANCELLED' : signal.reason === 'unstored' ? 'FAILED' : 'INTERRUPTED';
+  if (!failed) return 'DELIVERED';
+  return failed.code === 'cancelled' ? 'CANCELLED' : 'FAILED';
+}
+
+function replyErrorOf(error: unknown): ReplyError {
+  const known = asParleyError(error);
+  return { code: known.code as ReplyError['code'], message: known.message, serviceFault: false };
+}
+
+function keepOnlySeen(outcome: Pick<MessagesTable, 'content' | 'reasoning'>, feed: TurnFeed): void {
+  outcome.content = feed.events.map((event) => (event.kind === 'text' ? event.text : '')).join('');
+  outcome.reasoning = feed.events.map((event) => (event.kind === 'reasoning' ? event.text : '')).join('') || null;
+}

@@ -1,0 +1,99 @@
+import { newId } from '../../base/ids.ts';
+import type { UsageTable } from '../../base/storage/index.ts';
+import type { Viewer } from '../accounts/index.ts';
+import type { ReplyEvent, Target } from '../models/index.ts';
+import type { ConversationParts } from './parts.ts';
+import { ReplyMeasurement } from './turns/measurement.ts';
+import type { Conversations, UnstoredRequest } from './types.ts';
+
+/** Calls that are not kept: nothing of what was said is stored, only a row of what it used. */
+export function createUnstored(parts: ConversationParts): Pick<Conversations, 'answerUnstored'> & { flush(): Promise<void> } {
+  const usage = createUsageWriter(parts);
+  return {
+    flush: usage.flush,
+    async answerUnstored(viewer, request, signal) {
+      const caller = { userId: viewer.userId, role: viewer.role };
+      const target = await parts.models.resolve(request.model, caller);
+      const { model: _, messages, dialect, ...rest } = request;
+      const reply = parts.models.reply(target, { ...rest, messages }, caller, signal);
+      return { model: target.id, events: measured(parts, reply, usage.add, { viewer, request, target, signal, dialect }) };
+    },
+  };
+}
+
+interface UnstoredCall {
+  viewer: Viewer;
+  request: UnstoredRequest;
+  target: Target;
+  signal: AbortSignal;
+  dialect: string;
+}
+
+async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEvent[]>, add: (row: UsageTable) => void, call: UnstoredCall): AsyncGenerator<ReplyEvent[]> {
+  const { clock, models, metrics } = parts;
+  const measurement = new ReplyMeasurement(clock);
+  try {
+    for await (const batch of reply) {
+      measurement.take(batch);
+      yield batch;
+    }
+  } finally {
+    measurement.close({ error: { code: 'cancelled', message: 'Cancelled.', serviceFault: false } });
+    const { end, usage, timeToFirstTokenMs } = measurement;
+    const failed = end && 'error' in end ? end.error : null;
+    const outcome = !failed ? 'DELIVERED' : failed.code === 'cancelled' || call.signal.aborted ? 'CANCELLED' : 'FAILED';
+    metrics.turns.inc({ provider: call.target.provider, outcome });
+    if (timeToFirstTokenMs !== null) metrics.firstToken.observe({ provider: call.target.provider }, timeToFirstTokenMs / 1000);
+    const { tokensIn, tokensOut } = usage;
+    add({
+      id: newId(),
+      user_id: call.viewer.userId,
+      api_key_id: call.viewer.via === 'api-key' ? call.viewer.credentialId : null,
+      message_id: null,
+      dialect: call.dialect,
+      kind: 'chat',
+      model: measurement.spokenModel?.includes('/') ? measurement.spokenModel : call.target.id,
+      tokens_in: tokensIn ?? null,
+      tokens_out: tokensOut ?? null,
+      cost_micros: tokensIn === undefined || tokensOut === undefined ? null : models.cost(call.target, tokensIn, tokensOut, usage.tokensCached),
+      duration_ms: measurement.durationMs,
+      time_to_first_token_ms: timeToFirstTokenMs === null ? null : Math.round(timeToFirstTokenMs),
+      outcome,
+      created_at: clock.now(),
+    });
+  }
+}
+
+/** Most usage rows waiting; when the database cannot be written for so long, the oldest are given up. */
+const mostWaiting = 10_000;
+
+/** Writes usage rows in groups, out of the way of the answers. */
+function createUsageWriter({ storage, log }: ConversationParts): { add(row: UsageTable): void; flush(): Promise<void> } {
+  let waiting: UsageTable[] = [];
+  let writing: Promise<void> | null = null;
+
+  async function write(): Promise<void> {
+    while (waiting.length > 0) {
+      const rows = waiting.splice(0, 200);
+      try {
+        await storage.write((queries) => queries.insertInto('usage').values(rows).execute());
+      } catch (error) {
+        log.error({ err: error, rows: rows.length }, 'usage could not be stored; trying again with the next call');
+        waiting = [...rows, ...waiting].slice(-mostWaiting);
+        break;
+      }
+    }
+    writing = null;
+  }
+
+  return {
+    add(row) {
+      waiting.push(row);
+      writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(write);
+    },
+    async flush() {
+      await writing;
+      if (waiting.length > 0) await write();
+    },
+  };
+}
