@@ -1,0 +1,39 @@
+'use strict';
+/* Step 4 of the start: the command itself, in a Node of its own, as if it had been called directly. */
+const path = require('node:path');
+const { spawn } = require('node:child_process');
+const { cache, root } = require('./paths.cjs');
+const { environmentFor } = require('./npm.cjs');
+const { StartError } = require('./words.cjs');
+
+const signals = process.platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK'] : ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
+
+/**
+ * Runs the command line interface, or the tests, and resolves with the exit code.
+ * A Ctrl-C in a terminal reaches the child by itself and once more from here: the server takes both for one.
+ */
+function runCommand(node, args, { isTest, onReady }) {
+  const script = isTest ? [path.join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...args.slice(1)] : [path.join(root, 'src', 'cli', 'index.ts'), ...args];
+  const env = environmentFor(node, process.env.NODE_COMPILE_CACHE ? {} : { NODE_COMPILE_CACHE: path.join(cache, 'compiled') });
+  return new Promise((resolve, reject) => {
+    const child = spawn(node, ['--disable-warning=ExperimentalWarning', ...script], {
+      cwd: isTest ? root : process.cwd(),
+      env,
+      // The fourth is a channel on which the server says that it is ready, and by which it notices our end.
+      stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    });
+    const forward = new Map(signals.map((signal) => [signal, () => child.kill(signal)]));
+    for (const [signal, send] of forward) process.on(signal, send);
+    child.on('message', (message) => {
+      if (message && message.type === 'ready') onReady();
+    });
+    child.on('error', (error) => reject(new StartError(`Node cannot be run (${error.message}).`, [`Delete ${path.join(root, 'runtime', 'node_modules')} and start again.`])));
+    child.on('exit', (code, signal) => {
+      for (const [name, send] of forward) process.off(name, send);
+      if (signal) process.kill(process.pid, signal);
+      resolve(signal ? 1 : code);
+    });
+  });
+}
+
+module.exports = { runCommand };

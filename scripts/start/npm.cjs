@@ -1,0 +1,80 @@
+'use strict';
+/* Finding and running npm: the one that runs us where there is one, since a machine has it for certain. */
+const fs = require('node:fs');
+const path = require('node:path');
+const { spawn } = require('node:child_process');
+const { explain, StartError } = require('./words.cjs');
+
+/** What npm sets for the scripts it runs, and must not reach another npm in another folder. */
+const scriptVariables = /^(npm_(package|lifecycle)_.*|npm_command|npm_config_(local_prefix|global_prefix|prefix|npm_version|node_gyp|user_agent|init_module|workspaces?|include_workspace_root|omit|include|production|only|global|location|dry_run|package_lock.*|ignore_scripts|yes|call|package)|INIT_CWD)$/i;
+
+/** The environment for a command run with this Node: its folder first in PATH, npm's own variables left out. */
+function environmentFor(node, extra) {
+  const environment = {};
+  let pathName = 'PATH';
+  for (const [name, value] of Object.entries(process.env)) {
+    if (scriptVariables.test(name)) continue;
+    if (name.toUpperCase() === 'PATH') pathName = name;
+    environment[name] = value;
+  }
+  const bin = path.join(__dirname, '..', '..', 'node_modules', '.bin');
+  environment[pathName] = [path.dirname(node), bin, environment[pathName]].filter(Boolean).join(path.delimiter);
+  return Object.assign(environment, extra);
+}
+
+/** The command line interface of npm as a JavaScript file, or null. */
+function findNpm() {
+  const candidates = [];
+  const running = process.env.npm_execpath;
+  // npx names itself here; yarn and pnpm name themselves too, and cannot stand in for npm.
+  if (running && /np[mx]-cli\.js$/.test(running)) candidates.push(path.join(path.dirname(running), 'npm-cli.js'));
+  const home = path.dirname(process.execPath);
+  candidates.push(path.join(home, '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js'), path.join(home, 'node_modules', 'npm', 'bin', 'npm-cli.js'));
+  for (const folder of (process.env.PATH || process.env.Path || '').split(path.delimiter).filter(Boolean)) {
+    candidates.push(path.join(folder, 'node_modules', 'npm', 'bin', 'npm-cli.js'), path.join(folder, 'npm'));
+  }
+  for (const candidate of candidates) {
+    try {
+      const real = fs.realpathSync(candidate);
+      if (/\.c?js$/.test(real) && fs.statSync(real).isFile()) return real;
+    } catch {
+      continue;
+    }
+  }
+  return null;
+}
+
+/** Runs a command and keeps what it says. Resolves with its exit code and output; rejects if it cannot be run. */
+function run(command, args, options) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+    let output = '';
+    const keep = (piece) => {
+      output = (output + piece).slice(-64 * 1024);
+    };
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, output }));
+  });
+}
+
+/**
+ * `npm ci` in a folder, run with the given Node. Install scripts are left out: nothing we use needs one.
+ * @throws {StartError} saying why, and what to do
+ */
+async function npmCi(folder, node, what) {
+  const npm = findNpm();
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress', '--include=dev', '--include=optional', '--loglevel=error'];
+  let result;
+  try {
+    const options = { cwd: folder, env: environmentFor(node, { npm_config_update_notifier: 'false' }) };
+    result = npm ? await run(node, [npm, ...args], options) : await run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { ...options, shell: process.platform === 'win32' });
+  } catch (error) {
+    throw new StartError(`${what} failed: npm cannot be run (${error.message}).`, ['Install npm (it comes with Node) and start again.']);
+  }
+  if (result.code !== 0) throw explain(what, result.output);
+  return result.output;
+}
+
+module.exports = { environmentFor, findNpm, npmCi, run };
