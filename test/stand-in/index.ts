@@ -1,0 +1,2 @@
+export { startStandIn, type RecordedRequest, type RequestBody, type ScriptedAnswer, type StandIn, type StandInOptions } from './stand-in.ts';
+export type { Endpoint, Fault, Script } from './script.ts';

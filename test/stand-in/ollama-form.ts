@@ -1,0 +1,78 @@
+import { defaultPieces, usageOf, type Script, type Step } from './script.ts';
+
+/** The body of a chat request, as far as the stand-in looks at it. */
+interface ChatBody {
+  model?: string;
+  stream?: boolean;
+}
+
+const createdAt = '2026-01-01T00:00:00.000000000Z';
+
+/** The answer to POST /api/chat, as JSON lines (Ollama streams unless `stream` is false). */
+export function chatSteps(script: Script, body: ChatBody): Step[] {
+  const model = script.model === null ? undefined : (script.model ?? body.model);
+  const steps: Step[] = [];
+  const add = (piece: boolean, message: object, more: object = { done: false }): void => {
+    steps.push({ piece, text: `${JSON.stringify({ model, created_at: createdAt, message: { role: 'assistant', content: '', ...message }, ...more })}\n` });
+  };
+  for (const thinking of script.reasoning ?? []) add(true, { thinking });
+  for (const content of script.pieces ?? (script.toolCalls ? [] : defaultPieces)) add(true, { content });
+  for (const call of script.toolCalls ?? []) {
+    add(true, { tool_calls: [{ id: call.id, function: { index: 0, name: call.name, arguments: JSON.parse(call.argumentPieces.join('')) as unknown } }] });
+  }
+  if (script.finish !== null) add(false, {}, ending(script));
+  return steps;
+}
+
+/** The answer to POST /api/chat with `stream: false`. */
+export function chatCompletion(script: Script, body: ChatBody): object {
+  const toolCalls = script.toolCalls?.map((call) => ({ id: call.id, function: { name: call.name, arguments: JSON.parse(call.argumentPieces.join('')) as unknown } }));
+  const message = { role: 'assistant', content: (script.pieces ?? (toolCalls ? [] : defaultPieces)).join(''), ...(toolCalls ? { tool_calls: toolCalls } : {}) };
+  return { model: script.model ?? body.model, created_at: createdAt, message, ...ending(script) };
+}
+
+function ending(script: Script): object {
+  const usage = usageOf(script);
+  return {
+    done: true,
+    done_reason: script.finish ?? 'stop',
+    total_duration: 5_000_000_000,
+    load_duration: 1_000_000,
+    ...(usage ? { prompt_eval_count: usage.tokensIn, prompt_eval_duration: 100_000_000, eval_count: usage.tokensOut, eval_duration: 4_000_000_000 } : {}),
+  };
+}
+
+/** The answer to POST /api/embed. */
+export function embeddings(texts: string[], model: string, vectorOf: (text: string) => number[]): object {
+  return { model, embeddings: texts.map(vectorOf), total_duration: 14_000_000, load_duration: 1_000_000, prompt_eval_count: texts.length * 3 };
+}
+
+/** The answer to GET /api/tags. */
+export function modelList(names: string[]): object {
+  return {
+    models: names.map((name) => ({
+      name, model: name, modified_at: createdAt, size: 3_825_819_519, digest: `digest-of-${name}`,
+      details: { parent_model: '', format: 'gguf', family: 'llama', families: ['llama'], parameter_size: '7B', quantization_level: 'Q4_0' },
+    })),
+  };
+}
+
+/** The answer to POST /api/show. */
+export function modelDetails(name: string, contextLength: number): object {
+  return {
+    modelfile: '', parameters: '', template: '{{ .Prompt }}',
+    details: { parent_model: '', format: 'gguf', family: 'llama', families: ['llama'], parameter_size: '7B', quantization_level: 'Q4_0' },
+    model_info: { 'general.architecture': 'llama', 'general.parameter_count': 6_738_415_616, 'llama.context_length': contextLength, 'llama.embedding_length': 4096 },
+    capabilities: name.includes('embed') ? ['embedding'] : ['completion', 'tools'],
+  };
+}
+
+/** Ollama's form of an error. */
+export function errorBody(message: string): object {
+  return { error: message };
+}
+
+/** An error in the middle of a stream. */
+export const errorEvent = `${JSON.stringify({ error: 'an error was encountered while running the model' })}\n`;
+/** A line whose JSON is broken. */
+export const malformedEvent = '{"model":"llama2","message":{"role":"assistant","content":"broken\n';

@@ -1,0 +1,104 @@
+import { defaultPieces, usageOf, type Script, type Step } from './script.ts';
+
+/** The body of a chat request, as far as the stand-in looks at it. */
+interface ChatBody {
+  model?: string;
+  stream?: boolean;
+  stream_options?: { include_usage?: boolean };
+}
+
+const created = 1_767_225_600;
+
+/** The answer to POST /v1/chat/completions with `stream: true`, as server-sent events. */
+export function chatSteps(script: Script, body: ChatBody): Step[] {
+  const model = script.model === null ? undefined : (script.model ?? body.model);
+  const usage = openaiUsage(script);
+  const place = script.usagePlace ?? 'own-chunk';
+  const steps: Step[] = [];
+  const chunk = (delta: object, choice: object = {}, more: object = {}): string =>
+    JSON.stringify({
+      id: 'chatcmpl-standin', object: 'chat.completion.chunk', created, model, system_fingerprint: 'fp_standin',
+      choices: [{ index: 0, delta, logprobs: null, finish_reason: null, ...choice }],
+      ...(place === 'every-chunk' && usage ? { usage } : {}),
+      ...more,
+    });
+  const add = (piece: boolean, data: string): void => {
+    steps.push({ piece, text: `${script.comments ? ': keep-alive\n\n' : ''}data: ${data}\n\n` });
+  };
+
+  add(false, chunk({ role: 'assistant', content: '', refusal: null }));
+  for (const text of script.reasoning ?? []) add(true, chunk({ [script.reasoningField ?? 'reasoning_content']: text }));
+  const pieces = script.pieces ?? (script.toolCalls ? [] : defaultPieces);
+  pieces.forEach((text, index) => {
+    const logprob = script.logprobs?.[index];
+    const choice = logprob === undefined ? {} : { logprobs: { content: [{ token: text, logprob, bytes: null, top_logprobs: [] }], refusal: null } };
+    const last = index === pieces.length - 1;
+    add(true, chunk({ content: text }, choice, last && place === 'last-content' && usage ? { usage } : {}));
+  });
+  (script.toolCalls ?? []).forEach((call, index) => {
+    add(false, chunk({ tool_calls: [{ index, id: call.id, type: 'function', function: { name: call.name, arguments: '' } }] }));
+    for (const text of call.argumentPieces) add(true, chunk({ tool_calls: [{ index, function: { arguments: text } }] }));
+  });
+  const finish = script.finish === undefined ? (script.toolCalls ? 'tool_calls' : 'stop') : script.finish;
+  if (finish !== null) {
+    const choice = { finish_reason: finish, ...(place === 'in-choice' && usage ? { usage } : {}) };
+    const more = place === 'with-finish' && usage ? { usage } : place === 'x_groq' && usage ? { x_groq: { id: 'req_standin', usage } } : {};
+    add(false, chunk({}, choice, more));
+  }
+  if (place === 'own-chunk' && usage && body.stream_options?.include_usage) {
+    add(false, JSON.stringify({ id: 'chatcmpl-standin', object: 'chat.completion.chunk', created, model, choices: [], usage }));
+  }
+  if (script.done !== false) add(false, '[DONE]');
+  return steps;
+}
+
+/** The answer without streaming. */
+export function chatCompletion(script: Script, body: ChatBody): object {
+  const toolCalls = script.toolCalls?.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.argumentPieces.join('') } }));
+  const content = toolCalls && !script.pieces ? null : (script.pieces ?? defaultPieces).join('');
+  return {
+    id: 'chatcmpl-standin', object: 'chat.completion', created, model: script.model ?? body.model,
+    choices: [{
+      index: 0, logprobs: null, finish_reason: script.finish ?? (toolCalls ? 'tool_calls' : 'stop'),
+      message: { role: 'assistant', content, refusal: null, ...(toolCalls ? { tool_calls: toolCalls } : {}), ...(script.reasoning ? { reasoning_content: script.reasoning.join('') } : {}) },
+    }],
+    usage: openaiUsage(script),
+  };
+}
+
+function openaiUsage(script: Script): object | null {
+  const usage = usageOf(script);
+  if (!usage) return null;
+  return {
+    prompt_tokens: usage.tokensIn,
+    completion_tokens: usage.tokensOut,
+    total_tokens: usage.tokensIn + usage.tokensOut,
+    ...(usage.tokensCached === undefined ? {} : { prompt_tokens_details: { cached_tokens: usage.tokensCached } }),
+    ...(usage.tokensReasoning === undefined ? {} : { completion_tokens_details: { reasoning_tokens: usage.tokensReasoning } }),
+  };
+}
+
+/** The answer to POST /v1/embeddings. */
+export function embeddings(texts: string[], model: string, vectorOf: (text: string) => number[]): object {
+  return {
+    object: 'list', model,
+    data: texts.map((text, index) => ({ object: 'embedding', index, embedding: vectorOf(text) })),
+    usage: { prompt_tokens: texts.length * 3, total_tokens: texts.length * 3 },
+  };
+}
+
+/** The answer to GET /v1/models. */
+export function modelList(names: string[]): object {
+  return { object: 'list', data: names.map((id) => ({ id, object: 'model', created, owned_by: 'stand-in' })) };
+}
+
+/** OpenAI's form of an error. */
+export function errorBody(status: number, code: string | undefined, message: string): object {
+  const type = status === 401 ? 'invalid_request_error' : status === 429 ? 'requests' : status >= 500 ? 'server_error' : 'invalid_request_error';
+  return { error: { message, type, param: null, code: code ?? null } };
+}
+
+/** An error in the middle of a stream. */
+export const errorEvent = `data: ${JSON.stringify({ error: { message: 'The server had an error while processing your request.', type: 'server_error', param: null, code: null } })}\n\n`;
+/** An event whose JSON is broken. */
+export const malformedEvent = 'data: {"id":"chatcmpl-standin","choices":[{"delta":{"content":"broken\n\n';

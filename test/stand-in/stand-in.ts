@@ -1,0 +1,350 @@
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import * as ollama from './ollama-form.ts';
+import * as openai from './openai-form.ts';
+import type { Endpoint, Script, Step } from './script.ts';
+
+export type { Script } from './script.ts';
+
+/** One request the stand-in received. */
+export interface RecordedRequest {
+  method: string;
+  /** Path without the query. */
+  path: string;
+  headers: http.IncomingHttpHeaders;
+  /** The body, parsed; empty where there was none. */
+  body: RequestBody;
+  /** `performance.now()` when its head came. */
+  receivedAt: number;
+  /** Pieces sent to it so far. */
+  piecesSent: number;
+  /** `performance.now()` when the client closed the connection before the answer was complete; null until then. */
+  abortedAt: number | null;
+  /** Resolves when the client closes the connection before the answer is complete. */
+  aborted: Promise<void>;
+  /** Resolves when the answer is over, whoever ended it. */
+  over: Promise<void>;
+}
+
+/** The fields of both wire forms that tests look at. */
+export interface RequestBody {
+  model?: string;
+  messages?: { role: string; content: string | null; tool_calls?: unknown[]; tool_call_id?: string; tool_name?: string }[];
+  stream?: boolean;
+  stream_options?: { include_usage?: boolean };
+  tools?: unknown[];
+  tool_choice?: unknown;
+  input?: string | string[];
+  dimensions?: number;
+  options?: Record<string, unknown>;
+  [field: string]: unknown;
+}
+
+/** The answer a script will become. */
+export interface ScriptedAnswer {
+  /** Resolves when a request has taken the script. */
+  request: Promise<RecordedRequest>;
+  /** Lets `count` more pieces go; `Infinity` opens the gate for good. */
+  release(count?: number): void;
+}
+
+export interface StandInOptions {
+  /** Names offered by /v1/models; default a handful of known ones. Chat with another name answers 404, as the true services do. */
+  models?: string[];
+  /** Names offered by /api/tags. */
+  ollamaModels?: string[];
+  /** The only bearer token that is let in on /v1; default: every one, or none. */
+  apiKey?: string;
+  /** Tokens of context that /api/show reports. */
+  contextLength?: number;
+  /** Dimensions of the vectors. */
+  dimensions?: number;
+  /** What a request gets when no script is waiting; default a short healthy answer. */
+  otherwise?: Script | ((request: RecordedRequest) => Script);
+}
+
+export interface StandIn {
+  /** `http://127.0.0.1:PORT`: Ollama's base URL; the OpenAI one is `${url}/v1`. */
+  url: string;
+  /** Every request so far, oldest first, but for the bodies of more than 10,000 of them. */
+  requests: RecordedRequest[];
+  /** Queues a script for the next request of its endpoint. */
+  next(script: Script): ScriptedAnswer;
+  /** Lets `count` more pieces of every gated answer go. */
+  release(count?: number): void;
+  /** Changes what requests get when no script is waiting. */
+  otherwise(script: Script | ((request: RecordedRequest) => Script)): void;
+  /** Connections open now. */
+  connections(): Promise<number>;
+  /** Breaks all connections and stops listening. */
+  close(): Promise<void>;
+}
+
+/**
+ * A stand-in for model services on a free loopback port. It speaks the OpenAI API (/v1/models, /v1/chat/completions,
+ * /v1/embeddings) and Ollama's (/api/tags, /api/show, /api/chat, /api/embed, /api/version), and misbehaves as told.
+ */
+export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
+  const state: State = {
+    openaiModels: options.models ?? ['gpt-4o', 'gpt-4o-mini', 'gpt-4', 'gpt-3.5-turbo', 'o3-mini', 'text-embedding-3-small'],
+    ollamaModels: options.ollamaModels ?? ['llama2:latest', 'codellama:7b', 'nomic-embed-text:latest'],
+    apiKey: options.apiKey ?? null,
+    contextLength: options.contextLength ?? 4096,
+    dimensions: options.dimensions ?? 8,
+    otherwise: options.otherwise ?? {},
+    queue: [],
+    gates: new Set(),
+    requests: [],
+  };
+  const server = http.createServer((request, response) => {
+    response.socket?.setNoDelay(true);
+    void answer(state, request, response).catch((error: unknown) => response.destroy(error as Error));
+  });
+  server.keepAliveTimeout = 30_000;
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests: state.requests,
+    next(script) {
+      const gate = createGate();
+      const taken = Promise.withResolvers<RecordedRequest>();
+      state.queue.push({ script, gate, taken: taken.resolve });
+      if (script.gated) state.gates.add(gate);
+      return { request: taken.promise, release: gate.release };
+    },
+    release: (count) => state.gates.forEach((gate) => gate.release(count)),
+    otherwise: (script) => { state.otherwise = script; },
+    connections: () => new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
+    close: () => new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    }),
+  };
+}
+
+interface State {
+  openaiModels: string[];
+  ollamaModels: string[];
+  apiKey: string | null;
+  contextLength: number;
+  dimensions: number;
+  otherwise: Script | ((request: RecordedRequest) => Script);
+  queue: { script: Script; gate: Gate; taken: (request: RecordedRequest) => void }[];
+  gates: Set<Gate>;
+  requests: RecordedRequest[];
+}
+
+interface Gate {
+  release(count?: number): void;
+  pass(): Promise<void>;
+}
+
+/** A gate that lets one piece through for each release. */
+function createGate(): Gate {
+  let open = 0;
+  const waiting: (() => void)[] = [];
+  return {
+    release(count = 1) {
+      open += count;
+      while (open > 0 && waiting.length > 0) {
+        open -= 1;
+        waiting.shift()!();
+      }
+    },
+    pass() {
+      if (open > 0) {
+        open -= 1;
+        return Promise.resolve();
+      }
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+  };
+}
+
+const endpoints: Record<string, Endpoint> = {
+  '/v1/chat/completions': 'chat', '/api/chat': 'chat', '/v1/embeddings': 'embeddings', '/api/embed': 'embeddings',
+  '/v1/models': 'models', '/api/tags': 'models', '/api/show': 'show',
+};
+
+async function answer(state: State, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  const recorded = record(state, request, response);
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  if (parts.length > 0) recorded.body = JSON.parse(Buffer.concat(parts).toString('utf8')) as RequestBody;
+
+  const endpoint = endpoints[recorded.path];
+  if (recorded.path === '/api/version') return sendJson(response, 200, { version: '0.12.0' });
+  if (!endpoint) return sendJson(response, 404, openai.errorBody(404, undefined, `Unknown request URL: ${recorded.path}`));
+  const at = state.queue.findIndex((entry) => (entry.script.endpoint ?? 'chat') === endpoint);
+  const entry = at < 0 ? null : state.queue.splice(at, 1)[0]!;
+  const otherwise = endpoint !== 'chat' ? {} : typeof state.otherwise === 'function' ? state.otherwise(recorded) : state.otherwise;
+  const script = entry?.script ?? otherwise;
+  const gate = entry?.gate ?? createGate();
+  if (!entry && script.gated) state.gates.add(gate);
+  entry?.taken(recorded);
+  await perform(state, endpoint, script, gate, recorded, response);
+  state.gates.delete(gate);
+}
+
+/** Answers whose connection the stand-in itself ended: not to be taken for a client that left. */
+const endedHere = new WeakSet<http.ServerResponse>();
+
+function record(state: State, request: http.IncomingMessage, response: http.ServerResponse): RecordedRequest {
+  const aborted = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<void>();
+  const recorded: RecordedRequest = {
+    method: request.method ?? '', path: (request.url ?? '').split('?')[0]!, headers: request.headers, body: {},
+    receivedAt: performance.now(), piecesSent: 0, abortedAt: null, aborted: aborted.promise, over: over.promise,
+  };
+  response.on('close', () => {
+    if (!response.writableEnded && !endedHere.has(response)) {
+      recorded.abortedAt = performance.now();
+      aborted.resolve();
+    }
+    over.resolve();
+  });
+  state.requests.push(recorded);
+  const old = state.requests[state.requests.length - 10_001];
+  if (old) old.body = {};
+  return recorded;
+}
+
+async function perform(state: State, endpoint: Endpoint, script: Script, gate: Gate, request: RecordedRequest, response: http.ServerResponse): Promise<void> {
+  const isOllama = request.path.startsWith('/api/');
+  if (script.silent) return;
+  if (script.firstDelayMs) await delay(script.firstDelayMs);
+  const refusal = refusalOf(state, script, isOllama, request);
+  if (refusal) return sendError(response, refusal.status, refusal.body, script.headers);
+  if (script.raw) return sendRaw(script, gate, request, response);
+  const form = isOllama ? ollama : openai;
+  const body = request.body;
+  const model = body.model ?? '';
+  if (endpoint === 'models') return sendJson(response, 200, form.modelList(isOllama ? state.ollamaModels : state.openaiModels), script.headers);
+  if (endpoint === 'show') return sendJson(response, 200, ollama.modelDetails(model, state.contextLength), script.headers);
+  if (endpoint === 'embeddings') {
+    const texts = typeof body.input === 'string' ? [body.input] : (body.input ?? []);
+    return sendJson(response, 200, form.embeddings(texts, model, (text) => vectorOf(text, state.dimensions)), script.headers);
+  }
+  if (isOllama ? body.stream === false : body.stream !== true) return sendJson(response, 200, form.chatCompletion(script, body), script.headers);
+  await sendStream(script, gate, form, isOllama, request, response);
+}
+
+/** The error this request is to get, if any: told by the script, or because the true service would refuse it. */
+function refusalOf(state: State, script: Script, isOllama: boolean, request: RecordedRequest): { status: number; body: unknown } | null {
+  const inForm = (status: number, code: string | undefined, message: string): { status: number; body: unknown } =>
+    ({ status, body: isOllama ? ollama.errorBody(message) : openai.errorBody(status, code, message) });
+  if (script.status !== undefined && script.status !== 200) {
+    if (script.errorBody !== undefined) return { status: script.status, body: script.errorBody };
+    return inForm(script.status, script.errorCode, `The stand-in was told to answer ${script.status}.`);
+  }
+  if (!isOllama && state.apiKey !== null && request.headers.authorization !== `Bearer ${state.apiKey}`) {
+    return inForm(401, 'invalid_api_key', 'Incorrect API key provided.');
+  }
+  const name = request.body.model;
+  if (name === undefined) return null;
+  const known = isOllama ? state.ollamaModels.some((model) => model === name || model === `${name}:latest`) : state.openaiModels.includes(name);
+  if (known) return null;
+  return isOllama ? inForm(404, undefined, `model '${name}' not found`) : inForm(404, 'model_not_found', `The model \`${name}\` does not exist or you do not have access to it.`);
+}
+
+async function sendStream(script: Script, gate: Gate, form: typeof openai | typeof ollama, isOllama: boolean, request: RecordedRequest, response: http.ServerResponse): Promise<void> {
+  response.writeHead(200, {
+    'content-type': isOllama ? 'application/x-ndjson' : 'text/event-stream; charset=utf-8',
+    ...(script.contentLength === undefined ? {} : { 'content-length': script.contentLength }),
+    ...script.headers,
+  });
+  response.flushHeaders();
+  const steps = form.chatSteps(script, request.body);
+  const lineEnd = script.lineEnd ?? '\n';
+  const send = (text: string): Promise<void> => write(response, Buffer.from(lineEnd === '\n' ? text : text.replaceAll('\n', lineEnd)), script.splitBytes);
+  if (script.byteOrderMark) await send('\ufeff');
+  // With nothing to wait for, the whole stream is one write: this is how a fast service's chunks arrive.
+  if (!script.gated && !script.delayMs && !script.fault && !script.splitBytes && script.contentLength === undefined) {
+    request.piecesSent = steps.filter((step) => step.piece).length;
+    response.end(steps.map((step) => (lineEnd === '\n' ? step.text : step.text.replaceAll('\n', lineEnd))).join(''));
+    return;
+  }
+  if (await sendSteps(steps, script, gate, form, send, request, response)) return;
+  finish(script, response);
+}
+
+/** Sends the steps one by one; true when a fault has ended the answer. */
+async function sendSteps(
+  steps: Step[], script: Script, gate: Gate, form: typeof openai | typeof ollama,
+  send: (text: string) => Promise<void>, request: RecordedRequest, response: http.ServerResponse,
+): Promise<boolean> {
+  let fault = script.fault;
+  const strike = async (): Promise<boolean> => {
+    const kind = fault!.kind;
+    fault = undefined;
+    if (kind === 'malformed') await send(form.malformedEvent);
+    if (kind === 'garbage') await send('\u0000\u0001 this is no protocol \u0002\n\n<html>\n\n');
+    if (kind === 'error-event') await send(form.errorEvent);
+    if (kind === 'cut') {
+      endedHere.add(response);
+      response.socket?.destroy();
+    }
+    if (kind === 'end' || kind === 'error-event') response.end();
+    return kind !== 'malformed' && kind !== 'garbage';
+  };
+  for (const step of steps) {
+    if (step.piece) {
+      if (fault && request.piecesSent >= fault.after && (await strike())) return true;
+      if (script.gated) await gate.pass();
+      if (script.delayMs) await delay(script.delayMs);
+    } else if (fault && request.piecesSent > 0 && request.piecesSent >= fault.after && (await strike())) return true;
+    if (response.destroyed) return true;
+    await send(step.text);
+    if (step.piece) request.piecesSent += 1;
+  }
+  return false;
+}
+
+async function sendRaw(script: Script, gate: Gate, request: RecordedRequest, response: http.ServerResponse): Promise<void> {
+  response.writeHead(200, {
+    'content-type': 'text/event-stream',
+    ...(script.contentLength === undefined ? {} : { 'content-length': script.contentLength }),
+    ...script.headers,
+  });
+  for (const part of script.raw!) {
+    if (script.gated) await gate.pass();
+    if (response.destroyed) return;
+    await write(response, Buffer.from(part as string), script.splitBytes);
+    request.piecesSent += 1;
+  }
+  finish(script, response);
+}
+
+/** Ends an answer; one with a declared length ends with its connection, since the declared length may be a lie. */
+function finish(script: Script, response: http.ServerResponse): void {
+  if (script.contentLength === undefined) {
+    response.end();
+    return;
+  }
+  endedHere.add(response);
+  response.socket?.end();
+}
+
+/** Writes bytes, at once or in small parts that leave one after another. */
+async function write(response: http.ServerResponse, bytes: Buffer, splitBytes = bytes.length): Promise<void> {
+  for (let at = 0; at < bytes.length && !response.destroyed; at += splitBytes) {
+    await new Promise<void>((resolve) => response.write(bytes.subarray(at, at + splitBytes), () => resolve()));
+  }
+}
+
+function sendJson(response: http.ServerResponse, status: number, value: unknown, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value));
+}
+
+function sendError(response: http.ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+  if (typeof body === 'string') response.writeHead(status, { 'content-type': 'text/html', ...headers }).end(body);
+  else sendJson(response, status, body, headers);
+}
+
+/** A vector that depends on the text and nothing else. */
+function vectorOf(text: string, dimensions: number): number[] {
+  const vector = Array.from({ length: dimensions }, () => 0);
+  for (let index = 0; index < text.length; index += 1) vector[index % dimensions]! += text.charCodeAt(index) / 128;
+  return vector;
+}
