@@ -151,6 +151,7 @@ async function messages(database: Kysely<unknown>, engine: Engine, { text, integ
     .addColumn('replaces_id', text)
     .addColumn('is_edited', integer, (column) => column.notNull())
     .addColumn('metadata', text)
+    .addColumn('idempotency_key', text)
     .addColumn('path_hash', text)
     .addColumn('model', text)
     .addColumn('tokens_in', integer)
@@ -247,6 +248,7 @@ const indexList: readonly (readonly [name: string, table: string, columns: strin
   ['conversations_by_number', 'conversations', ['owner_id', 'number'], 'unique'],
   ['participants_by_user', 'participants', ['user_id']],
   ['messages_by_seq', 'messages', ['conversation_id', 'seq'], 'unique'],
+  ['messages_by_idempotency_key', 'messages', ['conversation_id', 'sender_id', 'idempotency_key'], 'unique'],
   ['messages_by_parent', 'messages', ['parent_id']],
   ['turns_by_position', 'turns', ['conversation_id', 'position']],
   ['turns_by_lease', 'turns', ['state', 'lease_until']],
