@@ -1,3 +1,4 @@
 export type * from './types.ts';
 export type * from './schema.ts';
 export { openStorage, type StorageOptions } from './open.ts';
+export { restoreDatabase, type Restored, type RestoreOptions } from './sqlite/restore.ts';

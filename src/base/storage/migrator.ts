@@ -13,8 +13,8 @@ export interface MigrationRun {
   migrations: readonly Migration[];
   /** Runs `work` in one transaction on the write connection. */
   transaction: (work: (database: Kysely<unknown>) => Promise<void>) => Promise<void>;
-  /** Called once, before the first change to a database that holds migrations already. */
-  beforeChange: (first: string) => Promise<void>;
+  /** Called once, before the first change, with the first migration to come and those that the database has already. */
+  beforeChange: (first: string, present: readonly string[]) => Promise<void>;
   now: () => number;
 }
 
@@ -29,7 +29,7 @@ export async function migrate(run: MigrationRun): Promise<string[]> {
   refuseNewer(before, run.migrations);
   const pending = run.migrations.filter((migration) => !before.includes(migration.name));
   if (pending.length === 0) return [];
-  if (before.length > 0) await run.beforeChange(pending[0]!.name);
+  await run.beforeChange(pending[0]!.name, before);
   const done: string[] = [];
   for (const migration of pending) {
     if (await applyOne(run, migration)) done.push(migration.name);
@@ -41,6 +41,11 @@ export async function migrate(run: MigrationRun): Promise<string[]> {
 export function unknownMigrations(names: readonly string[], migrations: readonly Migration[]): string[] {
   const known = new Set(migrations.map((migration) => migration.name));
   return names.filter((name) => !known.has(name));
+}
+
+/** What `integrity` says of migrations that have not been applied. */
+export function missingMigrations(names: readonly string[], migrations: readonly Migration[]): string[] {
+  return migrations.filter((migration) => !names.includes(migration.name)).map((migration) => `Migration ${migration.name} has not been applied`);
 }
 
 async function applied(run: MigrationRun): Promise<string[]> {

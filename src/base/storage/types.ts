@@ -43,6 +43,11 @@ export interface Storage {
   stop(): Promise<void>;
   /** Copies the whole database, consistently, while it is in use. SQLite only. @param path a file that does not exist yet */
   backup(path: string): Promise<void>;
+  /**
+   * Looks through the whole database for damage, off the main thread.
+   * @returns what is wrong, for a person; empty when nothing is
+   */
+  integrity(): Promise<string[]>;
   /** Reads one row and writes one; what is wrong otherwise, for /health and `doctor`. */
   check(): Promise<{ ok: true } | { ok: false; problem: string }>;
 }

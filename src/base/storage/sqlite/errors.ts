@@ -20,6 +20,12 @@ export function isSqliteUniqueViolation(thrown: unknown): boolean {
   return code !== null && uniqueCodes.has(code);
 }
 
+/** Whether SQLite found the file itself to be damaged, or no database at all. */
+export function isDamage(thrown: unknown): boolean {
+  const code = sqliteCode(thrown);
+  return code !== null && [primary.corrupt, primary.notADatabase].some((damage) => damage === (code & 0xff));
+}
+
 /**
  * What SQLite or the file system threw, in Parley's terms: no space is `storage_full`, a database that cannot be used
  * is `storage_unavailable`. Everything else (a violated constraint, a wrong query) stays as it is.

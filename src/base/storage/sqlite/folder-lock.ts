@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ParleyError } from '../../errors.ts';
@@ -15,6 +15,20 @@ export function makeDataFolder(dataDir: string): void {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw translateSystemError(error, dataDir);
+  }
+}
+
+/**
+ * Makes an empty database file that only its owner can read; SQLite gives the files beside it the same rights. A file
+ * that exists is not touched: closing it would take away the locks that SQLite holds on it in this process.
+ * @throws {ParleyError} `storage_unavailable`, `storage_full`.
+ */
+export function makeDatabaseFile(path: string): void {
+  if (existsSync(path)) return;
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    throw translateSystemError(error, path);
   }
 }
 

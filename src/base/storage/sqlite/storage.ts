@@ -1,25 +1,30 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Kysely, type Transaction } from 'kysely';
 import { ParleyError } from '../../errors.ts';
 import { OpenTransactions } from '../after-commit.ts';
 import { checkStorage } from '../check.ts';
 import { migrations } from '../migrations/index.ts';
-import { migrate } from '../migrator.ts';
+import { migrate, missingMigrations } from '../migrator.ts';
 import type { StorageOptions } from '../open.ts';
 import type { Schema } from '../schema.ts';
 import type { Queries, Storage, TurnLogRow, WriteQueries } from '../types.ts';
 import { WriteLock } from '../write-lock.ts';
+import { copyDatabase } from './backup.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { SqliteConnection } from './connection.ts';
 import { sqliteDialect } from './dialect.ts';
 import { translateSqliteError } from './errors.ts';
-import { lockDataFolder, makeDataFolder } from './folder-lock.ts';
+import { lockDataFolder, makeDatabaseFile, makeDataFolder } from './folder-lock.ts';
 import { TurnLogWriter } from './turn-log.ts';
+import { askOnce } from './worker-client.ts';
 
 /** The connections of a started storage. */
 interface Open {
-  reader: SqliteConnection;
   writer: SqliteConnection;
-  turnLog: TurnLogWriter;
+  /** Null until the file is known to be usable. */
+  reader: SqliteConnection | null;
+  /** Null until the tables exist. */
+  turnLog: TurnLogWriter | null;
   unlock: () => void;
 }
 
@@ -33,36 +38,41 @@ export class SqliteStorage implements Storage {
   readonly #path: string;
   readonly #lock = new WriteLock();
   readonly #transactions: OpenTransactions;
+  readonly #checkpoints: Checkpoints;
   #open: Open | null = null;
 
   constructor(options: StorageOptions) {
     this.#options = options;
     this.#path = join(options.dataDir, 'parley.db');
     this.#transactions = new OpenTransactions(options.log);
-    this.read = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#connections().reader) });
-    this.#writes = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#connections().writer) });
+    this.#checkpoints = new Checkpoints({ path: this.#path, fullSync: options.fullSync, readOnly: false }, this.#lock, options.log);
+    this.read = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#opened().reader!) });
+    this.#writes = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#opened().writer) });
   }
 
   async start(): Promise<void> {
-    const { dataDir, fullSync } = this.#options;
+    const { dataDir, fullSync, exclusive = true } = this.#options;
     makeDataFolder(dataDir);
-    const unlock = this.#options.exclusive === false ? () => {} : lockDataFolder(dataDir);
+    const unlock = exclusive ? lockDataFolder(dataDir) : () => {};
     try {
+      makeDatabaseFile(this.#path);
       const writer = new SqliteConnection({ path: this.#path, dataDir, fullSync, queryOnly: false });
-      const reader = new SqliteConnection({ path: this.#path, dataDir, fullSync, queryOnly: true });
-      this.#open = { reader, writer, unlock, turnLog: null as unknown as TurnLogWriter };
+      this.#open = { writer, unlock, reader: null, turnLog: null };
+      this.#open.reader = new SqliteConnection({ path: this.#path, dataDir, fullSync, queryOnly: true });
       await this.#migrate();
       this.#open.turnLog = new TurnLogWriter(writer);
     } catch (error) {
+      if (!this.#open) unlock();
       await this.stop();
       throw error;
     }
   }
 
   async stop(): Promise<void> {
+    await this.#checkpoints.stop();
     await this.#lock.acquire();
     try {
-      this.#open?.reader.close();
+      this.#open?.reader?.close();
       this.#open?.writer.close();
       this.#open?.unlock();
       this.#open = null;
@@ -83,6 +93,7 @@ export class SqliteStorage implements Storage {
           return work(queries);
         }),
       );
+      this.#checkpoints.noteCommit();
     } finally {
       this.#lock.release();
     }
@@ -101,7 +112,9 @@ export class SqliteStorage implements Storage {
     const { clock, metrics, dataDir } = this.#options;
     const started = clock.monotonic();
     try {
-      return this.#connections().turnLog.append(rows);
+      const written = this.#opened().turnLog!.append(rows);
+      this.#checkpoints.noteCommit();
+      return written;
     } catch (error) {
       throw translateSqliteError(error, dataDir);
     } finally {
@@ -114,8 +127,22 @@ export class SqliteStorage implements Storage {
     return this.#options.clock.now();
   }
 
-  async backup(): Promise<void> {
-    throw new ParleyError('not_implemented');
+  async backup(path: string): Promise<void> {
+    this.#opened();
+    await copyDatabase(this.#path, resolve(path), 'refuse');
+  }
+
+  async integrity(): Promise<string[]> {
+    this.#opened();
+    try {
+      const { problems = [], migrations: names = [] } = await askOnce(
+        { path: this.#path, fullSync: false, readOnly: true },
+        { operation: 'integrity' },
+      );
+      return [...problems, ...missingMigrations(names, this.#options.migrations ?? migrations)];
+    } catch (error) {
+      throw translateSqliteError(error, this.#options.dataDir);
+    }
   }
 
   async check(): Promise<{ ok: true } | { ok: false; problem: string }> {
@@ -123,20 +150,33 @@ export class SqliteStorage implements Storage {
   }
 
   async #migrate(): Promise<void> {
-    await migrate({
-      engine: 'sqlite',
-      migrations: this.#options.migrations ?? migrations,
-      transaction: (work) => this.write(async (queries) => await work(queries as unknown as Kysely<unknown>)),
-      beforeChange: async (first) => await this.#backupBefore(first),
-      now: () => this.#options.clock.now(),
-    });
+    const unlocks: (() => void)[] = [];
+    try {
+      await migrate({
+        engine: 'sqlite',
+        migrations: this.#options.migrations ?? migrations,
+        transaction: (work) => this.write(async (queries) => await work(queries as unknown as Kysely<unknown>)),
+        beforeChange: async (first, present) => {
+          // A command beside the server must not change the tables under it.
+          if (this.#options.exclusive === false) unlocks.push(lockDataFolder(this.#options.dataDir));
+          if (present.length > 0) await this.#backupBefore(first);
+        },
+        now: () => this.#options.clock.now(),
+      });
+    } finally {
+      for (const unlock of unlocks) unlock();
+    }
     this.#open?.writer.forgetStatements();
-    this.#open?.reader.forgetStatements();
+    this.#open?.reader?.forgetStatements();
   }
 
-  async #backupBefore(_first: string): Promise<void> {}
+  async #backupBefore(first: string): Promise<void> {
+    const path = join(this.#options.dataDir, `parley-before-${first}.db`);
+    await copyDatabase(this.#path, path, 'replace');
+    this.#options.log.info({ path }, 'Made a backup before changing the tables');
+  }
 
-  #connections(): Open {
+  #opened(): Open {
     if (!this.#open) throw new ParleyError('storage_unavailable', { message: 'The database is not open.' });
     return this.#open;
   }

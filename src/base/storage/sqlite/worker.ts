@@ -1,0 +1,84 @@
+import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './worker-client.ts';
+
+/*
+ * The thread for work that takes long and would stop the event loop: checkpoints (they wait for the disk), copies and
+ * checks of the whole file. It has a connection of its own and knows nothing of what the main thread does.
+ */
+
+const settings = workerData as WorkerSettings;
+const port = parentPort!;
+
+/** Milliseconds that a checkpoint waits for readers, while writers wait for it; it is tried again later. */
+const busyTimeoutMs = 50;
+
+let connection: DatabaseSync | null = null;
+
+function database(): DatabaseSync {
+  if (!connection) {
+    connection = new DatabaseSync(settings.path, { timeout: busyTimeoutMs, readOnly: settings.readOnly });
+    connection.exec(`pragma wal_autocheckpoint = 0; pragma synchronous = ${settings.fullSync ? 'full' : 'normal'}; pragma cache_size = -500`);
+  }
+  return connection;
+}
+
+function checkpoint(mode: 'passive' | 'truncate'): WorkerAnswer {
+  const row = database().prepare(`pragma wal_checkpoint(${mode})`).get() as { busy: number; log: number; checkpointed: number };
+  return { busy: row.busy !== 0, logPages: Math.max(0, row.log), checkpointedPages: Math.max(0, row.checkpointed) };
+}
+
+/** A consistent, compact copy. SQLite does not wait for the disk here, so that is done after it. */
+function copy(path: string): WorkerAnswer {
+  database().prepare('vacuum into ?').run(path);
+  const file = openSync(path, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  return {};
+}
+
+/** What is wrong with the file; at most 100 findings of each kind. */
+function integrity(): WorkerAnswer {
+  const pages = database().prepare('pragma integrity_check(100)').all() as { integrity_check: string }[];
+  const references = database().prepare('select "table", parent, count(*) as rows from pragma_foreign_key_check group by "table", parent limit 100').all() as
+    { table: string; parent: string; rows: number }[];
+  const hasMigrations = database().prepare(`select 1 from sqlite_master where type = 'table' and name = 'applied_migrations'`).get() !== undefined;
+  const migrations = hasMigrations ? (database().prepare('select name from applied_migrations order by name').all() as { name: string }[]) : [];
+  return {
+    problems: [
+      ...pages.map((row) => row.integrity_check).filter((text) => text !== 'ok'),
+      ...references.map((row) => `${row.rows} rows of ${row.table} name rows of ${row.parent} that do not exist`),
+    ],
+    migrations: migrations.map((row) => row.name),
+  };
+}
+
+function answer(request: WorkerRequest): WorkerAnswer {
+  switch (request.operation) {
+    case 'passive':
+    case 'truncate':
+      return checkpoint(request.operation);
+    case 'copy':
+      return copy(request.path);
+    case 'integrity':
+      return integrity();
+    case 'close':
+      connection?.close();
+      connection = null;
+      return {};
+  }
+}
+
+port.on('message', (request: WorkerRequest) => {
+  try {
+    port.postMessage({ answer: answer(request) });
+  } catch (error) {
+    // Errors lose their fields on the way between threads; the code is what the other side decides by.
+    const { message, errcode, code, syscall } = error as Error & { errcode?: number; code?: string; syscall?: string };
+    port.postMessage({ failure: { message, errcode, code, syscall } });
+  }
+});
