@@ -1,0 +1,18 @@
+import type { HTTPMethods } from 'fastify';
+import type { NotBuilt } from '../shared/index.ts';
+
+const any: HTTPMethods[] = ['GET', 'POST', 'DELETE'];
+
+/** Interfaces of OpenAI that clients may try and that this server does not offer. */
+export const openaiNotBuilt: readonly NotBuilt[] = [
+  ['GET', '/v1/chat/completions'],
+  [any, '/v1/chat/completions/*'],
+  ['DELETE', '/v1/models/*'],
+  ...[
+    'assistants', 'audio', 'batches', 'chatkit', 'completions', 'containers', 'conversations', 'evals', 'files', 'fine_tuning', 'images',
+    'moderations', 'organization', 'realtime', 'responses', 'threads', 'uploads', 'vector_stores', 'videos',
+  ].flatMap((name): NotBuilt[] => [
+    [any, `/v1/${name}`],
+    [any, `/v1/${name}/*`],
+  ]),
+];

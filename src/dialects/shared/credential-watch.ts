@@ -1,0 +1,70 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Accounts, Viewer } from '../../core/accounts/index.ts';
+
+/** Milliseconds between two looks at the clock. */
+const sweepMs = 1000;
+
+/** Ends what lives longer than a request (sockets, streams) when the credential it was opened with ends. */
+export interface CredentialWatch {
+  /** Calls `ended` once, when the viewer's credential expires or is revoked; the returned function stops watching. */
+  watch(viewer: Viewer, ended: () => void): () => void;
+  /** Calls `look` about once a second while anything asks for it: for the idle clocks of sockets. */
+  everySecond(look: () => void): () => void;
+  stop(): void;
+}
+
+interface Watched {
+  viewer: Viewer;
+  ended: () => void;
+}
+
+/** One timer and one subscription for all of them; the timer runs only while something is watched. */
+export function createCredentialWatch(accounts: Pick<Accounts, 'onRevoked'>, clock: Clock): CredentialWatch {
+  const watched = new Set<Watched>();
+  const looks = new Set<() => void>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const end = (entry: Watched): void => {
+    if (watched.delete(entry)) entry.ended();
+  };
+  const sweep = (): void => {
+    const now = clock.now();
+    for (const entry of watched) if (entry.viewer.expiresAt !== null && entry.viewer.expiresAt <= now) end(entry);
+    for (const look of looks) look();
+    settle();
+  };
+  const settle = (): void => {
+    const needed = watched.size > 0 || looks.size > 0;
+    if (needed && !timer) timer = setInterval(sweep, sweepMs).unref();
+    if (!needed && timer) {
+      clearInterval(timer);
+      timer = undefined;
+    }
+  };
+  const unsubscribe = accounts.onRevoked(({ userId, credentialId }) => {
+    for (const entry of watched) {
+      if (entry.viewer.userId === userId && (credentialId === null || entry.viewer.credentialId === credentialId)) end(entry);
+    }
+  });
+
+  return {
+    watch(viewer, ended) {
+      const entry = { viewer, ended };
+      watched.add(entry);
+      settle();
+      return () => void watched.delete(entry);
+    },
+    everySecond(look) {
+      looks.add(look);
+      settle();
+      return () => void looks.delete(look);
+    },
+    stop() {
+      unsubscribe();
+      clearInterval(timer);
+      timer = undefined;
+      watched.clear();
+      looks.clear();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { ParleyError } from '../../base/errors.ts';
+import type { Limit } from '../../base/limits.ts';
+import type { AuthenticationPolicy } from '../../core/accounts/index.ts';
+import type { Dialect, DialectParts } from './types.ts';
+import { requireViewer } from './viewers.ts';
+
+/** A scope whose routes are validated and typed by zod schemas. */
+export type DialectScope = ReturnType<typeof typed>;
+
+function typed(app: FastifyInstance) {
+  return app.withTypeProvider<ZodTypeProvider>();
+}
+
+/**
+ * Registers routes of one dialect: errors take its form, and, with `guard`, every request proves a viewer and is
+ * counted before anything else of it is looked at.
+ */
+export function registerScope(
+  app: FastifyInstance,
+  parts: DialectParts,
+  dialect: Dialect,
+  guard: { policy: AuthenticationPolicy; limit: Limit } | null,
+  routes: (scope: DialectScope) => void,
+): void {
+  app.register(async (scope) => {
+    scope.addHook('onRoute', (route) => {
+      route.config = { ...route.config, dialect };
+      route.schema = { tags: [dialect.name], ...(guard ? {} : { security: [] }), ...route.schema };
+    });
+    if (guard) scope.addHook('onRequest', requireViewer(parts, guard.policy, guard.limit));
+    routes(typed(scope));
+  });
+}
+
+/** Methods and a path that a document names but that are not built yet. */
+export type NotBuilt = readonly [methods: HTTPMethods | readonly HTTPMethods[], path: string];
+
+/** Registers addresses that answer 501 in the form of the dialect. Their bodies are not looked at. */
+export function registerNotBuilt(scope: DialectScope, list: readonly NotBuilt[]): void {
+  for (const [methods, url] of list) {
+    scope.route({
+      method: [methods].flat() as HTTPMethods[],
+      url,
+      config: { notBuilt: true },
+      schema: { hide: true },
+      exposeHeadRoute: false,
+      onRequest: async () => {
+        throw new ParleyError('not_implemented');
+      },
+      handler: async () => {
+        throw new ParleyError('not_implemented');
+      },
+    });
+  }
+}

@@ -1,0 +1,91 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply } from 'fastify';
+
+/** Milliseconds a client may leave a full socket unread before it is cut off. */
+const stalledMs = 60_000;
+
+/** Milliseconds between comments on a silent stream, so that proxies keep it open. */
+const keepAliveMs = 15_000;
+
+/**
+ * A response of server-sent events, written by hand: Fastify steps aside, so that a piece costs one write. Pieces are
+ * whole event texts; nothing is kept when the client is slow, the writer waits instead.
+ */
+export interface EventStream {
+  /** Aborted when the client is gone, or was cut off because it did not read. */
+  readonly signal: AbortSignal;
+  /** Whether headers have been sent: from then on errors can only be told inside the stream. */
+  readonly begun: boolean;
+  /** Sends the headers now, with the first piece otherwise. */
+  begin(): void;
+  /** Writes one piece; resolves when there is room for the next. */
+  write(piece: string): Promise<void> | undefined;
+  end(piece?: string): void;
+}
+
+/** A signal that is aborted when the client of this reply is gone, or has been answered. */
+export function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return gone.signal;
+}
+
+/** Takes the response of `reply` over. Headers that hooks have set on it are kept. */
+export function openEventStream(reply: FastifyReply): EventStream {
+  const raw = reply.raw;
+  reply.request.streams = true;
+  const gone = new AbortController();
+  const state = { begun: false };
+  raw.on('close', () => {
+    clearInterval(keepAlive);
+    gone.abort();
+  });
+  raw.on('error', () => gone.abort());
+  const keepAlive = setInterval(() => {
+    if (state.begun && !raw.writableNeedDrain && !raw.writableEnded) raw.write(': \n\n');
+  }, keepAliveMs).unref();
+
+  const begin = (): void => {
+    if (state.begun) return;
+    state.begun = true;
+    reply.hijack();
+    raw.writeHead(200, { ...reply.getHeaders(), 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' } as Record<string, string>);
+  };
+
+  return {
+    signal: gone.signal,
+    get begun() {
+      return state.begun;
+    },
+    begin() {
+      begin();
+      raw.flushHeaders();
+    },
+    write(piece) {
+      begin();
+      if (gone.signal.aborted || raw.write(piece)) return undefined;
+      return drained(raw);
+    },
+    end(piece) {
+      begin();
+      clearInterval(keepAlive);
+      if (piece === undefined) raw.end();
+      else raw.end(piece);
+    },
+  };
+}
+
+/** Resolves when the response takes more, or is closed; a client that reads nothing for a minute is cut off. */
+function drained(raw: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => raw.destroy(), stalledMs);
+    const settle = (): void => {
+      clearTimeout(timer);
+      raw.off('drain', settle);
+      raw.off('close', settle);
+      resolve();
+    };
+    raw.once('drain', settle);
+    raw.once('close', settle);
+  });
+}

@@ -1,0 +1,46 @@
+import { isoTime, type Clock } from '../../base/clock.ts';
+import type { Storage } from '../../base/storage/index.ts';
+
+/** Milliseconds for which one look at the database is believed: /health stays cheap however often it is asked. */
+const believedMs = 2000;
+
+/** Milliseconds after which a database that does not answer counts as out. */
+const patienceMs = 1000;
+
+export interface Health {
+  status: 'healthy' | 'degraded';
+  timestamp: string;
+  version: string;
+  /** Seconds since the start, by a clock that never jumps. */
+  uptime_seconds: number;
+}
+
+/** Reports whether the server and its database work. Many callers at once cause one look at the database. */
+export function createHealth(parts: { storage: Pick<Storage, 'check'>; clock: Clock; version: string }): () => Promise<Health> {
+  const startedAt = parts.clock.monotonic();
+  let looked: { at: number; works: Promise<boolean> } | undefined;
+  return async () => {
+    const now = parts.clock.monotonic();
+    if (!looked || now - looked.at >= believedMs) looked = { at: now, works: databaseWorks(parts.storage) };
+    return {
+      status: (await looked.works) ? 'healthy' : 'degraded',
+      timestamp: isoTime(parts.clock.now()),
+      version: parts.version,
+      uptime_seconds: Math.round((now - startedAt) / 10) / 100,
+    };
+  };
+}
+
+async function databaseWorks(storage: Pick<Storage, 'check'>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<{ ok: false }>((resolve) => {
+    timer = setTimeout(() => resolve({ ok: false }), patienceMs);
+  });
+  try {
+    return (await Promise.race([storage.check(), late])).ok;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,75 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ParleyError } from '../../base/errors.ts';
+import { newId } from '../../base/ids.ts';
+import { isSecure } from './addresses.ts';
+import { pathOf } from './paths.ts';
+import { serverDialect } from './plain.ts';
+import type { DialectParts } from './types.ts';
+
+/** What every answer carries that is no page: no sniffing, no framing, no caching, nothing to run. */
+const answerHeaders: Record<string, string> = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cache-control': 'no-store',
+};
+
+const requestIdForm = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** The caller's own x-request-id where it is harmless, else a new one. */
+export function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && requestIdForm.test(given) ? given : newId();
+}
+
+/** Hooks of every request: id, headers, cross-origin answers, refusing while the server stops, the log line, the figures. */
+export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }): void {
+  const { accounts, log, metrics, settings } = parts;
+  app.decorateRequest('viewer', null);
+  app.decorateRequest('streams', false);
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(answerHeaders);
+    reply.header('x-request-id', request.id);
+    if (isSecure(request.raw, settings.trustProxy)) reply.header('strict-transport-security', 'max-age=31536000');
+    if (request.headers.origin !== undefined) {
+      const answered = answerOrigin(request, reply, accounts.originAllowed(request.headers));
+      if (answered) return answered;
+    }
+    if (state.draining) {
+      reply.header('connection', 'close');
+      throw new ParleyError('shutting_down', { retryAfterMs: 5000 });
+    }
+  });
+
+  app.addHook('onResponse', async (request, reply) => {
+    const dialect = (request.routeOptions.config.dialect ?? serverDialect).name;
+    const status = reply.raw.statusCode;
+    metrics.httpRequests.inc({ dialect, route: request.routeOptions.url ?? 'unknown', status: String(status) });
+    if (!request.streams) metrics.httpSeconds.observe({ dialect }, reply.elapsedTime / 1000);
+    if (log.isLevelEnabled('debug')) {
+      log.debug({ requestId: request.id, method: request.method, path: pathOf(request.url), dialect, status, ms: Math.round(reply.elapsedTime) }, 'request');
+    }
+  });
+}
+
+/**
+ * Cross-origin reading (CORS) is for origins that may use this server anyway; all others get no such header, so that
+ * their browser refuses them. Preflights end here.
+ */
+function answerOrigin(request: FastifyRequest, reply: FastifyReply, allowed: boolean): FastifyReply | undefined {
+  reply.header('vary', 'Origin');
+  if (allowed) {
+    reply.header('access-control-allow-origin', request.headers.origin);
+    reply.header('access-control-allow-credentials', 'true');
+    reply.header('access-control-expose-headers', 'x-request-id, x-error-code, retry-after');
+  }
+  if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined) return undefined;
+  if (!allowed) throw new ParleyError('origin_refused');
+  reply.header('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE');
+  reply.header('access-control-allow-headers', 'authorization, content-type, x-csrf-token, x-request-id, idempotency-key, last-event-id');
+  reply.header('access-control-max-age', '600');
+  return reply.code(204).send();
+}

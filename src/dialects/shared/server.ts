@@ -1,0 +1,158 @@
+import type { Server } from 'node:http';
+import cookie from '@fastify/cookie';
+import fastify, { type FastifyInstance } from 'fastify';
+import { ParleyError } from '../../base/errors.ts';
+import type { Part } from '../../base/lifecycle.ts';
+import { addressOf } from './addresses.ts';
+import { maxBodyBytes, parseJson } from './body.ts';
+import { sendError } from './errors.ts';
+import { createHealth } from './health.ts';
+import { defaultWebDir, servePages, type Pages } from './pages.ts';
+import { isBelow, pathOf, patternToExpression } from './paths.ts';
+import { serverDialect } from './plain.ts';
+import { boundAddress, createBoundedServer, listen, type ServerHandlers } from './ports.ts';
+import { collectReference, serveReference } from './reference.ts';
+import { addRequestHooks, requestId } from './requests.ts';
+import { serveOwnAddresses } from './own-addresses.ts';
+import type { Dialect, DialectParts } from './types.ts';
+import { createUpgradeRouter } from './upgrades.ts';
+import { validatorCompiler } from './validation.ts';
+
+/** Milliseconds that requests under way get to end after the answers have drained. */
+const closeGraceMs = 2000;
+
+/** The HTTP side of Parley: one app and one upgrade router behind all ports. */
+export interface HttpServer {
+  readonly app: FastifyInstance;
+  /** Makes the app ready; stopping closes all sockets and connections. Starts before what answers, stops after it. */
+  readonly transport: Part;
+  /** Opens the ports; stopping refuses what is new while what runs goes on. Starts last, stops first. */
+  readonly listener: Part;
+  /** The bound ports, in the order of the settings; a port 0 shows the one that was given. */
+  addresses(): { host: string; port: number }[];
+}
+
+/**
+ * Makes the server, without any dialect: those are registered on `app` behind this call and before `transport` starts.
+ */
+export function createHttpServer(parts: DialectParts): HttpServer {
+  const state = { draining: false };
+  const routes: { methods: string[]; expression: RegExp; dialect: Dialect | undefined }[] = [];
+  const handlers: ServerHandlers = {
+    request: () => undefined,
+    upgrade: (request, socket, head) => app.upgrades.handle(request, socket, head),
+  };
+  const app = fastify({
+    logger: false,
+    bodyLimit: maxBodyBytes,
+    genReqId: (request) => requestId(request),
+    requestIdHeader: false,
+    routerOptions: { maxParamLength: 500, ignoreTrailingSlash: false, caseSensitive: true },
+    serverFactory: (handler) => {
+      handlers.request = handler as ServerHandlers['request'];
+      return createBoundedServer(handlers);
+    },
+    frameworkErrors: (error, request, reply) => sendError(error, dialectOfPath(routes, pathOf(request.url)), request, reply as never, parts.log),
+  });
+  app.decorate('upgrades', createUpgradeRouter({
+    socketsPerAddress: parts.settings.limits.socketsPerAddress,
+    addressOf: (request) => addressOf(request, parts.settings.trustProxy),
+    log: parts.log,
+    metrics: parts.metrics,
+  }));
+  app.addHook('onRoute', (route) => {
+    // A copy of the options may still get its dialect from a hook of its scope, which runs behind this one.
+    const entry = { methods: [route.method].flat(), expression: patternToExpression(route.url), get dialect() { return route.config?.dialect; } };
+    routes.push(entry);
+  });
+  prepare(app, parts, state, routes);
+  return { app, ...lifecycle(app, parts, state, handlers) };
+}
+
+type KnownRoutes = { methods: string[]; expression: RegExp; dialect: Dialect | undefined }[];
+
+/** Everything between the wire and the routes. */
+function prepare(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }, routes: KnownRoutes): void {
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, body: string) => parseJson(body));
+  addRequestHooks(app, parts, state);
+  app.setErrorHandler((error, request, reply) => {
+    const dialect = request.routeOptions.config.dialect ?? dialectOfPath(routes, pathOf(request.url));
+    return sendError(error, dialect, request, reply, parts.log);
+  });
+  app.register(cookie);
+  collectReference(app, parts.version);
+  let pages: Pages | undefined;
+  app.register(async (scope) => {
+    serveReference(scope);
+    serveOwnAddresses(scope, parts, createHealth(parts));
+  });
+  app.register(async (scope) => {
+    pages = servePages(scope, parts.webDir ?? defaultWebDir);
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    const path = pathOf(request.url);
+    const allowed = routes.filter((route) => route.expression.test(path)).flatMap((route) => route.methods);
+    if (allowed.length > 0) {
+      reply.header('allow', [...new Set(allowed)].join(', '));
+      return sendError(new ParleyError('method_not_allowed'), dialectOfPath(routes, path), request, reply, parts.log);
+    }
+    if (await pages?.fallback(request, reply)) return reply;
+    return sendError(new ParleyError('not_found'), dialectOfPath(routes, path), request, reply, parts.log);
+  });
+}
+
+/** The dialect whose prefix is the longest that holds the path. */
+function dialectOfPath(routes: KnownRoutes, path: string): Dialect {
+  let found = serverDialect;
+  let length = 0;
+  for (const { dialect } of routes) {
+    for (const prefix of dialect?.prefixes ?? []) {
+      if (prefix.length > length && isBelow(path, prefix)) [found, length] = [dialect!, prefix.length];
+    }
+  }
+  return found;
+}
+
+function lifecycle(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }, handlers: ServerHandlers) {
+  const servers: { server: Server; closed: Promise<void> | undefined }[] = [];
+  const stopAccepting = (): void => {
+    state.draining = true;
+    app.upgrades.refuseNew();
+    for (const entry of servers) {
+      entry.closed ??= new Promise((resolve) => void entry.server.close(() => resolve()));
+      entry.server.closeIdleConnections();
+    }
+  };
+  const transport: Part = {
+    name: 'http',
+    async start() {
+      await app.ready();
+    },
+    async stop() {
+      stopAccepting();
+      const cut = setTimeout(() => servers.forEach(({ server }) => server.closeAllConnections()), closeGraceMs);
+      await app.upgrades.closeAll();
+      await Promise.all(servers.map(({ closed }) => closed));
+      clearTimeout(cut);
+      await app.close();
+    },
+  };
+  const listener: Part = {
+    name: 'ports',
+    async start() {
+      const { host, port, alsoListen } = parts.settings;
+      for (const [at, wanted] of [port, ...alsoListen].entries()) {
+        const server = createBoundedServer(handlers);
+        await listen(server, host, wanted, at === 0 ? 'PORT' : 'ALSO_LISTEN');
+        servers.push({ server, closed: undefined });
+      }
+    },
+    async stop() {
+      stopAccepting();
+    },
+  };
+  return { transport, listener, addresses: () => servers.map(({ server }) => boundAddress(server)).filter((address) => address !== null) };
+}

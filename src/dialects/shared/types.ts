@@ -1,0 +1,77 @@
+import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../../base/clock.ts';
+import type { ParleyError } from '../../base/errors.ts';
+import type { Jobs } from '../../base/jobs/index.ts';
+import type { Limiter } from '../../base/limits.ts';
+import type { Log, Metrics } from '../../base/observability/index.ts';
+import type { Storage } from '../../base/storage/index.ts';
+import type { Accounts, Viewer } from '../../core/accounts/index.ts';
+import type { Conversations } from '../../core/conversations/index.ts';
+import type { Models } from '../../core/models/index.ts';
+import type { UpgradeRouter } from './upgrades.ts';
+
+/** What the server and the dialects are made of. Dialects translate; everything they know comes from here. */
+export interface DialectParts {
+  accounts: Accounts;
+  conversations: Conversations;
+  models: Models;
+  jobs: Jobs;
+  storage: Storage;
+  limiter: Limiter;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  settings: HttpSettings;
+  /** Version of the running build, as /health says it. */
+  version: string;
+  /** Folder of the built page; default `web/dist` beside `src`. */
+  webDir?: string;
+}
+
+/** The settings that the server reads; their meaning stands in src/config.ts. */
+export interface HttpSettings {
+  host: string;
+  port: number;
+  alsoListen: readonly number[];
+  modelsDir: string;
+  publicUrl: string | null;
+  trustProxy: boolean;
+  limits: {
+    requestsPerMinute: number;
+    completionsPerMinute: number;
+    socketsPerAddress: number;
+  };
+}
+
+/** The outward form of one dialect where the server itself has to speak it: errors. */
+export interface Dialect {
+  /** Label in logs and metrics. */
+  readonly name: string;
+  /** Beginnings of the paths that are this dialect's also where no route stands (for 404 and 405). */
+  readonly prefixes: readonly string[];
+  /** HTTP status of an error, where it differs from the table's. */
+  status?(error: ParleyError): number;
+  /** The JSON body of an error. */
+  errorBody(error: ParleyError, request: { method: string; path: string }): unknown;
+}
+
+export type App = FastifyInstance;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whose form errors of this route take. */
+    dialect?: Dialect;
+    /** Documented, but answered with 501 as yet. */
+    notBuilt?: boolean;
+  }
+  interface FastifyRequest {
+    /** Who asks; set before the handler runs on every route of a dialect that asks for it. */
+    viewer: Viewer | null;
+    /** Answered by a stream: how long that takes says nothing of the server. */
+    streams: boolean;
+  }
+  interface FastifyInstance {
+    /** Where dialects register their WebSocket addresses. */
+    upgrades: UpgradeRouter;
+  }
+}

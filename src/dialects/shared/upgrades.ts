@@ -1,0 +1,161 @@
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { asParleyError, errorTable } from '../../base/errors.ts';
+import { newId } from '../../base/ids.ts';
+import type { Log, Metrics } from '../../base/observability/index.ts';
+import { pathOf, patternNames, patternToExpression } from './paths.ts';
+
+/** Bytes of one frame from a client; a greater one closes the socket with 1009. */
+export const maxFrameBytes = 65_536;
+
+/** Milliseconds a closing socket has to answer the close frame. */
+const closeGraceMs = 1000;
+
+/** A WebSocket that has just been opened, before anything of the request is believed. */
+export interface Upgrade {
+  socket: WebSocket;
+  request: IncomingMessage;
+  /** Values of the `:names` of the pattern, decoded. */
+  params: Record<string, string>;
+  query: URLSearchParams;
+  /** For logs. */
+  id: string;
+}
+
+/** One WebSocket address. */
+export interface UpgradeRoute {
+  /** Path with `:names`, such as `/rooms/:id/ws`. */
+  pattern: string;
+  /** Label in metrics. */
+  dialect: string;
+  /**
+   * Takes the socket over. No frame is read before it has resolved, so listeners may be set after waiting. What it
+   * throws closes the socket with the code of the error.
+   */
+  open(upgrade: Upgrade): Promise<void>;
+}
+
+/** The only listener of `upgrade`: gives each request to the route of its path, and ends all others with 404. */
+export interface UpgradeRouter {
+  add(route: UpgradeRoute): void;
+  routes(): readonly UpgradeRoute[];
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Refuses new sockets from now on. */
+  refuseNew(): void;
+  /** Closes all sockets with 1001 and resolves when they are gone, at the latest after a second. */
+  closeAll(): Promise<void>;
+}
+
+interface RouterParts {
+  /** Open sockets one address may have. */
+  socketsPerAddress: number;
+  addressOf(request: IncomingMessage): string;
+  log: Log;
+  metrics: Metrics;
+}
+
+interface CompiledRoute {
+  route: UpgradeRoute;
+  expression: RegExp;
+  names: string[];
+}
+
+export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
+  const server = new WebSocketServer({ noServer: true, maxPayload: maxFrameBytes, perMessageDeflate: false, clientTracking: true });
+  const routes: CompiledRoute[] = [];
+  const perAddress = new Map<string, number>();
+  let refusing = false;
+
+  const count = (address: string, change: 1 | -1): number => {
+    const value = (perAddress.get(address) ?? 0) + change;
+    if (value > 0) perAddress.set(address, value);
+    else perAddress.delete(address);
+    return value;
+  };
+
+  const accept = async (compiled: CompiledRoute, groups: string[], request: IncomingMessage, socket: WebSocket): Promise<void> => {
+    const address = parts.addressOf(request);
+    const open = count(address, 1);
+    parts.metrics.sockets.inc({ dialect: compiled.route.dialect });
+    socket.once('close', () => {
+      count(address, -1);
+      parts.metrics.sockets.dec({ dialect: compiled.route.dialect });
+    });
+    const id = newId();
+    socket.on('error', (error) => parts.log.debug({ socketId: id, err: error }, 'socket failed'));
+    if (open > parts.socketsPerAddress) return socket.close(errorTable.rate_limited.closeCode, 'too many sockets');
+    socket.pause();
+    try {
+      const query = new URL(request.url ?? '/', 'http://localhost').searchParams;
+      await compiled.route.open({ socket, request, params: Object.fromEntries(compiled.names.map((name, at) => [name, groups[at]!])), query, id });
+    } catch (thrown) {
+      const error = asParleyError(thrown);
+      if (error.status >= 500) parts.log.error({ socketId: id, errorCode: error.code, err: error.cause ?? error }, error.message);
+      socket.close(error.closeCode, closeReason(error.message));
+    } finally {
+      socket.resume();
+    }
+  };
+
+  return {
+    add(route) {
+      routes.push({ route, expression: patternToExpression(route.pattern), names: patternNames(route.pattern) });
+    },
+    routes: () => routes.map(({ route }) => route),
+    handle(request, socket, head) {
+      socket.on('error', (error) => parts.log.debug({ err: error }, 'upgrade failed'));
+      if (refusing) return refuse(socket, 503);
+      const path = pathOf(request.url ?? '/');
+      for (const compiled of routes) {
+        const groups = decodedGroups(compiled.expression.exec(path));
+        if (groups) return server.handleUpgrade(request, socket, head, (opened) => void accept(compiled, groups, request, opened));
+      }
+      refuse(socket, 404);
+    },
+    refuseNew() {
+      refusing = true;
+    },
+    async closeAll() {
+      refusing = true;
+      const closing = [...server.clients].map((socket) => closed(socket));
+      await Promise.all(closing);
+    },
+  };
+}
+
+/** The text of a close frame: at most 123 bytes of UTF-8. */
+export function closeReason(message: string): string {
+  let reason = message.slice(0, 120);
+  while (Buffer.byteLength(reason) > 123) reason = reason.slice(0, -1);
+  return reason.toWellFormed();
+}
+
+/** The groups of a match with percent-encoding undone; null when there is no match or the encoding is broken. */
+function decodedGroups(match: RegExpExecArray | null): string[] | null {
+  if (!match) return null;
+  try {
+    return match.slice(1).map((group) => decodeURIComponent(group));
+  } catch {
+    return null;
+  }
+}
+
+function refuse(socket: Duplex, status: 404 | 503): void {
+  const body = JSON.stringify({ detail: status === 404 ? 'No WebSocket is served at this address.' : errorTable.shutting_down.sentence });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+function closed(socket: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => socket.terminate(), closeGraceMs);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.resume();
+    socket.close(errorTable.shutting_down.closeCode, 'server shuts down');
+  });
+}
