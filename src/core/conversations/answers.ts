@@ -10,7 +10,7 @@ import { isBusy, toMessages } from './reading.ts';
 import { newMessageRow } from './rows.ts';
 import { addAnswer, countMessage, follow, insertConversation, moveHead, questionRow, tailOf, titleFrom, type AnswerPlan, type NewAnswer, type Tail } from './sending.ts';
 import { newId } from '../../base/ids.ts';
-import type { Conversations, NewConversation, Outgoing, Sent } from './types.ts';
+import type { Message, NewConversation, Outgoing, Sent } from './types.ts';
 import type { TurnRequest } from './turns/request.ts';
 
 type Options = Pick<Outgoing, 'model' | 'sampling' | 'dialect'>;
@@ -21,183 +21,189 @@ interface Planned {
   failure: ParleyError | null;
 }
 
-/** Everything that makes an answer begin: send, edit, regenerate, continue. */
-export function createAnswers(
-  parts: ConversationParts,
-): Pick<Conversations, 'send' | 'sendWithHistory' | 'edit' | 'regenerate' | 'continue'> {
-  const { storage, clock, runner, bus } = parts;
+/*
+ * Everything that makes an answer begin: send, edit, regenerate, continue.
+ */
 
-  async function planModel(name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel'>): Promise<Planned> {
-    try {
-      const target = await parts.models.resolve(name, { userId: viewer.userId, role: viewer.role });
-      if (target.isBuiltin && outgoing.refuseBuiltin) throw new ParleyError('no_model');
-      return { target, failure: null };
-    } catch (error) {
-      const known = error instanceof ParleyError && ['model_not_found', 'no_api_key', 'no_model'].includes(error.code);
-      if (!known || outgoing.withoutModel === 'throw') throw error;
-      return { target: null, failure: error };
-    }
+async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel'>): Promise<Planned> {
+  try {
+    const target = await parts.models.resolve(name, { userId: viewer.userId, role: viewer.role });
+    if (target.isBuiltin && outgoing.refuseBuiltin) throw new ParleyError('no_model');
+    return { target, failure: null };
+  } catch (error) {
+    const known = error instanceof ParleyError && ['model_not_found', 'no_api_key', 'no_model'].includes(error.code);
+    if (!known || outgoing.withoutModel === 'throw') throw error;
+    return { target: null, failure: error };
   }
+}
 
-  function answerPlan(viewer: Viewer, planned: Planned, request: Pick<TurnRequest, 'model'> & Partial<TurnRequest>, outgoing: Options & Partial<Outgoing>, times: Times, replacesId: string | null = null): AnswerPlan {
-    return {
-      userId: viewer.userId,
-      request: {
-        sampling: outgoing.sampling ?? {},
-        tools: outgoing.tools,
-        toolChoice: outgoing.toolChoice,
-        dialect: outgoing.dialect,
-        apiKeyId: viewer.via === 'api-key' ? viewer.credentialId : null,
-        refuseBuiltin: outgoing.refuseBuiltin ?? false,
-        ...request,
-        model: planned.target?.id ?? request.model,
-      },
-      model: planned.target?.id ?? null,
-      failure: planned.failure,
-      replacesId,
-      instanceId: parts.instanceId,
-      ...times,
-    };
-  }
-
-  async function times(): Promise<Times> {
-    return { now: clock.now(), databaseNow: await storage.now() };
-  }
-
-  /** Tells those who watch, and begins the turn when it need not wait. Called after the commit. */
-  function announce(conversationId: string, question: MessagesTable | null, answer: NewAnswer | null, target: Target | null): void {
-    const topic = `conversation:${conversationId}`;
-    if (question) bus.publish(topic, { type: 'message', messageId: question.id });
-    if (!answer) return;
-    if (answer.held) runner.begin(answer.held, target ?? undefined);
-    bus.publish(topic, { type: answer.message.status === 'FAILED' ? 'turn_ended' : 'turn', messageId: answer.message.id });
-  }
-
-  async function asSent(question: MessagesTable, answer: MessagesTable | null): Promise<Sent> {
-    const messages = await toMessages(storage.read, answer ? [question, answer] : [question]);
-    return { userMessage: messages[0]!, answer: messages[1] ?? null };
-  }
-
-  /** What was stored by an earlier send with the same key. */
-  async function sentBefore(viewer: Viewer, conversationId: string, key: string): Promise<Sent | null> {
-    const question = await storage.read
-      .selectFrom('messages')
-      .selectAll()
-      .where('conversation_id', '=', conversationId)
-      .where('sender_id', '=', viewer.userId)
-      .where('idempotency_key', '=', key)
-      .executeTakeFirst();
-    if (!question) return null;
-    const answer = await storage.read.selectFrom('messages').selectAll().where('parent_id', '=', question.id).orderBy('seq').limit(1).executeTakeFirst();
-    return asSent(question, answer ?? null);
-  }
-
-  async function send(viewer: Viewer, conversationId: string, outgoing: Outgoing): Promise<Sent> {
-    const message = checked(outgoing);
-    const conversation = await openConversation(storage.read, viewer, conversationId, 'write');
-    if (message.idempotencyKey) {
-      const before = await sentBefore(viewer, conversationId, message.idempotencyKey);
-      if (before) return before;
-    }
-    const wanted = message.model ?? conversation.model;
-    const planned = message.answer === false ? { target: null, failure: null } : await planModel(wanted, viewer, message);
-    const when = await times();
-    const stored = await storage.write(async (queries) => {
-      await lockConversation(storage, queries, conversationId);
-      const current = await openConversation(queries, viewer, conversationId, 'write');
-      await checkReply(queries, current, message.replyToId);
-      return addQuestion(queries, tailOf(current), message, viewer, message.answer === false ? null : answerPlan(viewer, planned, { model: wanted }, message, when), when.now, current);
-    });
-    announce(conversationId, stored.question, stored.answer, planned.target);
-    if (stored.titled) bus.publish(`conversation:${conversationId}`, { type: 'changed' });
-    return asSent(stored.question, stored.answer?.message ?? null);
-  }
-
-  async function sendWithHistory(viewer: Viewer, fields: NewConversation, history: ModelMessage[], outgoing: Outgoing): Promise<Sent & { conversationId: string }> {
-    const message = checked(outgoing);
-    const { systemPrompt, messages } = splitHistory(history);
-    const wanted = message.model ?? fields.model ?? null;
-    const planned = await planModel(wanted, viewer, message);
-    const when = await times();
-    const hashes = historyHashes(systemPrompt, messages);
-    const stored = await storage.write(async (queries) => {
-      const known = hashes.length > 0 ? await findByHash(queries, viewer, hashes.at(-1)!) : null;
-      const tail = known ? tailOf(known) : await addHistory(queries, viewer, { ...fields, systemPrompt }, messages, hashes, when.now);
-      const title = known ?? { title_source: fields.title === undefined ? ('default' as const) : ('user' as const) };
-      const first = messages.find((item) => item.role === 'user')?.content ?? message.content;
-      const plan = answerPlan(viewer, planned, { model: wanted }, message, when);
-      return { conversationId: tail.conversationId, ...(await addQuestion(queries, tail, message, viewer, plan, when.now, title, first)) };
-    });
-    announce(stored.conversationId, stored.question, stored.answer, planned.target);
-    return { conversationId: stored.conversationId, ...(await asSent(stored.question, stored.answer?.message ?? null)) };
-  }
-
-  async function edit(viewer: Viewer, messageId: string, content: string, options: Options): Promise<Sent> {
-    const message = checked({ ...options, content });
-    const { message: original, conversation } = await openMessage(storage.read, viewer, messageId, 'write');
-    if (original.role !== 'user') throw new ParleyError('conflict', { message: 'Only messages of people can be edited.' });
-    if (original.sender_id !== viewer.userId) throw new ParleyError('forbidden', { message: 'Only its sender can edit a message.' });
-    const wanted = options.model ?? conversation.model;
-    const planned = await planModel(wanted, viewer, {});
-    const when = await times();
-    const stored = await storage.write(async (queries) => {
-      const { current, tail } = await branchAt(queries, viewer, original);
-      const question = { ...questionRow(tail, viewer.userId, message, when.now), replaces_id: original.id, is_edited: 1, metadata: original.metadata, reply_to_id: original.reply_to_id };
-      await queries.insertInto('messages').values(question).execute();
-      const behind = follow({ ...tail, lastSeq: current.last_seq }, question);
-      const answer = await addAnswer(queries, behind, answerPlan(viewer, planned, { model: wanted }, message, when));
-      await moveHead(queries, { ...follow(behind, answer.message), headHash: null }, when.now);
-      return { question, answer };
-    });
-    bus.publish(`conversation:${conversation.id}`, { type: 'branch_changed', headId: stored.answer.message.id });
-    announce(conversation.id, stored.question, stored.answer, planned.target);
-    return asSent(stored.question, stored.answer.message);
-  }
-
-  /** A second answer beside `original`. */
-  async function answerAgain(viewer: Viewer, original: MessagesTable, conversation: AccessRow, options: Options, continues: string | undefined) {
-    const wanted = options.model ?? (continues ? original.model : null) ?? conversation.model;
-    const planned = await planModel(wanted, viewer, {});
-    const when = await times();
-    const stored = await storage.write(async (queries) => {
-      const { current, tail } = await branchAt(queries, viewer, original);
-      const answer = await addAnswer(queries, { ...tail, lastSeq: current.last_seq }, answerPlan(viewer, planned, { model: wanted, continues }, options, when, original.id));
-      await moveHead(queries, { ...follow(tail, answer.message), headHash: null }, when.now);
-      return answer;
-    });
-    bus.publish(`conversation:${conversation.id}`, { type: 'branch_changed', headId: stored.message.id });
-    announce(conversation.id, null, stored, planned.target);
-    return (await toMessages(storage.read, [stored.message]))[0]!;
-  }
-
-  /** Where a sibling of `original` goes. Refused while an answer of the conversation is waiting or being made. */
-  async function branchAt(queries: WriteQueries, viewer: Viewer, original: MessagesTable): Promise<{ current: AccessRow; tail: Tail }> {
-    await lockConversation(storage, queries, original.conversation_id);
-    const current = await openConversation(queries, viewer, original.conversation_id, 'write');
-    if (await isBusy(queries, current.id)) throw new ParleyError('conflict', { message: 'An answer of this conversation is still being made. Wait for it or stop it first.' });
-    const parent = original.parent_id === null ? null : await queries.selectFrom('messages').select(['id', 'depth', 'path_hash']).where('id', '=', original.parent_id).executeTakeFirstOrThrow();
-    const root = rootHash(current.system_prompt);
-    return { current, tail: { conversationId: current.id, headId: parent?.id ?? null, headDepth: parent?.depth ?? 0, headHash: parent ? parent.path_hash : root, lastSeq: current.last_seq } };
-  }
-
+function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, request: Pick<TurnRequest, 'model'> & Partial<TurnRequest>, outgoing: Options & Partial<Outgoing>, times: Times, replacesId: string | null = null): AnswerPlan {
   return {
-    send,
-    sendWithHistory,
-    edit,
-    async regenerate(viewer, messageId, options) {
-      const { message, conversation } = await openMessage(storage.read, viewer, messageId, 'write');
-      if (message.role !== 'assistant' || message.parent_id === null) throw new ParleyError('conflict', { message: 'Only answers can be made again.' });
-      return answerAgain(viewer, message, conversation, options, undefined);
+    userId: viewer.userId,
+    request: {
+      sampling: outgoing.sampling ?? {},
+      tools: outgoing.tools,
+      toolChoice: outgoing.toolChoice,
+      dialect: outgoing.dialect,
+      apiKeyId: viewer.via === 'api-key' ? viewer.credentialId : null,
+      refuseBuiltin: outgoing.refuseBuiltin ?? false,
+      ...request,
+      model: planned.target?.id ?? request.model,
     },
-    async continue(viewer, messageId, options) {
-      const { message, conversation } = await openMessage(storage.read, viewer, messageId, 'write');
-      const brokenOff = ['CANCELLED', 'INTERRUPTED', 'FAILED'].includes(message.status) || message.finish_reason === 'length';
-      if (message.role !== 'assistant' || message.parent_id === null || !brokenOff) {
-        throw new ParleyError('conflict', { message: 'Only an answer that was broken off can be continued.' });
-      }
-      return answerAgain(viewer, message, conversation, options, message.id);
-    },
+    model: planned.target?.id ?? null,
+    failure: planned.failure,
+    replacesId,
+    instanceId: parts.instanceId,
+    ...times,
   };
+}
+
+async function times(parts: ConversationParts): Promise<Times> {
+  return { now: parts.clock.now(), databaseNow: await parts.storage.now() };
+}
+
+/** Tells those who watch, and begins the turn when it need not wait. Called after the commit. */
+function announce(parts: ConversationParts, conversationId: string, question: MessagesTable | null, answer: NewAnswer | null, target: Target | null): void {
+  const topic = `conversation:${conversationId}`;
+  if (question) parts.bus.publish(topic, { type: 'message', messageId: question.id });
+  if (!answer) return;
+  if (answer.held) parts.runner.begin(answer.held, target ?? undefined);
+  parts.bus.publish(topic, { type: answer.message.status === 'FAILED' ? 'turn_ended' : 'turn', messageId: answer.message.id });
+}
+
+async function asSent(parts: ConversationParts, question: MessagesTable, answer: MessagesTable | null): Promise<Sent> {
+  const messages = await toMessages(parts.storage.read, answer ? [question, answer] : [question]);
+  return { userMessage: messages[0]!, answer: messages[1] ?? null };
+}
+
+/** What was stored by an earlier send with the same key. */
+async function sentBefore(parts: ConversationParts, viewer: Viewer, conversationId: string, key: string): Promise<Sent | null> {
+  const question = await parts.storage.read
+    .selectFrom('messages')
+    .selectAll()
+    .where('conversation_id', '=', conversationId)
+    .where('sender_id', '=', viewer.userId)
+    .where('idempotency_key', '=', key)
+    .executeTakeFirst();
+  if (!question) return null;
+  const answer = await parts.storage.read.selectFrom('messages').selectAll().where('parent_id', '=', question.id).orderBy('seq').limit(1).executeTakeFirst();
+  return asSent(parts, question, answer ?? null);
+}
+
+export async function send(parts: ConversationParts, viewer: Viewer, conversationId: string, outgoing: Outgoing): Promise<Sent> {
+  const message = checked(outgoing);
+  if (!message.idempotencyKey) return sendOnce(parts, viewer, conversationId, message);
+  await openConversation(parts.storage.read, viewer, conversationId, 'write');
+  const before = await sentBefore(parts, viewer, conversationId, message.idempotencyKey);
+  if (before) return before;
+  try {
+    return await sendOnce(parts, viewer, conversationId, message);
+  } catch (error) {
+    // The same message sent twice at the same time: the database let only one in.
+    const other = await sentBefore(parts, viewer, conversationId, message.idempotencyKey);
+    if (other) return other;
+    throw error;
+  }
+}
+
+async function sendOnce(parts: ConversationParts, viewer: Viewer, conversationId: string, message: Outgoing): Promise<Sent> {
+  const conversation = await openConversation(parts.storage.read, viewer, conversationId, 'write');
+  const wanted = message.model ?? conversation.model;
+  const planned = message.answer === false ? { target: null, failure: null } : await planModel(parts, wanted, viewer, message);
+  const when = await times(parts);
+  const stored = await parts.storage.write(async (queries) => {
+    await lockConversation(parts.storage, queries, conversationId);
+    const current = await openConversation(queries, viewer, conversationId, 'write');
+    await checkReply(queries, current, message.replyToId);
+    return addQuestion(queries, tailOf(current), message, viewer, message.answer === false ? null : answerPlan(parts, viewer, planned, { model: wanted }, message, when), when.now, current);
+  });
+  announce(parts, conversationId, stored.question, stored.answer, planned.target);
+  if (stored.titled) parts.bus.publish(`conversation:${conversationId}`, { type: 'changed' });
+  return asSent(parts, stored.question, stored.answer?.message ?? null);
+}
+
+export async function sendWithHistory(parts: ConversationParts, viewer: Viewer, fields: NewConversation, history: ModelMessage[], outgoing: Outgoing): Promise<Sent & { conversationId: string }> {
+  const message = checked(outgoing);
+  const { systemPrompt, messages } = splitHistory(history);
+  const wanted = message.model ?? fields.model ?? null;
+  const planned = await planModel(parts, wanted, viewer, message);
+  const when = await times(parts);
+  const hashes = historyHashes(systemPrompt, messages);
+  const stored = await parts.storage.write(async (queries) => {
+    const known = hashes.length > 0 ? await findByHash(queries, viewer, hashes.at(-1)!) : null;
+    const tail = known ? tailOf(known) : await addHistory(queries, viewer, { ...fields, systemPrompt }, messages, hashes, when.now);
+    const title = known ?? { title_source: fields.title === undefined ? ('default' as const) : ('user' as const) };
+    const first = messages.find((item) => item.role === 'user')?.content ?? message.content;
+    const plan = answerPlan(parts, viewer, planned, { model: wanted }, message, when);
+    return { conversationId: tail.conversationId, ...(await addQuestion(queries, tail, message, viewer, plan, when.now, title, first)) };
+  });
+  announce(parts, stored.conversationId, stored.question, stored.answer, planned.target);
+  return { conversationId: stored.conversationId, ...(await asSent(parts, stored.question, stored.answer?.message ?? null)) };
+}
+
+export async function edit(parts: ConversationParts, viewer: Viewer, messageId: string, content: string, options: Options): Promise<Sent> {
+  const message = checked({ ...options, content });
+  const { message: original, conversation } = await openMessage(parts.storage.read, viewer, messageId, 'write');
+  if (original.role !== 'user') throw new ParleyError('conflict', { message: 'Only messages of people can be edited.' });
+  if (original.sender_id !== viewer.userId) throw new ParleyError('forbidden', { message: 'Only its sender can edit a message.' });
+  const wanted = options.model ?? conversation.model;
+  const planned = await planModel(parts, wanted, viewer, {});
+  const when = await times(parts);
+  const stored = await parts.storage.write(async (queries) => {
+    const { current, tail } = await branchAt(parts, queries, viewer, original);
+    const question = { ...questionRow(tail, viewer.userId, message, when.now), replaces_id: original.id, is_edited: 1, metadata: original.metadata, reply_to_id: original.reply_to_id };
+    await queries.insertInto('messages').values(question).execute();
+    const behind = follow({ ...tail, lastSeq: current.last_seq }, question);
+    const answer = await addAnswer(queries, behind, answerPlan(parts, viewer, planned, { model: wanted }, message, when));
+    await moveHead(queries, { ...follow(behind, answer.message), headHash: null }, when.now);
+    return { question, answer };
+  });
+  parts.bus.publish(`conversation:${conversation.id}`, { type: 'branch_changed', headId: stored.answer.message.id });
+  announce(parts, conversation.id, stored.question, stored.answer, planned.target);
+  return asSent(parts, stored.question, stored.answer.message);
+}
+
+/** A second answer beside `original`. */
+async function answerAgain(parts: ConversationParts, viewer: Viewer, original: MessagesTable, conversation: AccessRow, options: Options, continues: string | undefined) {
+  const wanted = options.model ?? (continues ? original.model : null) ?? conversation.model;
+  const planned = await planModel(parts, wanted, viewer, {});
+  const when = await times(parts);
+  const stored = await parts.storage.write(async (queries) => {
+    const { current, tail } = await branchAt(parts, queries, viewer, original);
+    const answer = await addAnswer(queries, { ...tail, lastSeq: current.last_seq }, answerPlan(parts, viewer, planned, { model: wanted, continues }, options, when, original.id));
+    await moveHead(queries, { ...follow(tail, answer.message), headHash: null }, when.now);
+    return answer;
+  });
+  parts.bus.publish(`conversation:${conversation.id}`, { type: 'branch_changed', headId: stored.message.id });
+  announce(parts, conversation.id, null, stored, planned.target);
+  return (await toMessages(parts.storage.read, [stored.message]))[0]!;
+}
+
+/** Where a sibling of `original` goes. Refused while an answer of the conversation is waiting or being made. */
+async function branchAt(parts: ConversationParts, queries: WriteQueries, viewer: Viewer, original: MessagesTable): Promise<{ current: AccessRow; tail: Tail }> {
+  await lockConversation(parts.storage, queries, original.conversation_id);
+  const current = await openConversation(queries, viewer, original.conversation_id, 'write');
+  if (await isBusy(queries, current.id)) throw new ParleyError('conflict', { message: 'An answer of this conversation is still being made. Wait for it or stop it first.' });
+  const parent = original.parent_id === null ? null : await queries.selectFrom('messages').select(['id', 'depth', 'path_hash']).where('id', '=', original.parent_id).executeTakeFirstOrThrow();
+  const root = rootHash(current.system_prompt);
+  return { current, tail: { conversationId: current.id, headId: parent?.id ?? null, headDepth: parent?.depth ?? 0, headHash: parent ? parent.path_hash : root, lastSeq: current.last_seq } };
+}
+
+/** Answers the same message once more, beside `messageId`. */
+export async function regenerate(parts: ConversationParts, viewer: Viewer, messageId: string, options: Options): Promise<Message> {
+  const { message, conversation } = await openMessage(parts.storage.read, viewer, messageId, 'write');
+  if (message.role !== 'assistant' || message.parent_id === null) throw new ParleyError('conflict', { message: 'Only answers can be made again.' });
+  return answerAgain(parts, viewer, message, conversation, options, undefined);
+}
+
+/** Goes on with an answer that was broken off. */
+export async function continueAnswer(parts: ConversationParts, viewer: Viewer, messageId: string, options: Options): Promise<Message> {
+  const { message, conversation } = await openMessage(parts.storage.read, viewer, messageId, 'write');
+  const brokenOff = ['CANCELLED', 'INTERRUPTED', 'FAILED'].includes(message.status) || message.finish_reason === 'length';
+  if (message.role !== 'assistant' || message.parent_id === null || !brokenOff) {
+    throw new ParleyError('conflict', { message: 'Only an answer that was broken off can be continued.' });
+  }
+  return answerAgain(parts, viewer, message, conversation, options, message.id);
 }
 
 interface Times {

@@ -1,6 +1,5 @@
 import { ParleyError } from '../../base/errors.ts';
 import { lockConversation, openMessage } from './access.ts';
-import { createFollowing } from './following.ts';
 import type { ConversationParts } from './parts.ts';
 import { toMessages } from './reading.ts';
 import type { Conversations } from './types.ts';
@@ -9,9 +8,8 @@ import type { Conversations } from './types.ts';
 const patienceMs = 10_000;
 
 /** Cancelling belongs to the turn, not to whoever began it: anyone who may write in the conversation can. */
-export function createCancelling(parts: ConversationParts): Pick<Conversations, 'cancel'> {
+export function createCancelling(parts: ConversationParts, attach: Conversations['attach']): Pick<Conversations, 'cancel'> {
   const { storage, runner, bus, clock } = parts;
-  const { attach } = createFollowing(parts);
 
   /** Ends a turn that has not begun. False when it has begun meanwhile. */
   async function cancelWaiting(messageId: string, conversationId: string): Promise<boolean> {

@@ -7,125 +7,116 @@ import { newestLeaf, pathRows, rootHash } from './path.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
 import { insertConversation } from './sending.ts';
-import type { ConversationChanges, Conversations, NewConversation } from './types.ts';
+import type { Viewer } from '../accounts/index.ts';
+import type { Conversation, ConversationChanges, Message, NewConversation, Page, Participant } from './types.ts';
 
-/** Making, listing, reading, changing and deleting conversations. */
-export function createManagement(
-  parts: ConversationParts,
-): Pick<Conversations, 'create' | 'list' | 'get' | 'change' | 'delete' | 'messages' | 'message' | 'participants' | 'typing' | 'selectBranch'> {
-  const { storage, clock, bus, runner } = parts;
+export async function getConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<Conversation> {
+  return toConversation(await openConversation(storage.read, viewer, conversationId, 'read'));
+}
 
-  const get: Conversations['get'] = async (viewer, conversationId) =>
-    toConversation(await openConversation(storage.read, viewer, conversationId, 'read'));
+export async function createConversation({ storage, clock }: ConversationParts, viewer: Viewer, fields: NewConversation): Promise<Conversation> {
+  const clean = cleanFields(fields);
+  const now = clock.now();
+  const tail = await storage.write((queries) => insertConversation(queries, viewer.userId, clean, now));
+  return getConversation({ storage }, viewer, tail.conversationId);
+}
 
-  return {
-    get,
+export async function listConversations({ storage }: ConversationParts, viewer: Viewer, page: Page): Promise<Conversation[]> {
+  const rows = await conversationRows(storage.read, viewer.userId)
+    .where('own.role', 'is not', null)
+    .where('conversations.archived_at', 'is', null)
+    .orderBy('conversations.last_activity_at', 'desc')
+    .orderBy('conversations.id', 'desc')
+    .limit(page.limit)
+    .offset(page.offset)
+    .execute();
+  return rows.map(toConversation);
+}
 
-    async create(viewer, fields) {
-      const clean = cleanFields(fields);
-      const now = clock.now();
-      const tail = await storage.write((queries) => insertConversation(queries, viewer.userId, clean, now));
-      return get(viewer, tail.conversationId);
-    },
+export async function changeConversation({ storage, bus }: ConversationParts, viewer: Viewer, conversationId: string, changes: ConversationChanges): Promise<Conversation> {
+  const columns = toColumns(cleanFields(changes));
+  await storage.write(async (queries) => {
+    await lockConversation(storage, queries, conversationId);
+    const current = await openConversation(queries, viewer, conversationId, 'manage');
+    // The hash of an empty conversation is that of its system prompt.
+    if (changes.systemPrompt !== undefined && current.head_id === null) columns.head_hash = rootHash(changes.systemPrompt);
+    if (Object.keys(columns).length > 0) await queries.updateTable('conversations').set(columns).where('id', '=', conversationId).execute();
+  });
+  bus.publish(`conversation:${conversationId}`, { type: 'changed' });
+  return getConversation({ storage }, viewer, conversationId);
+}
 
-    async list(viewer, page) {
-      const rows = await conversationRows(storage.read, viewer.userId)
-        .where('own.role', 'is not', null)
-        .where('conversations.archived_at', 'is', null)
-        .orderBy('conversations.last_activity_at', 'desc')
-        .orderBy('conversations.id', 'desc')
-        .limit(page.limit)
-        .offset(page.offset)
-        .execute();
-      return rows.map(toConversation);
-    },
+export async function deleteConversation({ storage, bus, runner }: ConversationParts, viewer: Viewer, conversationId: string): Promise<void> {
+  await openConversation(storage.read, viewer, conversationId, 'manage');
+  const running = [...runner.running.values()].filter((item) => item.turn.conversationId === conversationId);
+  for (const item of running) item.stop('cancelled');
+  await Promise.all(running.map((item) => item.ended));
+  await storage.write(async (queries) => {
+    await lockConversation(storage, queries, conversationId);
+    await openConversation(queries, viewer, conversationId, 'manage');
+    await queries.deleteFrom('conversations').where('id', '=', conversationId).execute();
+  });
+  for (const item of runner.running.values()) if (item.turn.conversationId === conversationId) item.stop('deleted');
+  bus.publish(`conversation:${conversationId}`, { type: 'deleted' });
+}
 
-    async change(viewer, conversationId, changes) {
-      const columns = toColumns(cleanFields(changes));
-      await storage.write(async (queries) => {
-        await lockConversation(storage, queries, conversationId);
-        const current = await openConversation(queries, viewer, conversationId, 'manage');
-        // The hash of an empty conversation is that of its system prompt.
-        if (changes.systemPrompt !== undefined && current.head_id === null) columns.head_hash = rootHash(changes.systemPrompt);
-        if (Object.keys(columns).length > 0) await queries.updateTable('conversations').set(columns).where('id', '=', conversationId).execute();
-      });
-      bus.publish(`conversation:${conversationId}`, { type: 'changed' });
-      return get(viewer, conversationId);
-    },
+export async function pageOfMessages({ storage }: ConversationParts, viewer: Viewer, conversationId: string, page: Page): Promise<Message[]> {
+  const conversation = await openConversation(storage.read, viewer, conversationId, 'read');
+  if (conversation.head_id === null) return [];
+  const rows = await pathRows(storage.read, conversation.head_id, page.limit, page.offset);
+  return toMessages(storage.read, rows.reverse());
+}
 
-    async delete(viewer, conversationId) {
-      await openConversation(storage.read, viewer, conversationId, 'manage');
-      const running = [...runner.running.values()].filter((item) => item.turn.conversationId === conversationId);
-      for (const item of running) item.stop('cancelled');
-      await Promise.all(running.map((item) => item.ended));
-      await storage.write(async (queries) => {
-        await lockConversation(storage, queries, conversationId);
-        await openConversation(queries, viewer, conversationId, 'manage');
-        await queries.deleteFrom('conversations').where('id', '=', conversationId).execute();
-      });
-      for (const item of runner.running.values()) if (item.turn.conversationId === conversationId) item.stop('deleted');
-      bus.publish(`conversation:${conversationId}`, { type: 'deleted' });
-    },
+export async function oneMessage({ storage }: ConversationParts, viewer: Viewer, messageId: string): Promise<Message> {
+  const { message } = await openMessage(storage.read, viewer, messageId, 'read');
+  return (await toMessages(storage.read, [message]))[0]!;
+}
 
-    async messages(viewer, conversationId, page) {
-      const conversation = await openConversation(storage.read, viewer, conversationId, 'read');
-      if (conversation.head_id === null) return [];
-      const rows = await pathRows(storage.read, conversation.head_id, page.limit, page.offset);
-      return toMessages(storage.read, rows.reverse());
-    },
+export async function listParticipants({ storage }: ConversationParts, viewer: Viewer, conversationId: string): Promise<Participant[]> {
+  await openConversation(storage.read, viewer, conversationId, 'read');
+  const rows = await storage.read
+    .selectFrom('participants')
+    .innerJoin('users', 'users.id', 'participants.user_id')
+    .selectAll('participants')
+    .select('users.username')
+    .where('conversation_id', '=', conversationId)
+    .orderBy('joined_at')
+    .limit(1000)
+    .execute();
+  return rows.map((row) => ({
+    userId: row.user_id,
+    username: row.username,
+    role: row.role,
+    canSendMessages: row.can_send_messages === 1,
+    canUploadFiles: row.can_upload_files === 1,
+    messageCount: row.message_count,
+    joinedAt: row.joined_at,
+    lastReadAt: row.last_read_at,
+  }));
+}
 
-    async message(viewer, messageId) {
-      const { message } = await openMessage(storage.read, viewer, messageId, 'read');
-      return (await toMessages(storage.read, [message]))[0]!;
-    },
+export async function tellTyping({ storage, clock, bus }: ConversationParts, viewer: Viewer, conversationId: string): Promise<number> {
+  await openConversation(storage.read, viewer, conversationId, 'write');
+  const at = clock.now();
+  bus.publish(`conversation:${conversationId}`, { type: 'typing', userId: viewer.userId, username: viewer.username, at });
+  return at;
+}
 
-    async participants(viewer, conversationId) {
-      await openConversation(storage.read, viewer, conversationId, 'read');
-      const rows = await storage.read
-        .selectFrom('participants')
-        .innerJoin('users', 'users.id', 'participants.user_id')
-        .selectAll('participants')
-        .select('users.username')
-        .where('conversation_id', '=', conversationId)
-        .orderBy('joined_at')
-        .limit(1000)
-        .execute();
-      return rows.map((row) => ({
-        userId: row.user_id,
-        username: row.username,
-        role: row.role,
-        canSendMessages: row.can_send_messages === 1,
-        canUploadFiles: row.can_upload_files === 1,
-        messageCount: row.message_count,
-        joinedAt: row.joined_at,
-        lastReadAt: row.last_read_at,
-      }));
-    },
-
-    async typing(viewer, conversationId) {
-      await openConversation(storage.read, viewer, conversationId, 'write');
-      const at = clock.now();
-      bus.publish(`conversation:${conversationId}`, { type: 'typing', userId: viewer.userId, username: viewer.username, at });
-      return at;
-    },
-
-    async selectBranch(viewer, messageId) {
-      const { conversation } = await openMessage(storage.read, viewer, messageId, 'write');
-      const headId = await storage.write(async (queries) => {
-        await lockConversation(storage, queries, conversation.id);
-        await openConversation(queries, viewer, conversation.id, 'write');
-        if (await isBusy(queries, conversation.id)) {
-          throw new ParleyError('conflict', { message: 'An answer of this conversation is still being made. Wait for it or stop it first.' });
-        }
-        const leaf = await newestLeaf(queries, messageId);
-        const head = await queries.selectFrom('messages').select('path_hash').where('id', '=', leaf).executeTakeFirstOrThrow();
-        await queries.updateTable('conversations').set({ head_id: leaf, head_hash: head.path_hash }).where('id', '=', conversation.id).execute();
-        return leaf;
-      });
-      bus.publish(`conversation:${conversation.id}`, { type: 'branch_changed', headId });
-      return get(viewer, conversation.id);
-    },
-  };
+export async function selectBranch({ storage, bus }: ConversationParts, viewer: Viewer, messageId: string): Promise<Conversation> {
+  const { conversation } = await openMessage(storage.read, viewer, messageId, 'write');
+  const headId = await storage.write(async (queries) => {
+    await lockConversation(storage, queries, conversation.id);
+    await openConversation(queries, viewer, conversation.id, 'write');
+    if (await isBusy(queries, conversation.id)) {
+      throw new ParleyError('conflict', { message: 'An answer of this conversation is still being made. Wait for it or stop it first.' });
+    }
+    const leaf = await newestLeaf(queries, messageId);
+    const head = await queries.selectFrom('messages').select('path_hash').where('id', '=', leaf).executeTakeFirstOrThrow();
+    await queries.updateTable('conversations').set({ head_id: leaf, head_hash: head.path_hash }).where('id', '=', conversation.id).execute();
+    return leaf;
+  });
+  bus.publish(`conversation:${conversation.id}`, { type: 'branch_changed', headId });
+  return getConversation({ storage }, viewer, conversation.id);
 }
 
 function cleanFields<Fields extends ConversationChanges | NewConversation>(fields: Fields): Fields {

@@ -1,10 +1,10 @@
-import { createAnswers } from './answers.ts';
+import * as answers from './answers.ts';
 import { createCancelling } from './cancelling.ts';
 import { history, instructions } from './context.ts';
 import { createFollowing } from './following.ts';
-import { createManagement } from './management.ts';
+import * as management from './management.ts';
 import type { ConversationNeeds, ConversationParts } from './parts.ts';
-import { createRecovery } from './recovery.ts';
+import { Recovery } from './recovery.ts';
 import { registerTitles, titleJob } from './titles.ts';
 import { createJournal } from './turns/journal.ts';
 import { TurnRunner } from './turns/runner.ts';
@@ -15,11 +15,13 @@ import { createUnstored } from './unstored.ts';
 const logKeptMs = 24 * 3600 * 1000;
 /** Rows folded away in one transaction. */
 const foldBatch = 200;
+/** How long storing the ends of interrupted answers may take, milliseconds. */
+const stopMs = 5000;
 const foldEveryMs = 10 * 60 * 1000;
 
 /** The heart: conversations, their messages, and the turns that answer them. */
 export function createConversations(needs: ConversationNeeds): Conversations {
-  const { storage, clock, log } = needs;
+  const { storage, log } = needs;
   const journal = createJournal(needs);
   const runner = new TurnRunner({
     ...needs,
@@ -28,54 +30,72 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     observers: (turn, outcome) => (needs.settings.autoTitles === 'model' ? titleJob(turn, outcome) : []),
   });
   const parts: ConversationParts = { ...needs, journal, runner };
-  const recovery = createRecovery(parts);
+  const recovery = new Recovery(parts);
+  const following = createFollowing(parts);
   const unstored = createUnstored(parts);
   let folding: NodeJS.Timeout | undefined;
   registerTitles(parts);
 
-  /** Removes the logs of turns that ended long ago; their messages hold the text. */
-  async function foldOldLogs(): Promise<void> {
-    for (;;) {
-      const rows = await storage.read
-        .selectFrom('turn_log')
-        .innerJoin('messages', 'messages.id', 'turn_log.message_id')
-        .select('turn_log.message_id')
-        .distinct()
-        .where('messages.ended_at', '<', clock.now() - logKeptMs)
-        .limit(foldBatch)
-        .execute();
-      if (rows.length === 0) return;
-      await storage.write((queries) => queries.deleteFrom('turn_log').where('message_id', 'in', rows.map((row) => row.message_id)).execute());
-    }
-  }
-
   return {
     name: 'conversations',
-    ...createManagement(parts),
-    ...createAnswers(parts),
-    ...createFollowing(parts),
-    ...createCancelling(parts),
+    create: (...given) => management.createConversation(parts, ...given),
+    list: (...given) => management.listConversations(parts, ...given),
+    get: (...given) => management.getConversation(parts, ...given),
+    change: (...given) => management.changeConversation(parts, ...given),
+    delete: (...given) => management.deleteConversation(parts, ...given),
+    messages: (...given) => management.pageOfMessages(parts, ...given),
+    message: (...given) => management.oneMessage(parts, ...given),
+    participants: (...given) => management.listParticipants(parts, ...given),
+    typing: (...given) => management.tellTyping(parts, ...given),
+    selectBranch: (...given) => management.selectBranch(parts, ...given),
+    send: (...given) => answers.send(parts, ...given),
+    sendWithHistory: (...given) => answers.sendWithHistory(parts, ...given),
+    edit: (...given) => answers.edit(parts, ...given),
+    regenerate: (...given) => answers.regenerate(parts, ...given),
+    continue: (...given) => answers.continueAnswer(parts, ...given),
+    ...following,
+    ...createCancelling(parts, following.attach),
     answerUnstored: unstored.answerUnstored,
 
     async start() {
       await recovery.start();
-      folding = setInterval(() => void foldOldLogs().catch((error: unknown) => log.error({ err: error }, 'old turn logs could not be folded')), foldEveryMs);
+      folding = setInterval(() => void foldOldLogs(parts).catch((error: unknown) => log.error({ err: error }, 'old turn logs could not be folded')), foldEveryMs);
       folding.unref();
     },
 
     async stop() {
       clearInterval(folding);
       recovery.stop();
-      runner.draining = true;
-      const drained = Promise.all([...runner.running.values()].map((turn) => turn.ended));
-      await Promise.race([drained, pause(needs.settings.drainMs)]);
-      const rest = [...runner.running.values()];
-      for (const turn of rest) turn.stop('interrupted');
-      await Promise.race([Promise.all(rest.map((turn) => turn.ended)), pause(5000)]);
-      runner.closed = true;
+      await drain(runner, needs.settings.drainMs);
       await unstored.flush();
     },
   };
+}
+
+/** Removes the logs of turns that ended long ago; their messages hold the text. */
+async function foldOldLogs({ storage, clock }: ConversationNeeds): Promise<void> {
+  for (;;) {
+    const rows = await storage.read
+      .selectFrom('turn_log')
+      .innerJoin('messages', 'messages.id', 'turn_log.message_id')
+      .select('turn_log.message_id')
+      .distinct()
+      .where('messages.ended_at', '<', clock.now() - logKeptMs)
+      .limit(foldBatch)
+      .execute();
+    if (rows.length === 0) return;
+    await storage.write((queries) => queries.deleteFrom('turn_log').where('message_id', 'in', rows.map((row) => row.message_id)).execute());
+  }
+}
+
+/** Lets running answers finish for a while; those that do not are INTERRUPTED. Waiting ones are left to the next start. */
+async function drain(runner: TurnRunner, drainMs: number): Promise<void> {
+  runner.draining = true;
+  await Promise.race([Promise.all([...runner.running.values()].map((turn) => turn.ended)), pause(drainMs)]);
+  const rest = [...runner.running.values()];
+  for (const turn of rest) turn.stop('interrupted');
+  await Promise.race([Promise.all(rest.map((turn) => turn.ended)), pause(stopMs)]);
+  runner.closed = true;
 }
 
 function pause(milliseconds: number): Promise<void> {

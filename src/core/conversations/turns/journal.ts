@@ -1,6 +1,4 @@
-import type { Clock } from '../../../base/clock.ts';
 import type { Bus } from '../../../base/events/index.ts';
-import type { Metrics } from '../../../base/observability/index.ts';
 import type { Storage, TurnLogRow } from '../../../base/storage/index.ts';
 import type { TurnEvent } from '../types.ts';
 import { TurnFeed } from './feed.ts';
@@ -46,8 +44,7 @@ export interface Journal {
   flush(): Promise<void>;
 }
 
-export function createJournal(parts: { storage: Storage; bus: Bus; clock: Clock; metrics: Metrics }): Journal {
-  const { storage, bus, clock, metrics } = parts;
+export function createJournal({ storage, bus }: { storage: Storage; bus: Bus }): Journal {
   const groupMs = storage.engine === 'sqlite' ? 0 : 20;
   let dirty = new Set<JournalEntry>();
   let scheduled = false;
@@ -82,10 +79,8 @@ export function createJournal(parts: { storage: Storage; bus: Bus; clock: Clock;
       const events = place(entry, rows);
       groups.push({ entry, events, last: rows.length - 1 });
     }
-    const began = clock.monotonic();
     try {
       const written = await storage.appendTurnLog(rows);
-      metrics.commitSeconds.observe((clock.monotonic() - began) / 1000);
       for (const { entry, events, last } of groups) {
         if (!written[last]) {
           lose(entry, { fenced: true });

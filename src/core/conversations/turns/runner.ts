@@ -148,7 +148,7 @@ export class TurnRunner {
     const seq = entry.feed.seq + 1;
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 5000)) {
       try {
-        const context = { now: clock.now(), databaseNow: await storage.now(), instanceId, observers, addJob: jobs.add, promote: !this.draining };
+        const context = { now: clock.now(), databaseNow: await storage.now(), instanceId, observers, addJob: jobs.add.bind(jobs), promote: !this.draining };
         const ended = await storage.write(async (queries) => {
           await lockConversation(storage, queries, turn.conversationId);
           return endTurn(queries, turn, seq, outcome, context);
