@@ -48,6 +48,12 @@ export function missingMigrations(names: readonly string[], migrations: readonly
   return migrations.filter((migration) => !names.includes(migration.name)).map((migration) => `Migration ${migration.name} has not been applied`);
 }
 
+/** Names of the applied migrations, oldest first. The table of them must exist. */
+export async function appliedMigrations(database: Kysely<unknown>): Promise<string[]> {
+  const rows = await (database as Kysely<AppliedMigrations>).selectFrom('applied_migrations').select('name').orderBy('name').execute();
+  return rows.map((row) => row.name);
+}
+
 async function applied(run: MigrationRun): Promise<string[]> {
   let names: string[] = [];
   await run.transaction(async (database) => {
@@ -56,8 +62,7 @@ async function applied(run: MigrationRun): Promise<string[]> {
       .addColumn('name', 'text', (column) => column.primaryKey().notNull())
       .addColumn('applied_at', 'bigint', (column) => column.notNull())
       .execute();
-    const rows = await (database as Kysely<AppliedMigrations>).selectFrom('applied_migrations').select('name').orderBy('name').execute();
-    names = rows.map((row) => row.name);
+    names = await appliedMigrations(database);
   });
   return names;
 }
@@ -79,6 +84,9 @@ async function applyOne(run: MigrationRun, migration: Migration): Promise<boolea
 /** Instances on one PostgreSQL start together: one migrates, the others wait. A SQLite transaction is alone anyway. */
 async function serialise(database: Kysely<unknown>, engine: Engine): Promise<void> {
   if (engine === 'postgres') {
+    // A large table takes its time to change, and so does waiting for the instance that changes it.
+    await sql`set local statement_timeout = 0`.execute(database);
+    await sql`set local lock_timeout = 0`.execute(database);
     await sql`select pg_advisory_xact_lock(hashtextextended('parley migrations ' || current_schema(), 0))`.execute(database);
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Log, Metrics } from '../observability/index.ts';
 import type { Migration } from './migrations/index.ts';
+import { PostgresStorage } from './postgres/storage.ts';
 import { SqliteStorage } from './sqlite/storage.ts';
 import type { Storage } from './types.ts';
 
@@ -25,5 +26,5 @@ export interface StorageOptions {
 
 /** The database for these settings. Nothing is opened before `start`. */
 export function openStorage(options: StorageOptions): Storage {
-  return new SqliteStorage(options);
+  return options.databaseUrl === null ? new SqliteStorage(options) : new PostgresStorage(options);
 }

@@ -1,5 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely';
+import { streamingRefused } from '../streaming.ts';
 import { translateSqliteError } from './errors.ts';
 
 /** Statements kept ready for each connection. The least recently used one goes first. */
@@ -66,17 +67,8 @@ export class SqliteConnection implements DatabaseConnection {
     }
   }
 
-  /** Rows one after another. While the iteration is open it holds its snapshot, and the log of the database cannot shrink. */
-  async *streamQuery<Row>(query: CompiledQuery): AsyncIterableIterator<QueryResult<Row>> {
-    const { statement, columns } = this.#prepare(query.sql);
-    const rows = statement.iterate(...(query.parameters as SQLInputValue[]));
-    try {
-      for (const row of rows) {
-        yield { rows: toObjects([row as unknown as SQLInputValue[]], columns) as Row[] };
-      }
-    } catch (error) {
-      throw translateSqliteError(error, this.#dataDir);
-    }
+  streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error(streamingRefused);
   }
 
   /** Runs a statement without parameters or rows, such as `begin`. */

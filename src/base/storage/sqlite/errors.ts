@@ -26,6 +26,12 @@ export function isDamage(thrown: unknown): boolean {
   return code !== null && [primary.corrupt, primary.notADatabase].some((damage) => damage === (code & 0xff));
 }
 
+/** Names the folder in an error that is shown to whoever starts the program; clients never read it. */
+export function withFolder(thrown: unknown, dataDir: string): unknown {
+  if (!(thrown instanceof ParleyError) || thrown.message.includes(dataDir)) return thrown;
+  return new ParleyError(thrown.code, { message: `${thrown.message} The data folder is ${dataDir}.`, cause: thrown.cause });
+}
+
 /**
  * What SQLite or the file system threw, in Parley's terms: no space is `storage_full`, a database that cannot be used
  * is `storage_unavailable`. Everything else (a violated constraint, a wrong query) stays as it is.
@@ -36,7 +42,7 @@ export function translateSqliteError(thrown: unknown, dataDir: string): unknown 
   const code = sqliteCode(thrown);
   if (code === null) return thrown;
   const unavailable = (what: string): ParleyError =>
-    new ParleyError('storage_unavailable', { message: `${what} (${dataDir}). Nothing was saved.`, cause: thrown });
+    new ParleyError('storage_unavailable', { message: `${what}. Nothing was saved.`, cause: thrown });
   switch (code & 0xff) {
     case primary.full:
       return new ParleyError('storage_full', { cause: thrown });

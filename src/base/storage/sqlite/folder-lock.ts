@@ -2,7 +2,7 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ParleyError } from '../../errors.ts';
-import { sqliteCode, translateSqliteError, translateSystemError } from './errors.ts';
+import { sqliteCode, translateSqliteError, translateSystemError, withFolder } from './errors.ts';
 
 /** Milliseconds to wait for a process that is just ending. */
 const waitMs = 500;
@@ -52,7 +52,7 @@ export function lockDataFolder(dataDir: string): () => void {
     if (code !== null && (code & 0xff) === busy) {
       throw new ParleyError('conflict', { message: `Another Parley uses the data folder ${dataDir}. Stop it first, or set DATA_DIR to another folder.`, cause: error });
     }
-    throw translateSqliteError(error, dataDir);
+    throw withFolder(translateSqliteError(error, dataDir), dataDir);
   }
   const held = database;
   return () => {

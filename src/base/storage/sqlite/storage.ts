@@ -13,7 +13,7 @@ import { copyDatabase } from './backup.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { SqliteConnection } from './connection.ts';
 import { sqliteDialect } from './dialect.ts';
-import { translateSqliteError } from './errors.ts';
+import { translateSqliteError, withFolder } from './errors.ts';
 import { lockDataFolder, makeDatabaseFile, makeDataFolder } from './folder-lock.ts';
 import { TurnLogWriter } from './turn-log.ts';
 import { askOnce } from './worker-client.ts';
@@ -64,7 +64,7 @@ export class SqliteStorage implements Storage {
     } catch (error) {
       if (!this.#open) unlock();
       await this.stop();
-      throw error;
+      throw withFolder(error, dataDir);
     }
   }
 

@@ -1,0 +1,99 @@
+import {
+  PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler,
+  type CompiledQuery, type DatabaseConnection, type Dialect, type Driver, type Kysely, type QueryResult, type TransactionSettings,
+} from 'kysely';
+import type { Pool, PoolClient } from 'pg';
+import { streamingRefused } from '../streaming.ts';
+import { translatePostgresError } from './errors.ts';
+
+/** Kysely over a pool of pg, with errors in Parley's terms. The pool is asked for at each use; the storage makes and ends it. */
+export function postgresDialect(pool: () => Pool): Dialect {
+  return {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new PostgresDriver(pool),
+    createIntrospector: (queries: Kysely<unknown>) => new PostgresIntrospector(queries),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  };
+}
+
+class PostgresConnection implements DatabaseConnection {
+  readonly client: PoolClient;
+  /** Set when the connection cannot be used again. */
+  broken = false;
+
+  constructor(client: PoolClient) {
+    this.client = client;
+  }
+
+  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    try {
+      const { command, rowCount, rows } = await this.client.query<Row & object>(query.sql, [...query.parameters]);
+      const changes = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'].includes(command);
+      return changes ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows };
+    } catch (error) {
+      throw translatePostgresError(error);
+    }
+  }
+
+  streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error(streamingRefused);
+  }
+
+  async run(sql: string): Promise<string> {
+    try {
+      return (await this.client.query(sql)).command;
+    } catch (error) {
+      this.broken = true;
+      throw translatePostgresError(error);
+    }
+  }
+}
+
+class PostgresDriver implements Driver {
+  readonly #pool: () => Pool;
+
+  constructor(pool: () => Pool) {
+    this.#pool = pool;
+  }
+
+  async init(): Promise<void> {
+    // The storage makes and ends the pool.
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    try {
+      return new PostgresConnection(await this.#pool().connect());
+    } catch (error) {
+      throw translatePostgresError(error);
+    }
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    const { client, broken } = connection as PostgresConnection;
+    client.release(broken);
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    const level = settings.isolationLevel ? ` isolation level ${settings.isolationLevel}` : '';
+    await (connection as PostgresConnection).run(`begin${level}`);
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    // A transaction in which a statement failed answers COMMIT with ROLLBACK, and nobody would notice.
+    if ((await (connection as PostgresConnection).run('commit')) === 'ROLLBACK') {
+      throw new Error('A statement of the transaction failed and its error was not passed on; nothing was committed.');
+    }
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await (connection as PostgresConnection).run('rollback');
+    } catch {
+      // The connection is marked as broken and goes; the server rolls back by itself. The first error is the one to tell.
+    }
+  }
+
+  async destroy(): Promise<void> {
+    // See init.
+  }
+}

@@ -1,0 +1,165 @@
+import { Kysely, sql, type Transaction } from 'kysely';
+import type { Pool, PoolConfig } from 'pg';
+import { ParleyError } from '../../errors.ts';
+import { OpenTransactions } from '../after-commit.ts';
+import { checkStorage } from '../check.ts';
+import { migrations } from '../migrations/index.ts';
+import { appliedMigrations, migrate, missingMigrations } from '../migrator.ts';
+import type { StorageOptions } from '../open.ts';
+import type { Schema } from '../schema.ts';
+import type { Queries, Storage, TurnLogRow, WriteQueries } from '../types.ts';
+import { WriteLock } from '../write-lock.ts';
+import { postgresDialect } from './dialect.ts';
+import { isRetryable, translatePostgresError } from './errors.ts';
+import { pause } from './retry.ts';
+import { appendTurnLog } from './turn-log.ts';
+
+/** Connections of each of the two pools. Reads have their own, so that open transactions cannot starve them. */
+const maxConnections = 8;
+
+/** How often a transaction is tried again after a serialisation failure or a deadlock. */
+const maxRetries = 3;
+
+/** int8 and numeric (the type of a sum over int8), by their object identifiers. */
+const numberTypes = new Set([20, 1700]);
+
+/** The database on a PostgreSQL server, for any number of instances. */
+export class PostgresStorage implements Storage {
+  readonly engine = 'postgres';
+  readonly name = 'storage';
+  readonly read: Queries;
+  readonly #writes: Queries;
+  readonly #options: StorageOptions;
+  readonly #transactions: OpenTransactions;
+  /** Appends go out one after another, so that the rows of a turn are committed in their order. */
+  readonly #appends = new WriteLock();
+  #pools: { reads: Pool; writes: Pool } | null = null;
+
+  constructor(options: StorageOptions) {
+    this.#options = options;
+    this.#transactions = new OpenTransactions(options.log);
+    this.read = new Kysely<Schema>({ dialect: postgresDialect(() => this.#opened().reads) });
+    this.#writes = new Kysely<Schema>({ dialect: postgresDialect(() => this.#opened().writes) });
+  }
+
+  async start(): Promise<void> {
+    this.#pools = { reads: await this.#makePool(), writes: await this.#makePool() };
+    try {
+      await migrate({
+        engine: 'postgres',
+        migrations: this.#options.migrations ?? migrations,
+        transaction: (work) => this.write(async (queries) => await work(queries as unknown as Kysely<unknown>)),
+        beforeChange: async (first) => {
+          this.#options.log.info({ migration: first }, 'Changing the tables');
+        },
+        now: () => this.#options.clock.now(),
+      });
+    } catch (error) {
+      await this.stop();
+      if (error instanceof ParleyError && error.cause instanceof Error) {
+        throw new ParleyError(error.code, { message: `PostgreSQL cannot be used: ${error.cause.message}`, cause: error.cause });
+      }
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    const pools = this.#pools;
+    this.#pools = null;
+    await Promise.all([pools?.reads.end(), pools?.writes.end()]);
+  }
+
+  async write<Result>(work: (queries: WriteQueries) => Promise<Result>): Promise<Result> {
+    this.#transactions.refuseNesting();
+    for (let attempt = 1; ; attempt += 1) {
+      let effects: (() => void)[] = [];
+      try {
+        const result = await this.#transactions.inside(() =>
+          this.#writes.transaction().execute((queries: Transaction<Schema>) => {
+            effects = this.#transactions.begin(queries);
+            return work(queries);
+          }),
+        );
+        this.#transactions.run(effects);
+        return result;
+      } catch (error) {
+        if (!isRetryable(error) || attempt > maxRetries) throw error;
+        await pause(attempt);
+      }
+    }
+  }
+
+  afterCommit(queries: WriteQueries, effect: () => void): void {
+    this.#transactions.add(queries, effect);
+  }
+
+  async appendTurnLog(rows: readonly TurnLogRow[]): Promise<boolean[]> {
+    if (rows.length === 0) return [];
+    this.#transactions.refuseNesting();
+    await this.#appends.acquire();
+    const { clock, metrics } = this.#options;
+    const started = clock.monotonic();
+    try {
+      return await appendTurnLog(this.#opened().writes, rows);
+    } catch (error) {
+      throw translatePostgresError(error);
+    } finally {
+      this.#appends.release();
+      metrics.commitSeconds.observe((clock.monotonic() - started) / 1000);
+    }
+  }
+
+  async now(): Promise<number> {
+    const { rows } = await sql<{ now: number }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(this.read);
+    return rows[0]!.now;
+  }
+
+  async backup(): Promise<void> {
+    throw new ParleyError('not_implemented', { message: 'Parley copies SQLite databases only. Back up PostgreSQL with its own tools, such as pg_dump.' });
+  }
+
+  async integrity(): Promise<string[]> {
+    const names = await appliedMigrations(this.read as unknown as Kysely<unknown>);
+    return missingMigrations(names, this.#options.migrations ?? migrations);
+  }
+
+  async check(): Promise<{ ok: true } | { ok: false; problem: string }> {
+    return await checkStorage(this, this.#options.clock);
+  }
+
+  /** The library is loaded here, because most installations never need it. */
+  async #makePool(): Promise<Pool> {
+    const { default: pg } = await import('pg');
+    const parsers = pg.types;
+    const config: PoolConfig = {
+      connectionString: this.#options.databaseUrl!,
+      application_name: 'parley',
+      max: maxConnections,
+      connectionTimeoutMillis: 10_000,
+      keepAlive: true,
+      // An instance that is stopped in the middle of a transaction must not hold its locks for ever.
+      idle_in_transaction_session_timeout: 15_000,
+      lock_timeout: 15_000,
+      statement_timeout: 60_000,
+      types: {
+        getTypeParser: ((type: number, format?: 'text' | 'binary') =>
+          numberTypes.has(type) && format !== 'binary' ? toNumber : parsers.getTypeParser(type, format as 'text')) as typeof parsers.getTypeParser,
+      },
+    };
+    const pool = new pg.Pool(config);
+    pool.on('error', (error) => this.#options.log.warn({ err: error }, 'An idle connection to PostgreSQL broke'));
+    return pool;
+  }
+
+  #opened(): { reads: Pool; writes: Pool } {
+    if (!this.#pools) throw new ParleyError('storage_unavailable', { message: 'The database is not open.' });
+    return this.#pools;
+  }
+}
+
+/** As SQLite does: a whole number that JavaScript cannot hold exactly is an error, not a slightly different number. */
+function toNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new RangeError(`The number ${text} from the database is too large.`);
+  return value;
+}
