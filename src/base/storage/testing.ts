@@ -22,7 +22,7 @@ export interface TestStorage {
  * The engines that can be tested here: SQLite always, PostgreSQL when DATABASE_URL_TEST names a server. For
  * `describe.each` in suites that run on both.
  */
-export const testEngines: readonly Engine[] = postgresTestUrl() === null ? ['sqlite'] : ['sqlite', 'postgres'];
+export const engines: readonly Engine[] = postgresTestUrl() === null ? ['sqlite'] : ['sqlite', 'postgres'];
 
 /** The server for tests, or null when none is named. */
 export function postgresTestUrl(): string | null {
