@@ -1,5 +1,7 @@
 export type * from './types.ts';
 export type * from './schema.ts';
 export { isUniqueViolation } from './unique.ts';
-export { openStorage, type StorageOptions } from './open.ts';
+export type { StorageOptions } from './options.ts';
+export type { Migration } from './migrations/migration.ts';
+export { openStorage } from './open.ts';
 export { restoreDatabase, type Restored, type RestoreOptions } from './sqlite/restore.ts';

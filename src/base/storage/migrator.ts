@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely';
 import { ParleyError } from '../errors.ts';
-import type { Migration } from './migrations/index.ts';
+import type { Migration } from './migrations/migration.ts';
 import type { Engine } from './types.ts';
 
 /** The table of applied migrations. */

@@ -1,28 +1,7 @@
-import type { Clock } from '../clock.ts';
-import type { Log, Metrics } from '../observability/index.ts';
-import type { Migration } from './migrations/index.ts';
+import type { StorageOptions } from './options.ts';
 import { PostgresStorage } from './postgres/storage.ts';
 import { SqliteStorage } from './sqlite/storage.ts';
 import type { Storage } from './types.ts';
-
-export interface StorageOptions {
-  /** `postgres://...`; null for SQLite in `dataDir`. May hold a password: never logged. */
-  databaseUrl: string | null;
-  /** Folder of `parley.db`; made when missing. */
-  dataDir: string;
-  /** SQLite: each commit waits for the disk, so that a power cut loses nothing. */
-  fullSync: boolean;
-  clock: Clock;
-  log: Log;
-  metrics: Metrics;
-  /**
-   * SQLite: whether this process takes the lock on the folder, as the server does. Commands that work beside a running
-   * server (backup, adding a user) set false. Default true.
-   */
-  exclusive?: boolean;
-  /** For tests of migrations. Default: all of ./migrations. */
-  migrations?: readonly Migration[];
-}
 
 /** The database for these settings. Nothing is opened before `start`. */
 export function openStorage(options: StorageOptions): Storage {

@@ -163,7 +163,7 @@ export interface MessagesTable {
   is_edited: number;
   /** What the sender attached, JSON object. */
   metadata: string | null;
-  /** Given by the sender so that sending twice stores once: unique for each conversation and sender. */
+  /** Given by the sender so that sending twice stores once: unique for each sender. */
   idempotency_key: string | null;
   /** SHA-256 over the parent's hash, role and content, hex: equal paths have equal hashes. Null until the message ended. */
   path_hash: string | null;

@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock, type Clock } from '../clock.ts';
+import { systemClock } from '../clock.ts';
 import { randomToken } from '../ids.ts';
 import { createMetrics, silentLog } from '../observability/index.ts';
-import { openStorage, type StorageOptions } from './open.ts';
+import { openStorage } from './open.ts';
+import type { StorageOptions } from './options.ts';
 import type { Engine, Storage } from './types.ts';
 
 /** A fresh database for one test file, empty but for its tables. */
@@ -30,7 +31,7 @@ export function postgresTestUrl(): string | null {
 }
 
 /** Opens a fresh database: a temporary folder, or a schema of its own on the test server, so that files run in parallel. */
-export async function openTestStorage(engine: Engine, changes: Partial<StorageOptions> & { clock?: Clock } = {}): Promise<TestStorage> {
+export async function openTestStorage(engine: Engine, changes: Partial<StorageOptions> = {}): Promise<TestStorage> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-test-'));
   const schema = engine === 'postgres' ? await createSchema() : null;
   const options: StorageOptions = {

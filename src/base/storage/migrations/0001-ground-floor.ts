@@ -1,7 +1,7 @@
 import { sql, type CreateTableBuilder, type Kysely } from 'kysely';
 import type { Engine } from '../types.ts';
 import { columnTypes, type ColumnTypes } from './columns.ts';
-import type { Migration } from './index.ts';
+import type { Migration } from './migration.ts';
 
 /**
  * The first schema: people, conversations, answers, usage and jobs.
@@ -248,7 +248,6 @@ const indexList: readonly (readonly [name: string, table: string, columns: strin
   ['conversations_by_number', 'conversations', ['owner_id', 'number'], 'unique'],
   ['participants_by_user', 'participants', ['user_id']],
   ['messages_by_seq', 'messages', ['conversation_id', 'seq'], 'unique'],
-  ['messages_by_idempotency_key', 'messages', ['conversation_id', 'sender_id', 'idempotency_key'], 'unique'],
   ['messages_by_parent', 'messages', ['parent_id']],
   ['turns_by_position', 'turns', ['conversation_id', 'position']],
   ['turns_by_lease', 'turns', ['state', 'lease_until']],
@@ -258,6 +257,9 @@ const indexList: readonly (readonly [name: string, table: string, columns: strin
 ];
 
 async function indexes(database: Kysely<unknown>): Promise<void> {
+  // Few messages have a key: the others are left out, so that they do not pay for it.
+  const keys = database.schema.createIndex('messages_by_idempotency_key').on('messages').columns(['sender_id', 'idempotency_key']);
+  await keys.unique().where(sql.ref('idempotency_key'), 'is not', null).execute();
   for (const [name, on, columns, unique] of indexList) {
     const index = database.schema.createIndex(name).on(on).columns(columns);
     await (unique ? index.unique() : index).execute();

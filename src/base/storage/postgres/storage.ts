@@ -5,7 +5,7 @@ import { OpenTransactions } from '../after-commit.ts';
 import { checkStorage } from '../check.ts';
 import { migrations } from '../migrations/index.ts';
 import { appliedMigrations, migrate, missingMigrations } from '../migrator.ts';
-import type { StorageOptions } from '../open.ts';
+import type { StorageOptions } from '../options.ts';
 import type { Schema } from '../schema.ts';
 import type { Queries, Storage, TurnLogRow, WriteQueries } from '../types.ts';
 import { WriteLock } from '../write-lock.ts';
