@@ -76,34 +76,41 @@ async function asSent(parts: ConversationParts, question: MessagesTable, answer:
   return { userMessage: messages[0]!, answer: messages[1] ?? null };
 }
 
-/** What was stored by an earlier send with the same key. */
-async function sentBefore(parts: ConversationParts, viewer: Viewer, conversationId: string, key: string): Promise<Sent | null> {
-  const question = await parts.storage.read
-    .selectFrom('messages')
-    .selectAll()
-    .where('conversation_id', '=', conversationId)
-    .where('sender_id', '=', viewer.userId)
-    .where('idempotency_key', '=', key)
-    .executeTakeFirst();
+/** What was stored by an earlier send with the same key. @throws {ParleyError} `conflict` when that was in another conversation */
+async function sentBefore(parts: ConversationParts, viewer: Viewer, conversationId: string | null, key: string): Promise<Sent | null> {
+  const { read } = parts.storage;
+  const question = await read.selectFrom('messages').selectAll().where('sender_id', '=', viewer.userId).where('idempotency_key', '=', key).executeTakeFirst();
   if (!question) return null;
-  const answer = await parts.storage.read.selectFrom('messages').selectAll().where('parent_id', '=', question.id).orderBy('seq').limit(1).executeTakeFirst();
+  if (conversationId !== null && question.conversation_id !== conversationId) {
+    throw new ParleyError('conflict', { message: 'This idempotency key was used for another message.' });
+  }
+  await openConversation(read, viewer, question.conversation_id, 'read');
+  const answer = await read.selectFrom('messages').selectAll().where('parent_id', '=', question.id).orderBy('seq').limit(1).executeTakeFirst();
   return asSent(parts, question, answer ?? null);
 }
 
-export async function send(parts: ConversationParts, viewer: Viewer, conversationId: string, outgoing: Outgoing): Promise<Sent> {
-  const message = checked(outgoing);
-  if (!message.idempotencyKey) return sendOnce(parts, viewer, conversationId, message);
-  await openConversation(parts.storage.read, viewer, conversationId, 'write');
-  const before = await sentBefore(parts, viewer, conversationId, message.idempotencyKey);
+/**
+ * Runs `store` once for each key: who sends the same again is answered with what the first stored, also when both come
+ * at the same time and the database lets only one in.
+ */
+async function once<Stored extends Sent>(parts: ConversationParts, viewer: Viewer, conversationId: string | null, key: string | null | undefined, store: () => Promise<Stored>): Promise<Stored | Sent> {
+  if (!key) return store();
+  const before = await sentBefore(parts, viewer, conversationId, key);
   if (before) return before;
   try {
-    return await sendOnce(parts, viewer, conversationId, message);
+    return await store();
   } catch (error) {
-    // The same message sent twice at the same time: the database let only one in.
-    const other = await sentBefore(parts, viewer, conversationId, message.idempotencyKey);
+    const other = await sentBefore(parts, viewer, conversationId, key);
     if (other) return other;
     throw error;
   }
+}
+
+/** Sends into a conversation. */
+export async function send(parts: ConversationParts, viewer: Viewer, conversationId: string, outgoing: Outgoing): Promise<Sent> {
+  const message = checked(outgoing);
+  await openConversation(parts.storage.read, viewer, conversationId, 'write');
+  return once(parts, viewer, conversationId, message.idempotencyKey, () => sendOnce(parts, viewer, conversationId, message));
 }
 
 async function sendOnce(parts: ConversationParts, viewer: Viewer, conversationId: string, message: Outgoing): Promise<Sent> {
@@ -122,8 +129,14 @@ async function sendOnce(parts: ConversationParts, viewer: Viewer, conversationId
   return asSent(parts, stored.question, stored.answer?.message ?? null);
 }
 
+/** Sends behind a history that the sender brings along. */
 export async function sendWithHistory(parts: ConversationParts, viewer: Viewer, fields: NewConversation, history: ModelMessage[], outgoing: Outgoing): Promise<Sent & { conversationId: string }> {
   const message = checked(outgoing);
+  const sent = await once(parts, viewer, null, message.idempotencyKey, () => sendBehind(parts, viewer, fields, history, message));
+  return { ...sent, conversationId: sent.userMessage.conversationId };
+}
+
+async function sendBehind(parts: ConversationParts, viewer: Viewer, fields: NewConversation, history: ModelMessage[], message: Outgoing): Promise<Sent> {
   const { systemPrompt, messages } = splitHistory(history);
   const wanted = message.model ?? fields.model ?? null;
   const planned = await planModel(parts, wanted, viewer, message);
@@ -138,7 +151,7 @@ export async function sendWithHistory(parts: ConversationParts, viewer: Viewer, 
     return { conversationId: tail.conversationId, ...(await addQuestion(queries, tail, message, viewer, plan, when.now, title, first)) };
   });
   announce(parts, stored.conversationId, stored.question, stored.answer, planned.target);
-  return { conversationId: stored.conversationId, ...(await asSent(parts, stored.question, stored.answer?.message ?? null)) };
+  return asSent(parts, stored.question, stored.answer?.message ?? null);
 }
 
 export async function edit(parts: ConversationParts, viewer: Viewer, messageId: string, content: string, options: Options): Promise<Sent> {

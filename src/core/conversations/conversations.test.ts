@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { newId } from '../../base/ids.ts';
-import { engines, openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
+import { openTestStorage, engines, type TestStorage } from '../../base/storage/testing.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { addViewer, readToEnd, startConversations } from './testing.ts';
 import type { ConversationEvent, Conversations } from './types.ts';

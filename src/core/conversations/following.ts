@@ -45,7 +45,7 @@ export function createFollowing(parts: ConversationParts): Pick<Conversations, '
       order = order
         .then(async () => {
           const event = await eventOf(parts, conversationId, hint);
-          if (event) for (const receive of [...members]) receive(event);
+          if (event) for (const receive of members) receive(event);
         })
         .catch((error: unknown) => parts.log.error({ err: error, conversation: conversationId }, 'an event of a conversation could not be told'));
     });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { engines, openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
+import { openTestStorage, engines, type TestStorage } from '../../base/storage/testing.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { addViewer, readToEnd, scriptedModels, startConversations, textOf } from './testing.ts';
 import type { Conversation, TurnEvent } from './types.ts';
@@ -212,6 +212,8 @@ describe.each(engines)('a turn on %s', (engine) => {
     const both = await Promise.allSettled([1, 2].map(() => house.conversations.send(ann, chat.id, { content: 'Twice', idempotencyKey: 'k2', ...options })));
     const ids = both.map((result) => (result.status === 'fulfilled' ? result.value.userMessage.id : result.reason));
     expect(ids[0]).toBe(ids[1]);
+    const other = await house.conversations.create(ann, { title: 'Other', origin: 'test' });
+    await expect(house.conversations.send(ann, other.id, { content: 'Elsewhere, another conversation', idempotencyKey: 'k1', ...options })).rejects.toMatchObject({ code: 'conflict' });
   });
 
   describe('branches', () => {

@@ -122,7 +122,7 @@ export interface Outgoing {
   toolChoice?: ToolChoiceRequest;
   /** Says who pays and where it came from in the usage rows. */
   dialect: string;
-  /** A second send with the same key (per viewer and conversation) answers with the first one's messages. */
+  /** A second send of this viewer with the same key answers with the first one's messages; in another conversation it is a `conflict`. */
   idempotencyKey?: string | null;
   /** Dialects that the built-in responder does not speak set this; then the model counts as missing. Default false. */
   refuseBuiltin?: boolean;
