@@ -1,0 +1,36 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+/** The first Chromium on the PATH, so that the browser suites run wherever they can. */
+function findChromium(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((file) => {
+    try {
+      accessSync(file, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const chromium = process.env.CHROMIUM_PATH ?? findChromium();
+if (chromium !== undefined) process.env.CHROMIUM_PATH = chromium;
+
+export default defineConfig({
+  test: {
+    globalSetup: ['test/setup/suites.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    // A developer's own settings must not reach the servers under test.
+    env: { DATA_DIR: '', DATABASE_URL: '', OPENAI_API_KEY: '', OLLAMA_URLS: 'off', LOG_LEVEL: 'silent' },
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts', 'web/src/**/*.test.{ts,tsx}'] } },
+      { extends: true, test: { name: 'rules', include: ['test/rules/**/*.test.ts'] } },
+      { extends: true, test: { name: 'system', include: ['test/**/*.test.ts'], exclude: ['test/rules/**'], testTimeout: 60_000, hookTimeout: 60_000 } },
+    ],
+  },
+});
