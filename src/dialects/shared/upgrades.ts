@@ -39,6 +39,8 @@ export interface UpgradeRoute {
 /** The only listener of `upgrade`: gives each request to the route of its path, and ends all others with 404. */
 export interface UpgradeRouter {
   add(route: UpgradeRoute): void;
+  /** Answers 501 at an address that a document names but that is not built yet. */
+  addNotBuilt(pattern: string): void;
   routes(): readonly UpgradeRoute[];
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Refuses new sockets from now on. */
@@ -64,6 +66,7 @@ interface CompiledRoute {
 export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
   const server = new WebSocketServer({ noServer: true, maxPayload: maxFrameBytes, perMessageDeflate: false, clientTracking: true });
   const routes: CompiledRoute[] = [];
+  const notBuilt: RegExp[] = [];
   const perAddress = new Map<string, number>();
   let refusing = false;
 
@@ -102,6 +105,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
     add(route) {
       routes.push({ route, expression: patternToExpression(route.pattern), names: patternNames(route.pattern) });
     },
+    addNotBuilt: (pattern) => void notBuilt.push(patternToExpression(pattern)),
     routes: () => routes.map(({ route }) => route),
     handle(request, socket, head) {
       socket.on('error', (error) => parts.log.debug({ err: error }, 'upgrade failed'));
@@ -111,7 +115,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
         const groups = decodedGroups(compiled.expression.exec(path));
         if (groups) return server.handleUpgrade(request, socket, head, (opened) => void accept(compiled, groups, request, opened));
       }
-      refuse(socket, 404);
+      refuse(socket, notBuilt.some((expression) => expression.test(path)) ? 501 : 404);
     },
     refuseNew() {
       refusing = true;
@@ -141,8 +145,14 @@ function decodedGroups(match: RegExpExecArray | null): string[] | null {
   }
 }
 
-function refuse(socket: Duplex, status: 404 | 503): void {
-  const body = JSON.stringify({ detail: status === 404 ? 'No WebSocket is served at this address.' : errorTable.shutting_down.sentence });
+const refusals = {
+  404: 'No WebSocket is served at this address.',
+  501: errorTable.not_implemented.sentence,
+  503: errorTable.shutting_down.sentence,
+} as const;
+
+function refuse(socket: Duplex, status: keyof typeof refusals): void {
+  const body = JSON.stringify({ detail: refusals[status] });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
