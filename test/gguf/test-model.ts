@@ -29,6 +29,8 @@ export interface TestModelOptions {
   contextTokens?: number;
   /** Jinja chat template; null leaves it out. @default ChatML */
   chatTemplate?: string | null;
+  /** Control tokens beside the usual ones, such as `<think>`; a script may hold them. @default [] */
+  controlTokens?: readonly string[];
   /** Marks the file as one that makes embeddings only (mean pooling). @default false */
   embedding?: boolean;
   /**
@@ -76,7 +78,7 @@ export function writeTestModel(path: string, options: TestModelOptions = {}): Te
   const size: Size = { ...smallest, ...definedOnly(options) };
   const type = options.type ?? 'f32';
   const script = options.says ?? '';
-  const tokenizer = trainTokenizer(`${script.repeat(20)} ${sample}`, size.vocabulary);
+  const tokenizer = trainTokenizer(`${script.repeat(20)} ${sample}`, size.vocabulary, options.controlTokens);
   const next = options.says === undefined ? null : scriptSteps(script, options.repeats ?? false, tokenizer);
   const tensors = modelTensors(size, type, options.seed ?? 1, next);
   const written = writeGgufFile(path, modelMetadata(size, type, options, tokenizer), tensors);
@@ -94,7 +96,7 @@ function count(shape: readonly number[]): number {
 
 /** For each token of the script the one that follows; it begins behind the line break that ends "assistant". */
 function scriptSteps(script: string, repeats: boolean, tokenizer: Tokenizer): Map<number, number> {
-  const spoken = tokenizer.encode(script);
+  const spoken = tokenizer.encode(script, true);
   const lineBreak = tokenizer.encode('\n');
   const last = repeats ? spoken[0]! : tokenizer.special.messageEnd;
   const path = [...lineBreak, ...spoken];

@@ -11,8 +11,8 @@ export interface Tokenizer {
   readonly merges: readonly string[];
   /** Ids of the tokens that are no text. */
   readonly special: Readonly<Record<SpecialToken, number>>;
-  /** Ids of a text without special tokens. */
-  encode(text: string): number[];
+  /** Ids of a text. Special tokens are found in it only when asked for: what people write is never one. */
+  encode(text: string, withSpecialTokens?: boolean): number[];
 }
 
 export type SpecialToken = 'begin' | 'end' | 'messageStart' | 'messageEnd';
@@ -30,11 +30,13 @@ const wordPattern = /'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|
 /**
  * Learns a tokenizer. The same sample and size always give the same one.
  * @param size tokens in all, special ones included; at least 260
+ * @param controlTokens more special tokens
  */
-export function trainTokenizer(sample: string, size: number): Tokenizer {
+export function trainTokenizer(sample: string, size: number, controlTokens: readonly string[] = []): Tokenizer {
   const specials = Object.keys(specialTexts) as SpecialToken[];
-  const room = size - byteCharacters.length - specials.length;
-  if (room < 0) throw new RangeError(`A vocabulary needs at least ${byteCharacters.length + specials.length} tokens, not ${size}.`);
+  const taken = byteCharacters.length + specials.length + controlTokens.length;
+  const room = size - taken;
+  if (room < 0) throw new RangeError(`A vocabulary needs at least ${taken} tokens, not ${size}.`);
   const { merges, made } = learnMerges(sample, room);
   const tokens = [...byteCharacters, ...made];
   const kinds = tokens.map(() => 1);
@@ -43,11 +45,15 @@ export function trainTokenizer(sample: string, size: number): Tokenizer {
     special[name] = tokens.push(specialTexts[name]) - 1;
     kinds.push(3);
   }
+  for (const token of controlTokens) {
+    tokens.push(token);
+    kinds.push(3);
+  }
   while (tokens.length < size) {
     tokens.push(`<unused${tokens.length}>`);
     kinds.push(5);
   }
-  return { tokens, kinds, merges, special, encode: makeEncoder(tokens, merges) };
+  return { tokens, kinds, merges, special, encode: makeEncoder(tokens, merges, [...Object.values(specialTexts), ...controlTokens]) };
 }
 
 /** Bytes that print as themselves keep their character; the others get those from U+0100 on, in order. */
@@ -107,7 +113,7 @@ function joinPair(symbols: readonly string[], left: string, right: string): stri
   return joined;
 }
 
-function makeEncoder(tokens: readonly string[], merges: readonly string[]): (text: string) => number[] {
+function makeEncoder(tokens: readonly string[], merges: readonly string[], specials: readonly string[]): Tokenizer['encode'] {
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const ranks = new Map(merges.map((pair, rank) => [pair, rank]));
   const encodeWord = (word: string): number[] => {
@@ -120,5 +126,10 @@ function makeEncoder(tokens: readonly string[], merges: readonly string[]): (tex
       symbols = joinPair(symbols, left, right);
     }
   };
-  return (text) => [...text.matchAll(wordPattern)].flatMap(([word]) => encodeWord(word));
+  const encodeText = (text: string): number[] => [...text.matchAll(wordPattern)].flatMap(([word]) => encodeWord(word));
+  const specialPattern = new RegExp(`(${specials.map((special) => RegExp.escape(special)).join('|')})`, 'u');
+  return (text, withSpecialTokens = false) =>
+    withSpecialTokens
+      ? text.split(specialPattern).flatMap((part) => (specials.includes(part) ? [ids.get(part)!] : encodeText(part)))
+      : encodeText(text);
 }

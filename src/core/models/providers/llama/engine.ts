@@ -1,0 +1,196 @@
+import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
+import type { ChatWrapper, Llama, LlamaContext, LlamaContextSequence, LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp';
+import type { Clock } from '../../../../base/clock.ts';
+import type { Log } from '../../../../base/observability/index.ts';
+import { checkMemory, gigabytes } from './memory.ts';
+import type { ModelFile } from './model-files.ts';
+import { loadFailure } from './problems.ts';
+import { createSequencePool, type SequencePool } from './sequence-pool.ts';
+
+export type EngineLibrary = typeof import('node-llama-cpp');
+
+/** How the engine runs; the settings LLAMA_*. */
+export interface EngineSettings {
+  /** Threads; 0 means one less than there are cores. More threads than idle cores make it many times slower. */
+  threads: number;
+  /** Conversations answered at the same time; at least 1. */
+  sequences: number;
+  /** Tokens of context for each conversation, at most what the model was trained for; 0 means that. */
+  contextTokens: number;
+  gpu: 'off' | 'auto';
+}
+
+/** A model in memory. Its parts are made when they are first used. */
+export interface LoadedModel {
+  file: ModelFile;
+  library: EngineLibrary;
+  model: LlamaModel;
+  /** Tokens a conversation may have, question and answer together. */
+  contextTokens: number;
+  chat(): Promise<LoadedChat>;
+  embedding(): Promise<LlamaEmbeddingContext>;
+}
+
+export interface LoadedChat {
+  context: LlamaContext;
+  sequences: SequencePool<Token, LlamaContextSequence>;
+  wrapper: ChatWrapper;
+}
+
+/** llama.cpp in this process. Nothing of it is loaded before the first use. */
+export interface Engine {
+  load(file: ModelFile): Promise<LoadedModel>;
+  unload(loaded: LoadedModel): Promise<void>;
+  /** Only the vocabulary of a file, to count tokens with: quick, and needs little memory. */
+  loadVocabulary(file: ModelFile): Promise<LlamaModel>;
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  settings: EngineSettings;
+  log: Log;
+  clock: Clock;
+  /** Bytes of memory that may be used now. */
+  availableMemory: () => number;
+}
+
+/** Most answers that wait for a free sequence. */
+const mostWaiting = 64;
+/** Lines of the engine kept to explain a failure. */
+const mostComplaints = 5;
+/** Milliseconds between two log lines about a slow load. */
+const progressPause = 2000;
+/** Most tokens of one text to embed: they are read in one piece, and the memory for that grows with it. */
+const longestEmbedded = 2048;
+
+/** Context of models whose file does not say what they were trained for. */
+const usualContext = 4096;
+
+/** Tokens a conversation with this model may have under these settings. */
+export function contextLength(file: ModelFile, settings: EngineSettings): number {
+  return Math.min(settings.contextTokens || Infinity, file.trainedTokens ?? usualContext);
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  const { settings, log } = options;
+  const threads = settings.threads > 0 ? Math.floor(settings.threads) : Math.max(1, availableParallelism() - 1);
+  let started: Promise<{ library: EngineLibrary; llama: Llama }> | null = null;
+  /** What the engine said of a failure; its own errors only say that there was one. */
+  let complaints: string[] = [];
+
+  /** Tried again by the next caller when it failed. */
+  function start(): Promise<{ library: EngineLibrary; llama: Llama }> {
+    started ??= startLibrary(settings, threads, (message) => {
+      log.warn({ message }, 'The embedded engine complains');
+      complaints = [...complaints, message].slice(-mostComplaints);
+    }).catch((error: unknown) => {
+      started = null;
+      throw loadFailure('The embedded engine cannot start on this machine', error);
+    });
+    return started;
+  }
+
+  /** Runs a native call that may fail; the error says what was tried and what the engine said. */
+  async function attempt<Result>(what: string, call: () => Promise<Result>): Promise<Result> {
+    complaints = [];
+    try {
+      return await call();
+    } catch (error) {
+      // What the engine said comes from its own thread through the event loop.
+      await setImmediate();
+      throw loadFailure(what, error, complaints);
+    }
+  }
+
+  return {
+    async load(file) {
+      const { library, llama } = await start();
+      const began = options.clock.monotonic();
+      const contextTokens = contextLength(file, settings);
+      const sequences = Math.max(1, Math.floor(settings.sequences));
+      if (llama.gpu === false) checkMemory(file, file.kind === 'chat' ? contextTokens * sequences : contextTokens, options.availableMemory());
+      const model = await attempt(`The model ${file.name} cannot be loaded`, () =>
+        llama.loadModel({ modelPath: file.path, onLoadProgress: progressLog(file, options) }));
+      log.info({ model: file.name, size: gigabytes(file.sizeBytes), ms: Math.round(options.clock.monotonic() - began), threads, gpu: llama.gpu }, 'Model loaded');
+      return {
+        file,
+        library,
+        model,
+        contextTokens,
+        chat: lazily(() => attempt(`There is no room for ${sequences} conversations of ${contextTokens} tokens; lower LLAMA_CONTEXT or LLAMA_SEQUENCES`, async () => {
+          const context = await model.createContext({ sequences, contextSize: contextTokens, threads, failedCreationRemedy: false });
+          return {
+            context,
+            sequences: createSequencePool(Array.from({ length: sequences }, () => context.getSequence()), mostWaiting),
+            wrapper: chatTemplate(library, model, log),
+          };
+        })),
+        embedding: lazily(() => attempt('There is no room to make embeddings with this model', () => {
+          const contextSize = Math.min(contextTokens, longestEmbedded);
+          return model.createEmbeddingContext({ contextSize, batchSize: contextSize, threads });
+        })),
+      };
+    },
+    async unload(loaded) {
+      await loaded.model.dispose();
+      log.info({ model: loaded.file.name }, 'Model unloaded');
+    },
+    async loadVocabulary(file) {
+      const { llama } = await start();
+      return attempt(`The vocabulary of ${file.name} cannot be loaded`, () => llama.loadModel({ modelPath: file.path, vocabOnly: true }));
+    },
+    async close() {
+      const running = started;
+      started = null;
+      if (running !== null) await running.then(({ llama }) => llama.dispose(), () => undefined);
+    },
+  };
+}
+
+async function startLibrary(settings: EngineSettings, threads: number, complain: (message: string) => void): Promise<{ library: EngineLibrary; llama: Llama }> {
+  const library = await import('node-llama-cpp');
+  const llama = await library.getLlama({
+    gpu: settings.gpu === 'auto' ? 'auto' : false,
+    // Never compile or fetch anything at run time.
+    build: 'never',
+    skipDownload: true,
+    progressLogs: false,
+    maxThreads: threads,
+    logLevel: library.LlamaLogLevel.error,
+    logger: (_, message) => complain(message.trim()),
+  });
+  return { library, llama };
+}
+
+function progressLog(file: ModelFile, { clock, log }: EngineOptions): (part: number) => void {
+  let reported = clock.monotonic();
+  return (part) => {
+    if (clock.monotonic() - reported < progressPause) return;
+    reported = clock.monotonic();
+    log.info({ model: file.name, percent: Math.round(part * 100) }, 'Loading model');
+  };
+}
+
+/** The template in the file; when it cannot be used, the one that fits the model by its name and kind. */
+function chatTemplate(library: EngineLibrary, model: LlamaModel, log: Log): ChatWrapper {
+  const options = { warningLogs: false, fallbackToOtherWrappersOnJinjaError: false };
+  try {
+    return library.resolveChatWrapper(model, options);
+  } catch (error) {
+    log.warn({ model: model.filename, err: error }, 'The chat template of the model cannot be used; another one is taken');
+    return library.resolveChatWrapper(model, { ...options, noJinja: true });
+  }
+}
+
+/** Made once; made again by the next caller when it failed. */
+function lazily<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | null = null;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = null;
+      throw error;
+    });
+    return made;
+  };
+}
