@@ -16,12 +16,11 @@ export async function embedTexts(loaded: LoadedModel, request: EmbedRequest, sig
     });
   }
   const context = await loaded.embedding();
-  const room = Math.min(loaded.contextTokens, 2048) - 1;
   const lengths = request.texts.map((text) => context.calculateInputLength(text));
-  const tooLong = lengths.findIndex((length) => length > room);
+  const tooLong = lengths.findIndex((length) => length > loaded.embeddingTokens);
   if (tooLong >= 0) {
     throw new ParleyError('context_overflow', {
-      message: `Text ${tooLong + 1} has ${lengths[tooLong]} tokens and ${loaded.file.name} embeds at most ${room} at once.`,
+      message: `Text ${tooLong + 1} has ${lengths[tooLong]} tokens and ${loaded.file.name} embeds at most ${loaded.embeddingTokens} at once.`,
     });
   }
   const vectors: Float32Array[] = [];

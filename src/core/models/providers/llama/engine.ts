@@ -1,14 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import type { ChatWrapper, Llama, LlamaContext, LlamaContextSequence, LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp';
+import type { ChatWrapper, LlamaContext, LlamaContextSequence, LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp';
 import type { Clock } from '../../../../base/clock.ts';
 import type { Log } from '../../../../base/observability/index.ts';
+import { onComplaint, openLibrary, type EngineLibrary, type OpenLibrary } from './library.ts';
 import { checkMemory, gigabytes } from './memory.ts';
 import type { ModelFile } from './model-files.ts';
 import { loadFailure } from './problems.ts';
 import { createSequencePool, type SequencePool } from './sequence-pool.ts';
-
-export type EngineLibrary = typeof import('node-llama-cpp');
 
 /** How the engine runs; the settings LLAMA_*. */
 export interface EngineSettings {
@@ -28,6 +27,8 @@ export interface LoadedModel {
   model: LlamaModel;
   /** Tokens a conversation may have, question and answer together. */
   contextTokens: number;
+  /** Tokens one text to embed may have. */
+  embeddingTokens: number;
   chat(): Promise<LoadedChat>;
   embedding(): Promise<LlamaEmbeddingContext>;
 }
@@ -44,7 +45,8 @@ export interface Engine {
   unload(loaded: LoadedModel): Promise<void>;
   /** Only the vocabulary of a file, to count tokens with: quick, and needs little memory. */
   loadVocabulary(file: ModelFile): Promise<LlamaModel>;
-  close(): Promise<void>;
+  /** Models still loaded are unaffected. */
+  close(): void;
 }
 
 export interface EngineOptions {
@@ -75,20 +77,17 @@ export function contextLength(file: ModelFile, settings: EngineSettings): number
 export function createEngine(options: EngineOptions): Engine {
   const { settings, log } = options;
   const threads = settings.threads > 0 ? Math.floor(settings.threads) : Math.max(1, availableParallelism() - 1);
-  let started: Promise<{ library: EngineLibrary; llama: Llama }> | null = null;
   /** What the engine said of a failure; its own errors only say that there was one. */
   let complaints: string[] = [];
+  const stopListening = onComplaint((message) => {
+    log.warn({ message }, 'The embedded engine complains');
+    complaints = [...complaints, message].slice(-mostComplaints);
+  });
 
-  /** Tried again by the next caller when it failed. */
-  function start(): Promise<{ library: EngineLibrary; llama: Llama }> {
-    started ??= startLibrary(settings, threads, (message) => {
-      log.warn({ message }, 'The embedded engine complains');
-      complaints = [...complaints, message].slice(-mostComplaints);
-    }).catch((error: unknown) => {
-      started = null;
+  function start(): Promise<OpenLibrary> {
+    return openLibrary(settings.gpu, threads).catch((error: unknown) => {
       throw loadFailure('The embedded engine cannot start on this machine', error);
     });
-    return started;
   }
 
   /** Runs a native call that may fail; the error says what was tried and what the engine said. */
@@ -108,6 +107,7 @@ export function createEngine(options: EngineOptions): Engine {
       const { library, llama } = await start();
       const began = options.clock.monotonic();
       const contextTokens = contextLength(file, settings);
+      const embeddingTokens = Math.min(contextTokens, longestEmbedded) - 1;
       const sequences = Math.max(1, Math.floor(settings.sequences));
       if (llama.gpu === false) checkMemory(file, file.kind === 'chat' ? contextTokens * sequences : contextTokens, options.availableMemory());
       const model = await attempt(`The model ${file.name} cannot be loaded`, () =>
@@ -118,6 +118,7 @@ export function createEngine(options: EngineOptions): Engine {
         library,
         model,
         contextTokens,
+        embeddingTokens,
         chat: lazily(() => attempt(`There is no room for ${sequences} conversations of ${contextTokens} tokens; lower LLAMA_CONTEXT or LLAMA_SEQUENCES`, async () => {
           const context = await model.createContext({ sequences, contextSize: contextTokens, threads, failedCreationRemedy: false });
           return {
@@ -126,10 +127,8 @@ export function createEngine(options: EngineOptions): Engine {
             wrapper: chatTemplate(library, model, log),
           };
         })),
-        embedding: lazily(() => attempt('There is no room to make embeddings with this model', () => {
-          const contextSize = Math.min(contextTokens, longestEmbedded);
-          return model.createEmbeddingContext({ contextSize, batchSize: contextSize, threads });
-        })),
+        embedding: lazily(() => attempt('There is no room to make embeddings with this model', () =>
+          model.createEmbeddingContext({ contextSize: embeddingTokens + 1, batchSize: embeddingTokens + 1, threads }))),
       };
     },
     async unload(loaded) {
@@ -140,27 +139,8 @@ export function createEngine(options: EngineOptions): Engine {
       const { llama } = await start();
       return attempt(`The vocabulary of ${file.name} cannot be loaded`, () => llama.loadModel({ modelPath: file.path, vocabOnly: true }));
     },
-    async close() {
-      const running = started;
-      started = null;
-      if (running !== null) await running.then(({ llama }) => llama.dispose(), () => undefined);
-    },
+    close: stopListening,
   };
-}
-
-async function startLibrary(settings: EngineSettings, threads: number, complain: (message: string) => void): Promise<{ library: EngineLibrary; llama: Llama }> {
-  const library = await import('node-llama-cpp');
-  const llama = await library.getLlama({
-    gpu: settings.gpu === 'auto' ? 'auto' : false,
-    // Never compile or fetch anything at run time.
-    build: 'never',
-    skipDownload: true,
-    progressLogs: false,
-    maxThreads: threads,
-    logLevel: library.LlamaLogLevel.error,
-    logger: (_, message) => complain(message.trim()),
-  });
-  return { library, llama };
 }
 
 function progressLog(file: ModelFile, { clock, log }: EngineOptions): (part: number) => void {

@@ -31,98 +31,114 @@ interface Waiting<Key, Loaded> {
 }
 
 export function createModelSlot<Key, Loaded>(options: ModelSlotOptions<Key, Loaded>): ModelSlot<Key, Loaded> {
-  const waiting: Waiting<Key, Loaded>[] = [];
-  let current: { key: Key; loaded: Loaded } | null = null;
-  let users = 0;
-  let switching: Promise<void> | null = null;
-  let closed = false;
-  let emptied: (() => void) | null = null;
+  return new Slot(options);
+}
 
-  function admit(): void {
-    while (waiting.length > 0 && switching === null) {
-      const head = waiting[0]!;
-      if (current !== null && options.same(current.key, head.key)) {
-        waiting.shift();
-        users += 1;
-        head.grant({ loaded: current.loaded, release: once(leave) });
-      } else if (users > 0) {
+class Slot<Key, Loaded> implements ModelSlot<Key, Loaded> {
+  readonly #options: ModelSlotOptions<Key, Loaded>;
+  readonly #waiting: Waiting<Key, Loaded>[] = [];
+  #current: { key: Key; loaded: Loaded } | null = null;
+  #users = 0;
+  #switching: Promise<void> | null = null;
+  #closed = false;
+  #emptied: (() => void) | null = null;
+
+  constructor(options: ModelSlotOptions<Key, Loaded>) {
+    this.#options = options;
+  }
+
+  use(key: Key, signal: AbortSignal): Promise<{ loaded: Loaded; release: () => void }> {
+    if (this.#closed) return Promise.reject(shuttingDown());
+    if (signal.aborted) return Promise.reject(new ParleyError('cancelled'));
+    if (this.#waiting.length >= this.#options.maxWaiting) {
+      return Promise.reject(new ParleyError('rate_limited', {
+        message: `${this.#waiting.length} requests already wait for the embedded engine. Try again in a moment.`,
+        retryAfterMs: 5000,
+      }));
+    }
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(entry), 1);
+        entry.refuse(new ParleyError('cancelled'));
+        this.#admit();
+      };
+      const entry: Waiting<Key, Loaded> = {
+        key,
+        grant: (use) => {
+          signal.removeEventListener('abort', abort);
+          resolve(use);
+        },
+        refuse: (error) => {
+          signal.removeEventListener('abort', abort);
+          reject(error as Error);
+        },
+      };
+      signal.addEventListener('abort', abort);
+      this.#waiting.push(entry);
+      this.#admit();
+    });
+  }
+
+  peek(key: Key): Loaded | null {
+    return this.#current !== null && this.#options.same(this.#current.key, key) ? this.#current.loaded : null;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const entry of this.#waiting.splice(0)) entry.refuse(shuttingDown());
+    if (this.#switching !== null) await this.#switching;
+    if (this.#users > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
+    await this.#unload();
+  }
+
+  /** Lets in whoever may go in now; begins to load another model when its turn has come. */
+  #admit(): void {
+    while (this.#waiting.length > 0 && this.#switching === null) {
+      const head = this.#waiting[0]!;
+      const loaded = this.peek(head.key);
+      if (loaded !== null) {
+        this.#waiting.shift();
+        this.#users += 1;
+        head.grant({ loaded, release: once(() => this.#leave()) });
+      } else if (this.#users > 0) {
         return;
       } else {
-        switching = switchTo(head.key).finally(() => {
-          switching = null;
-          admit();
+        this.#switching = this.#switchTo(head.key).finally(() => {
+          this.#switching = null;
+          this.#admit();
         });
       }
     }
   }
 
-  async function switchTo(key: Key): Promise<void> {
+  async #switchTo(key: Key): Promise<void> {
     try {
-      await unloadCurrent();
-      if (closed) return;
-      current = { key, loaded: await options.load(key) };
+      await this.#unload();
+      if (this.#closed) return;
+      this.#current = { key, loaded: await this.#options.load(key) };
     } catch (error) {
-      for (const other of waiting.filter((entry) => options.same(entry.key, key))) {
-        waiting.splice(waiting.indexOf(other), 1);
+      for (const other of this.#waiting.filter((entry) => this.#options.same(entry.key, key))) {
+        this.#waiting.splice(this.#waiting.indexOf(other), 1);
         other.refuse(error);
       }
     }
   }
 
-  async function unloadCurrent(): Promise<void> {
-    const old = current;
-    current = null;
-    if (old !== null) await options.unload(old.loaded);
+  async #unload(): Promise<void> {
+    const old = this.#current;
+    this.#current = null;
+    if (old !== null) await this.#options.unload(old.loaded);
   }
 
-  function leave(): void {
-    users -= 1;
-    if (users === 0) emptied?.();
-    admit();
+  #leave(): void {
+    this.#users -= 1;
+    if (this.#users === 0) this.#emptied?.();
+    this.#admit();
   }
+}
 
-  return {
-    use(key, signal) {
-      if (closed) return Promise.reject(new ParleyError('cancelled', { message: 'The server is shutting down.' }));
-      if (signal.aborted) return Promise.reject(new ParleyError('cancelled'));
-      if (waiting.length >= options.maxWaiting) {
-        return Promise.reject(new ParleyError('rate_limited', {
-          message: `${waiting.length} requests already wait for the embedded engine. Try again in a moment.`,
-          retryAfterMs: 5000,
-        }));
-      }
-      return new Promise((resolve, reject) => {
-        const stopListening = (): void => signal.removeEventListener('abort', abort);
-        const entry: Waiting<Key, Loaded> = {
-          key,
-          grant: (use) => {
-            stopListening();
-            resolve(use);
-          },
-          refuse: (error) => {
-            stopListening();
-            reject(error as Error);
-          },
-        };
-        function abort(): void {
-          waiting.splice(waiting.indexOf(entry), 1);
-          entry.refuse(new ParleyError('cancelled'));
-          admit();
-        }
-        signal.addEventListener('abort', abort);
-        waiting.push(entry);
-        admit();
-      });
-    },
-    peek: (key) => (current !== null && options.same(current.key, key) ? current.loaded : null),
-    async close() {
-      closed = true;
-      for (const entry of waiting.splice(0)) entry.refuse(new ParleyError('cancelled', { message: 'The server is shutting down.' }));
-      if (switching !== null) await switching;
-      if (users > 0) await new Promise<void>((resolve) => (emptied = resolve));
-      await unloadCurrent();
-    },
-  };
+function shuttingDown(): ParleyError {
+  return new ParleyError('cancelled', { message: 'The server is shutting down.' });
 }
 
 function once(action: () => void): () => void {

@@ -1,7 +1,8 @@
 import type { ChatHistoryItem, ChatModelFunctionCall, ChatModelResponse, ChatWrapper, LlamaText, Token } from 'node-llama-cpp';
 import { ParleyError } from '../../../../base/errors.ts';
 import type { ModelMessage } from '../../types.ts';
-import type { EngineLibrary, LoadedModel } from './engine.ts';
+import type { LoadedModel } from './engine.ts';
+import type { EngineLibrary } from './library.ts';
 import type { AnswerMarks } from './text-filters.ts';
 
 /** A question as the model reads it, and how its answer is to be read. */
@@ -31,9 +32,10 @@ export interface ReasoningMarks extends AnswerMarks {
  */
 export function buildPrompt(loaded: LoadedModel, wrapper: ChatWrapper, messages: readonly ModelMessage[], prefill: string): Prompt {
   const { library, model } = loaded;
-  const marks = reasoningMarks(library, model, wrapper);
   const thought = wrapper.settings.segments?.thought;
-  const startsInReasoning = prefill === '' && marks !== null && (marks.open === '' || thought?.openOnResponseStart === true);
+  // An answer that goes on is past its reasoning.
+  const marks = prefill === '' ? reasoningMarks(library, model, wrapper) : null;
+  const startsInReasoning = marks !== null && (marks.open === '' || thought?.openOnResponseStart === true);
   const answer: ChatModelResponse['response'] = startsInReasoning
     ? [{ type: 'segment', segmentType: 'thought', text: '', ended: false }]
     : prefill === '' ? [] : [prefill];

@@ -5,18 +5,16 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../../../../base/observability/index.ts';
-import { chatMlTemplate, writeTestModel, type Tokenizer } from '../../../../../test/gguf/index.ts';
+import { writeTestModel, type Tokenizer } from '../../../../../test/gguf/index.ts';
 import type { ModelMessage, ModelProvider, ModelRequest, ReplyEvent, Usage } from '../../types.ts';
 import { createLlamaProvider, type LlamaProviderOptions } from './provider.ts';
 
 const script = 'Hello there! I am a tiny model and these words never change 🙂 é漢 done.';
 const thinking = '<think>Hm, let us see what they want.</think> Yes; gladly!';
-/** A template of no well-known form, with marked reasoning that is not shown again in later turns. */
-const bracketTemplate =
-  "{% for message in messages %}[{{ message['role'] }}]\n{{ message['content'].split('</think>')[-1] }}<|im_end|>\n{% endfor %}" +
-  "{% if add_generation_prompt %}[assistant]\n{% endif %}{# <think></think> #}";
-/** The same, and the template itself opens the reasoning. */
-const openedTemplate = bracketTemplate.replace('[assistant]\n{% endif', '[assistant]\n<think>\n{% endif');
+/** A template of no well-known form that marks reasoning; in the second it opens the reasoning itself. */
+const markedTemplate = (opening: string): string =>
+  '{% for message in messages %}[{{ message.role }}]\n{% if message.reasoning_content %}<think>\n{{ message.reasoning_content }}\n</think>\n\n{% endif %}' +
+  `{{ message.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}[assistant]\n${opening}{% endif %}`;
 const user = (content: string): ModelMessage => ({ role: 'user', content });
 
 let folder: string;
@@ -30,10 +28,10 @@ beforeAll(() => {
   tokenizer = writeTestModel(at('random'), { contextTokens: 4096 }).tokenizer;
   scriptTokenizer = writeTestModel(at('script'), { says: script }).tokenizer;
   writeTestModel(at('forever'), { says: 'One two three four five.', repeats: true, contextTokens: 8192 });
-  writeTestModel(at('thinking'), { says: thinking, chatTemplate: bracketTemplate, controlTokens: ['<think>', '</think>'] });
-  writeTestModel(at('opened'), { says: thinking.replace('<think>', ''), chatTemplate: openedTemplate, controlTokens: ['<think>', '</think>'] });
+  writeTestModel(at('thinking'), { says: thinking, chatTemplate: markedTemplate(''), controlTokens: ['<think>', '</think>'] });
+  writeTestModel(at('opened'), { says: thinking.replace('<think>', ''), chatTemplate: markedTemplate('<think>\n'), controlTokens: ['<think>', '</think>'] });
   writeTestModel(at('vectors'), { embedding: true, contextTokens: 256 });
-  writeTestModel(at('strict'), { chatTemplate: `{{ raise_exception('Only poems, please') if messages|length > 12 }}${chatMlTemplate}` });
+  writeTestModel(at('strict'), { chatTemplate: `{{ raise_exception('Only poems, please') if messages|length > 12 }}${markedTemplate('')}` });
   writeTestModel(at('damaged'));
   truncateSync(at('damaged'), 400_000);
 });

@@ -1,7 +1,7 @@
 import type { LlamaModel, Token } from 'node-llama-cpp';
 import type { ReplyEvent } from '../../types.ts';
 import type { Prompt } from './prompt.ts';
-import { createReasoningFilter, createStopFilter, type Piece } from './text-filters.ts';
+import { createReasoningFilter, createStopFilter, type Piece, type ReasoningFilter, type StopFilter } from './text-filters.ts';
 
 /** Turns the tokens of one answer into text and reasoning. */
 export interface ReplyText {
@@ -22,70 +22,87 @@ const replacement = '\ufffd';
 const contextTokens = 3;
 
 export function createReplyText(model: LlamaModel, prompt: Prompt, stops: readonly string[], push: (event: ReplyEvent) => void): ReplyText {
-  const reasoning = createReasoningFilter(prompt.reasoning, prompt.startsInReasoning);
-  const stop = createStopFilter([...stops, ...prompt.endTexts]);
-  const hidden = prompt.reasoning?.hidden;
-  let before = prompt.tokens.slice(-contextTokens);
-  let pending: Token[] = [];
-  let dropsBlanks = prompt.dropsLeadingBlanks;
-  let tokens = 0;
-  let reasoningTokens = 0;
+  return new TokenReader(model, prompt, stops, push);
+}
 
-  /** The text of the pending tokens; null while a character is incomplete. */
-  function decode(): string | null {
-    const text = model.detokenize(pending, false, before);
-    if (text.endsWith(replacement) && pending.length < mostPending) return null;
-    return decoded(text);
+class TokenReader implements ReplyText {
+  readonly #model: LlamaModel;
+  readonly #prompt: Prompt;
+  readonly #push: (event: ReplyEvent) => void;
+  readonly #reasoning: ReasoningFilter;
+  readonly #stop: StopFilter;
+  #before: Token[];
+  #pending: Token[] = [];
+  #dropsBlanks: boolean;
+  tokens = 0;
+  reasoningTokens = 0;
+
+  constructor(model: LlamaModel, prompt: Prompt, stops: readonly string[], push: (event: ReplyEvent) => void) {
+    this.#model = model;
+    this.#prompt = prompt;
+    this.#push = push;
+    this.#reasoning = createReasoningFilter(prompt.reasoning, prompt.startsInReasoning);
+    this.#stop = createStopFilter([...stops, ...prompt.endTexts]);
+    this.#before = prompt.tokens.slice(-contextTokens);
+    this.#dropsBlanks = prompt.dropsLeadingBlanks;
   }
 
-  function decoded(text: string): string {
-    before = [...before, ...pending].slice(-contextTokens);
-    pending = [];
+  take(token: Token): boolean {
+    if (this.#prompt.endTokens.has(token)) {
+      this.finish();
+      return false;
+    }
+    this.tokens += 1;
+    const mark = this.#prompt.reasoning?.hidden.get(token);
+    const text = mark === undefined ? this.#add(token) : this.#flush() + mark;
+    const goesOn = text === '' || this.#show(this.#reasoning.push(text));
+    if (this.#reasoning.reasoning) this.reasoningTokens += 1;
+    return goesOn;
+  }
+
+  finish(): void {
+    const pieces = this.#reasoning.push(this.#flush());
+    if (this.#show(pieces) && this.#show(this.#reasoning.rest())) this.#showText(this.#stop.rest());
+  }
+
+  /** The text that became complete with this token; empty while a character is incomplete. */
+  #add(token: Token): string {
+    this.#pending.push(token);
+    const text = this.#model.detokenize(this.#pending, false, this.#before);
+    if (text.endsWith(replacement) && this.#pending.length < mostPending) return '';
+    this.#remember();
     return text;
   }
 
-  function show(pieces: readonly Piece[]): boolean {
+  #flush(): string {
+    const text = this.#pending.length === 0 ? '' : this.#model.detokenize(this.#pending, false, this.#before);
+    this.#remember();
+    return text;
+  }
+
+  #remember(): void {
+    this.#before = [...this.#before, ...this.#pending].slice(-contextTokens);
+    this.#pending = [];
+  }
+
+  /** False when a stop text came. */
+  #show(pieces: readonly Piece[]): boolean {
     for (const piece of pieces) {
       if (piece.type === 'reasoning') {
-        push({ type: 'reasoning', text: piece.text });
+        this.#push({ type: 'reasoning', text: piece.text });
         continue;
       }
-      const visible = stop.push(piece.text);
-      showText(visible.text);
+      const visible = this.#stop.push(piece.text);
+      this.#showText(visible.text);
       if (visible.stopped) return false;
     }
     return true;
   }
 
-  function showText(text: string): void {
-    const shown = dropsBlanks ? text.trimStart() : text;
+  #showText(text: string): void {
+    const shown = this.#dropsBlanks ? text.trimStart() : text;
     if (shown === '') return;
-    dropsBlanks = false;
-    push({ type: 'text', text: shown });
+    this.#dropsBlanks = false;
+    this.#push({ type: 'text', text: shown });
   }
-
-  return {
-    take(token) {
-      if (prompt.endTokens.has(token)) {
-        this.finish();
-        return false;
-      }
-      tokens += 1;
-      const mark = hidden?.get(token);
-      const text = mark === undefined ? (pending.push(token), decode()) : decoded(model.detokenize(pending, false, before)) + mark;
-      const goesOn = text === null || text === '' || show(reasoning.push(text));
-      if (reasoning.reasoning) reasoningTokens += 1;
-      return goesOn;
-    },
-    finish() {
-      const text = pending.length === 0 ? '' : decoded(model.detokenize(pending, false, before));
-      if (show(reasoning.push(text)) && show(reasoning.rest())) showText(stop.rest());
-    },
-    get tokens() {
-      return tokens;
-    },
-    get reasoningTokens() {
-      return reasoningTokens;
-    },
-  };
 }

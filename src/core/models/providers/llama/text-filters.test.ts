@@ -50,7 +50,7 @@ describe('the reasoning filter', () => {
 
   it('tells reasoning from answer, however they were cut', () => {
     for (const pieces of everyCut('\n<think>\nHm <b>.</think>\n\nYes </think> no')) {
-      expect(run(think, false, pieces)).toEqual({ reasoning: '\nHm <b>.', text: 'Yes </think> no' });
+      expect(run(think, false, pieces)).toEqual({ reasoning: 'Hm <b>.', text: 'Yes </think> no' });
     }
   });
 

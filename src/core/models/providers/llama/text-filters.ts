@@ -69,69 +69,84 @@ export interface ReasoningFilter {
 }
 
 export function createReasoningFilter(marks: AnswerMarks | null, startsInside: boolean): ReasoningFilter {
-  if (marks === null) {
-    return { reasoning: false, push: (text) => (text === '' ? [] : [{ type: 'text', text }]), rest: () => [] };
+  if (marks !== null) return new MarkedAnswer(marks, startsInside);
+  return { reasoning: false, push: textPiece, rest: () => [] };
+}
+
+class MarkedAnswer implements ReasoningFilter {
+  readonly #marks: AnswerMarks;
+  #place: 'before' | 'inside' | 'after' | 'answer';
+  #held = '';
+  #reasoningBegun = false;
+
+  constructor(marks: AnswerMarks, startsInside: boolean) {
+    this.#marks = marks;
+    this.#place = startsInside ? 'inside' : 'before';
   }
-  const { open, close, headings } = marks;
-  let place: 'before' | 'inside' | 'after' | 'answer' = startsInside ? 'inside' : 'before';
-  let held = '';
+
+  get reasoning(): boolean {
+    return this.#place === 'inside';
+  }
+
+  push(text: string): Piece[] {
+    if (this.#place === 'answer') return textPiece(text);
+    this.#held += text;
+    if (this.#place === 'before') return this.#before();
+    return this.#place === 'inside' ? this.#inside() : this.#after();
+  }
+
+  rest(): Piece[] {
+    const text = this.#held;
+    this.#held = '';
+    return text !== '' && this.reasoning ? [{ type: 'reasoning', text }] : textPiece(text);
+  }
 
   /** Nothing but blanks has come yet. */
-  function before(): Piece[] {
-    const begun = held.trimStart();
-    if (open !== '' && begun.startsWith(open)) {
-      place = 'inside';
-      held = begun.slice(open.length);
-      return inside();
+  #before(): Piece[] {
+    const { open, headings } = this.#marks;
+    const first = this.#held.trimStart();
+    if (open !== '' && first.startsWith(open)) {
+      this.#place = 'inside';
+      this.#held = first.slice(open.length);
+      return this.#inside();
     }
-    const heading = headings.find((text) => begun.startsWith(text));
-    if (heading !== undefined) {
-      place = 'answer';
-      return takeAnswer(begun.slice(heading.length));
-    }
-    if ([open, ...headings].some((mark) => mark.length > begun.length && mark.startsWith(begun))) return [];
-    place = 'answer';
-    return takeAnswer(held);
+    const heading = headings.find((text) => first.startsWith(text));
+    if (heading !== undefined) return this.#answer(first.slice(heading.length));
+    if ([open, ...headings].some((mark) => mark.length > first.length && mark.startsWith(first))) return [];
+    return this.#answer(this.#held);
   }
 
-  function inside(): Piece[] {
-    const at = held.indexOf(close);
-    const end = at >= 0 ? at : held.length - overlap(held, close);
-    const text = held.slice(0, end);
-    held = held.slice(at >= 0 ? at + close.length : end);
+  #inside(): Piece[] {
+    const { close } = this.#marks;
+    const at = this.#held.indexOf(close);
+    const end = at >= 0 ? at : this.#held.length - overlap(this.#held, close);
+    const shown = this.#held.slice(0, end);
+    const text = this.#reasoningBegun ? shown : shown.trimStart();
+    this.#reasoningBegun ||= text !== '';
+    this.#held = this.#held.slice(at >= 0 ? at + close.length : end);
     const pieces: Piece[] = text === '' ? [] : [{ type: 'reasoning', text }];
     if (at < 0) return pieces;
-    place = 'after';
-    return [...pieces, ...after()];
+    this.#place = 'after';
+    return [...pieces, ...this.#after()];
   }
 
   /** The reasoning has ended; blanks between it and the answer belong to neither. */
-  function after(): Piece[] {
-    held = held.trimStart();
-    const heading = headings.find((text) => held.startsWith(text));
-    if (heading === undefined && (held === '' || headings.some((text) => text.startsWith(held)))) return [];
-    place = 'answer';
-    return takeAnswer(held.slice(heading?.length ?? 0));
+  #after(): Piece[] {
+    const { headings } = this.#marks;
+    this.#held = this.#held.trimStart();
+    const heading = headings.find((text) => this.#held.startsWith(text));
+    if (heading !== undefined) return this.#answer(this.#held.slice(heading.length));
+    if (this.#held === '' || headings.some((text) => text.startsWith(this.#held))) return [];
+    return this.#answer(this.#held);
   }
 
-  function takeAnswer(text: string): Piece[] {
-    held = '';
-    return text === '' ? [] : [{ type: 'text', text }];
+  #answer(text: string): Piece[] {
+    this.#place = 'answer';
+    this.#held = '';
+    return textPiece(text);
   }
+}
 
-  return {
-    get reasoning() {
-      return place === 'inside';
-    },
-    push(text) {
-      if (place === 'answer') return takeAnswer(text);
-      held += text;
-      return place === 'before' ? before() : place === 'inside' ? inside() : after();
-    },
-    rest() {
-      const text = held;
-      held = '';
-      return text === '' ? [] : [{ type: place === 'inside' ? 'reasoning' : 'text', text }];
-    },
-  };
+function textPiece(text: string): Piece[] {
+  return text === '' ? [] : [{ type: 'text', text }];
 }
