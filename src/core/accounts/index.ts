@@ -1,1 +1,6 @@
 export type * from './types.ts';
+export { createAccounts, type AccountsParts } from './accounts.ts';
+export { clearedSessionCookies, csrfCookieName, csrfHeaderName, sessionCookieName, sessionCookies } from './cookies.ts';
+export { mayAdminister, scopesOfRole } from './scopes.ts';
+export type { AccountSettings } from './settings.ts';
+export { addressOf } from './sign-in-limit.ts';

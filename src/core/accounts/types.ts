@@ -68,6 +68,8 @@ export interface SignIn {
   user: User;
   /** JWT for `Authorization: Bearer` and for the session cookie. */
   token: string;
+  /** What requests by cookie must repeat in the header `x-csrf-token`; the page finds it in the cookie `parley_csrf`. */
+  csrfToken: string;
   tokenId: string;
   expiresAt: number;
 }
@@ -105,6 +107,14 @@ export interface Accounts extends Part {
   createUser(request: RegistrationRequest & { role: 'admin' | 'user' }): Promise<User>;
   setRole(userId: string, role: 'admin' | 'user'): Promise<void>;
   setDisabled(userId: string, disabled: boolean): Promise<void>;
+  /** Ends all sign-ins of the user. For the operator: who asks is not checked. */
+  setPassword(userId: string, password: string): Promise<void>;
+  /**
+   * A code that admits one registration, shown once. Only admins may invite.
+   * @param role what the new account becomes; default `user`
+   * @param lifetimeMs default 7 days, at most 90
+   */
+  createInvite(userId: string, role?: 'admin' | 'user', lifetimeMs?: number): Promise<{ code: string; expiresAt: number }>;
   /** The whole key is returned once and stored only as a hash. */
   createApiKey(userId: string, name: string, scopes?: readonly Scope[], expiresAt?: number | null): Promise<{ id: string; key: string; prefix: string }>;
   apiKeys(userId: string): Promise<{ id: string; name: string; prefix: string; createdAt: number; lastUsedAt: number | null }[]>;
@@ -115,6 +125,11 @@ export interface Accounts extends Part {
   providerKeys(userId: string): Promise<{ provider: string; hint: string; createdAt: number }[]>;
   /** In clear, for the model registry only; null when none is set. */
   providerKey(userId: string, provider: string): Promise<string | null>;
+  /**
+   * New keys for tokens and encryption; provider keys are encrypted again with them. Tokens stay valid unless
+   * `endSignIns` is set, which is right after the secrets have leaked. API keys and passwords do not depend on secrets.
+   */
+  rotateSecrets(options?: { endSignIns?: boolean }): Promise<{ reencrypted: number }>;
   /** How registration stands, for the page: who may, whether the owner is unclaimed, whether a code is needed. */
   registration(): Promise<{ mode: 'open' | 'invite' | 'closed'; ownerClaimed: boolean }>;
   /** The set-up code printed at start while the owner is unclaimed and local trust is off; null otherwise. */

@@ -1,0 +1,126 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Limiter } from '../../base/limits.ts';
+import type { Log, Metrics } from '../../base/observability/index.ts';
+import type { Secrets } from '../../base/secrets.ts';
+import type { Storage } from '../../base/storage/index.ts';
+import { createApiKeys } from './api-keys.ts';
+import { createAuthenticate } from './authentication.ts';
+import { createCredentialCache } from './credential-cache.ts';
+import { createInvites } from './invites.ts';
+import { createLocalTrust } from './local-trust.ts';
+import { createLogin } from './login.ts';
+import { createOriginRules } from './origins.ts';
+import { createPasswordHasher } from './passwords.ts';
+import { createProviderKeys } from './provider-keys.ts';
+import { createRegistration } from './registration.ts';
+import { createRevocations } from './revocations.ts';
+import { scopesOfRole } from './scopes.ts';
+import { createSessions } from './sessions.ts';
+import type { AccountSettings } from './settings.ts';
+import { createSignInLimit } from './sign-in-limit.ts';
+import { createTokens } from './tokens.ts';
+import type { Accounts, User, Viewer } from './types.ts';
+import { createUsers, userOf, type Users } from './users.ts';
+import { checkPassword } from './validation.ts';
+
+export interface AccountsParts {
+  /** Started before accounts are. */
+  storage: Storage;
+  secrets: Secrets;
+  limiter: Limiter;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  settings: AccountSettings;
+}
+
+/** @throws {Error} when ALLOWED_ORIGINS or PUBLIC_URL holds what is no address */
+export function createAccounts({ storage, secrets, limiter, clock, log, metrics, settings }: AccountsParts): Accounts {
+  const cache = createCredentialCache(clock.monotonic);
+  const revocations = createRevocations(cache, log);
+  const origins = createOriginRules(settings);
+  const localTrust = createLocalTrust(settings, origins);
+  const passwords = createPasswordHasher();
+  const users = createUsers({ storage, clock, revocations });
+  const sessions = createSessions({ storage, tokens: createTokens(secrets), clock, revocations, lifetimeMs: settings.tokenLifetimeMs });
+  const apiKeys = createApiKeys({ storage, clock, log, users, revocations });
+  const providerKeys = createProviderKeys({ storage, secrets, clock, log });
+  const invites = createInvites({ storage, clock, users });
+  const registration = createRegistration({ storage, clock, settings, users, invites, passwords, localTrust });
+  const owner = createOwnerViewer(users, clock);
+  const limit = createSignInLimit(limiter, settings, metrics);
+  const signIns = createLogin({ storage, users, sessions, registration, passwords, origins, limit, afterClaim: owner.forget });
+
+  return {
+    name: 'accounts',
+    async start() {
+      await users.ensureOwner();
+      await registration.start();
+    },
+    stop: () => apiKeys.settle(),
+    authenticate: createAuthenticate({ cache, sessions, apiKeys, localTrust, origins, clock, ownerViewer: owner.viewer }),
+    localTrust: (credentials) => localTrust.check(credentials),
+    originAllowed: (headers) => origins.allowedWithCookie(headers),
+    ...signIns,
+    onRevoked: (listener) => revocations.onRevoked(listener),
+    owner: () => users.owner(),
+    user: async (id) => userOrNull(await users.byId(id)),
+    findUser: async (username) => userOrNull(await users.byName(username)),
+    users: () => users.list(),
+    createUser: async (request) => userOf(await registration.create(request)),
+    setRole: (userId, role) => users.setRole(userId, role),
+    setDisabled: (userId, disabled) => users.setDisabled(userId, disabled),
+    async setPassword(userId, password) {
+      checkPassword(password);
+      await users.setPasswordHash(userId, await passwords.hash(password));
+      if ((await users.owner()).claimed) registration.ownerClaimed();
+    },
+    createInvite: (...parameters) => invites.create(...parameters),
+    createApiKey: (...parameters) => apiKeys.create(...parameters),
+    apiKeys: (userId) => apiKeys.list(userId),
+    revokeApiKey: (userId, keyId) => apiKeys.revoke(userId, keyId),
+    setProviderKey: (userId, provider, key) => providerKeys.set(userId, provider, key),
+    removeProviderKey: (userId, provider) => providerKeys.remove(userId, provider),
+    providerKeys: (userId) => providerKeys.list(userId),
+    providerKey: (userId, provider) => providerKeys.get(userId, provider),
+    async rotateSecrets(options = {}) {
+      secrets.rotate({ forgetSigningKeys: options.endSignIns });
+      cache.clear();
+      return { reencrypted: await providerKeys.reencrypt() };
+    },
+    registration: async () => ({ mode: registration.mode, ownerClaimed: (await users.owner()).claimed }),
+    setupCode: () => registration.setupCode(),
+  };
+}
+
+function userOrNull(row: Parameters<typeof userOf>[0] | null): User | null {
+  return row && userOf(row);
+}
+
+/** How long the owner's row is believed: the command line may give the owner another name meanwhile. */
+const ownerReadEveryMs = 10_000;
+
+/** The viewer of local trust. */
+function createOwnerViewer(users: Users, clock: Clock): { viewer: () => Promise<Viewer>; forget: () => void } {
+  let known: { viewer: Promise<Viewer>; readAt: number } | null = null;
+  const read = async (): Promise<Viewer> => {
+    const owner = await users.owner();
+    return Object.freeze({
+      userId: owner.id, username: owner.username, role: owner.role, scopes: Object.freeze([...scopesOfRole(owner.role)]),
+      via: 'local-trust', credentialId: null, expiresAt: null,
+    });
+  };
+  const forget = (): void => {
+    known = null;
+  };
+  return {
+    forget,
+    viewer() {
+      if (!known || clock.monotonic() - known.readAt >= ownerReadEveryMs) {
+        known = { viewer: read(), readAt: clock.monotonic() };
+        known.viewer.catch(forget);
+      }
+      return known.viewer;
+    },
+  };
+}

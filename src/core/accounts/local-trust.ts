@@ -1,0 +1,89 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { hostNameOf, isLoopbackAddress, isLoopbackBind, isLoopbackName } from './loopback.ts';
+import type { OriginRules } from './origins.ts';
+import { peerUserId } from './peer-owner.ts';
+import type { AccountSettings } from './settings.ts';
+import type { Credentials, PeerSocket } from './types.ts';
+
+export type LocalTrustVerdict = { trusted: true } | { trusted: false; reason: string };
+
+/**
+ * Local trust: on the owner's own machine a request without credentials may act as the owner. Every condition below
+ * must hold; docs/accounts.md explains each of them.
+ */
+export interface LocalTrust {
+  /** Why no request at all can be trusted with these settings; null when some can. */
+  readonly impossible: string | null;
+  check(credentials: Credentials): LocalTrustVerdict;
+}
+
+type LocalTrustSettings = Pick<AccountSettings, 'host' | 'localTrust' | 'redisUrl' | 'publicUrl' | 'trustProxy'>;
+
+/** Headers that only something between the client and us adds. */
+const forwardingHeaders = new Set([
+  'forwarded', 'via', 'x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'x-proxyuser-ip', 'x-originating-ip', 'x-remote-ip', 'x-remote-addr',
+  'true-client-ip', 'client-ip', 'fastly-client-ip', 'fly-client-ip', 'proxy-connection', 'x-amzn-trace-id', 'cdn-loop',
+]);
+const forwardingPrefixes = ['x-forwarded', 'x-original-', 'x-envoy-', 'cf-', 'x-azure-', 'x-appengine-', 'x-vercel-', 'ngrok-', 'tailscale-'];
+
+/** @param userIdOfPeer for tests of platforms other than this one */
+export function createLocalTrust(
+  settings: LocalTrustSettings,
+  origins: OriginRules,
+  userIdOfPeer: ((socket: PeerSocket) => number | null) | null = process.platform === 'linux' ? peerUserId : null,
+): LocalTrust {
+  const impossible = reasonOfSettings(settings);
+  // A connection keeps its two ends, so each is looked up once.
+  const peers = new WeakMap<PeerSocket, boolean>();
+  const isOwnPeer = (socket: PeerSocket): boolean => {
+    if (!userIdOfPeer) return true;
+    const known = peers.get(socket);
+    if (known !== undefined) return known;
+    const own = userIdOfPeer(socket) === process.geteuid?.();
+    peers.set(socket, own);
+    return own;
+  };
+
+  return {
+    impossible,
+    check(credentials) {
+      const reason = impossible ?? reasonOfRequest(credentials, origins)
+        ?? (isOwnPeer(credentials.socket) ? null : 'the connection comes from a process of another user, or from one that is gone');
+      return reason === null ? { trusted: true } : { trusted: false, reason };
+    },
+  };
+}
+
+function reasonOfSettings(settings: LocalTrustSettings): string | null {
+  if (!settings.localTrust) return 'LOCAL_TRUST is off';
+  if (!isLoopbackBind(settings.host)) return `the server is bound to ${settings.host}, not only to loopback`;
+  if (settings.redisUrl) return 'REDIS_URL is set';
+  if (settings.publicUrl) return 'PUBLIC_URL is set';
+  if (settings.trustProxy) return 'TRUST_PROXY is set';
+  return null;
+}
+
+function reasonOfRequest({ headers, method, socket }: Credentials, origins: OriginRules): string | null {
+  if (!isLoopbackAddress(socket.remoteAddress)) return 'the connection comes from another machine';
+  if (!isLoopbackAddress(socket.localAddress)) return 'the connection did not arrive on a loopback address';
+  const forwarded = forwardingHeaderIn(headers);
+  if (forwarded) return `the header ${forwarded} says that a proxy passed the request on`;
+  const name = headers.host === undefined ? null : hostNameOf(headers.host);
+  if (name === null || !isLoopbackName(name)) return 'the Host header does not name this machine';
+  if (!origins.allowedWithLocalTrust(headers)) return 'the Origin header names a page from elsewhere';
+  return reasonOfFetchSite(headers['sec-fetch-site'], method);
+}
+
+/** `none` is an address that a person typed or opened from outside a page: enough to look, not to change anything. */
+function reasonOfFetchSite(site: string | string[] | undefined, method: string): string | null {
+  if (site === undefined || site === 'same-origin' || site === 'same-site') return null;
+  if (site === 'none' && (method === 'GET' || method === 'HEAD')) return null;
+  return 'the Sec-Fetch-Site header says that a page from elsewhere sent it';
+}
+
+function forwardingHeaderIn(headers: IncomingHttpHeaders): string | null {
+  for (const name in headers) {
+    if (forwardingHeaders.has(name) || forwardingPrefixes.some((prefix) => name.startsWith(prefix))) return name;
+  }
+  return null;
+}
