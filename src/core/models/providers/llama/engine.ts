@@ -6,19 +6,9 @@ import type { Log } from '../../../../base/observability/index.ts';
 import { onComplaint, openLibrary, type EngineLibrary, type OpenLibrary } from './library.ts';
 import { checkMemory, gigabytes } from './memory.ts';
 import type { ModelFile } from './model-files.ts';
-import { loadFailure } from './problems.ts';
+import { loadFailure } from './errors.ts';
+import { contextLength, type EngineSettings } from './options.ts';
 import { createSequencePool, type SequencePool } from './sequence-pool.ts';
-
-/** How the engine runs; the settings LLAMA_*. */
-export interface EngineSettings {
-  /** Threads; 0 means one less than there are cores. More threads than idle cores make it many times slower. */
-  threads: number;
-  /** Conversations answered at the same time; at least 1. */
-  sequences: number;
-  /** Tokens of context for each conversation, at most what the model was trained for; 0 means that. */
-  contextTokens: number;
-  gpu: 'off' | 'auto';
-}
 
 /** A model in memory. Its parts are made when they are first used. */
 export interface LoadedModel {
@@ -65,14 +55,6 @@ const mostComplaints = 5;
 const progressPause = 2000;
 /** Most tokens of one text to embed: they are read in one piece, and the memory for that grows with it. */
 const longestEmbedded = 2048;
-
-/** Context of models whose file does not say what they were trained for. */
-const usualContext = 4096;
-
-/** Tokens a conversation with this model may have under these settings. */
-export function contextLength(file: ModelFile, settings: EngineSettings): number {
-  return Math.min(settings.contextTokens || Infinity, file.trainedTokens ?? usualContext);
-}
 
 export function createEngine(options: EngineOptions): Engine {
   const { settings, log } = options;

@@ -1,13 +1,9 @@
-import { randomInt } from 'node:crypto';
-import type { LlamaContextSequence, SequenceEvaluateOptions, Token } from 'node-llama-cpp';
+import type { LlamaContextSequence, Token } from 'node-llama-cpp';
 import type { Clock } from '../../../../base/clock.ts';
 import { ParleyError } from '../../../../base/errors.ts';
 import type { Sampling } from '../../types.ts';
+import { samplingOptions } from './options.ts';
 
-/** The values llama.cpp's own programs take when nobody asks for others. */
-const defaults = { temperature: 0.8, topP: 0.95, topK: 40, minP: 0.05 };
-/** Tokens back that the penalties look at. */
-const penaltyWindow = 512;
 /**
  * A long prompt is read in pieces, because what has been given to the engine cannot be called back: each piece is to
  * take about this many milliseconds, so that a cancelled answer ends soon and other answers go on.
@@ -79,27 +75,4 @@ async function readPrompt({ sequence, prompt, pace, clock, signal, onReused }: G
 /** At most doubled, so that one quick measurement does not lead to one long piece. */
 function nextPace(size: number, milliseconds: number): number {
   return Math.round(Math.min(size * 2, (size * pieceTime) / Math.max(1, milliseconds)));
-}
-
-function samplingOptions(sampling: Sampling, made: Token[]): SequenceEvaluateOptions {
-  const { frequencyPenalty = 0, presencePenalty = 0 } = sampling;
-  return {
-    temperature: sampling.temperature ?? defaults.temperature,
-    topP: sampling.topP ?? defaults.topP,
-    topK: defaults.topK,
-    minP: defaults.minP,
-    // Always given: without one the engine takes the present second, and begins anew with every second.
-    seed: sampling.seed === undefined ? randomInt(2 ** 32) : Math.trunc(sampling.seed) >>> 0,
-    ...(frequencyPenalty === 0 && presencePenalty === 0
-      ? {}
-      : {
-          repeatPenalty: {
-            punishTokens: () => made.slice(-penaltyWindow),
-            maxPunishTokens: penaltyWindow,
-            penalty: 1,
-            frequencyPenalty,
-            presencePenalty,
-          },
-        }),
-  };
 }

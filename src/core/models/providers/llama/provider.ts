@@ -3,12 +3,13 @@ import { ParleyError } from '../../../../base/errors.ts';
 import type { Log } from '../../../../base/observability/index.ts';
 import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyEvent } from '../../types.ts';
 import { embedTexts } from './embedding.ts';
-import { contextLength, createEngine, type Engine, type EngineSettings, type LoadedModel } from './engine.ts';
+import { createEngine, type Engine, type LoadedModel } from './engine.ts';
+import { asReplyError } from './errors.ts';
 import { createEventQueue } from './event-queue.ts';
 import { createReadingPace, type ReadingPace } from './generation.ts';
 import { createModelFiles, type ModelFile, type ModelFiles } from './model-files.ts';
 import { createModelSlot, type ModelSlot } from './model-slot.ts';
-import { asReplyError } from './problems.ts';
+import { contextLength, type EngineSettings } from './options.ts';
 import { reply } from './reply.ts';
 import { createTokenCounter, type TokenCounter } from './token-counter.ts';
 

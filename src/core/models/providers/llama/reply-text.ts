@@ -1,6 +1,6 @@
 import type { LlamaModel, Token } from 'node-llama-cpp';
 import type { ReplyEvent } from '../../types.ts';
-import type { Prompt } from './prompt.ts';
+import type { Prompt } from './messages.ts';
 import { createReasoningFilter, createStopFilter, type Piece, type ReasoningFilter, type StopFilter } from './text-filters.ts';
 
 /** Turns the tokens of one answer into text and reasoning. */

@@ -3,7 +3,7 @@ import { ParleyError } from '../../../../base/errors.ts';
 import type { ModelRequest, ReplyEvent } from '../../types.ts';
 import type { LoadedModel } from './engine.ts';
 import { generate, type ReadingPace } from './generation.ts';
-import { buildPrompt, type Prompt } from './prompt.ts';
+import { buildPrompt, type Prompt } from './messages.ts';
 import { createReplyText } from './reply-text.ts';
 
 export interface Reply {

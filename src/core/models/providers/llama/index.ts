@@ -1,0 +1,2 @@
+export { createLlamaProvider, type LlamaProviderOptions } from './provider.ts';
+export type { EngineSettings } from './options.ts';

@@ -1,0 +1,52 @@
+import { randomInt } from 'node:crypto';
+import type { SequenceEvaluateOptions, Token } from 'node-llama-cpp';
+import type { Sampling } from '../../types.ts';
+import type { ModelFile } from './model-files.ts';
+
+/** How the engine runs; the settings LLAMA_*. */
+export interface EngineSettings {
+  /** Threads; 0 means one less than there are cores. More threads than idle cores make it many times slower. */
+  threads: number;
+  /** Conversations answered at the same time; at least 1. */
+  sequences: number;
+  /** Tokens of context for each conversation, at most what the model was trained for; 0 means that. */
+  contextTokens: number;
+  gpu: 'off' | 'auto';
+}
+
+/** Context of models whose file does not say what they were trained for. */
+const usualContext = 4096;
+
+/** Tokens a conversation with this model may have under these settings. */
+export function contextLength(file: ModelFile, settings: EngineSettings): number {
+  return Math.min(settings.contextTokens || Infinity, file.trainedTokens ?? usualContext);
+}
+
+/** The values llama.cpp's own programs take when nobody asks for others. */
+const defaults = { temperature: 0.8, topP: 0.95, topK: 40, minP: 0.05 };
+/** Tokens back that the penalties look at. */
+const penaltyWindow = 512;
+
+/** @param made the tokens made so far; it grows while they are made */
+export function samplingOptions(sampling: Sampling, made: Token[]): SequenceEvaluateOptions {
+  const { frequencyPenalty = 0, presencePenalty = 0 } = sampling;
+  return {
+    temperature: sampling.temperature ?? defaults.temperature,
+    topP: sampling.topP ?? defaults.topP,
+    topK: defaults.topK,
+    minP: defaults.minP,
+    // Always given: without one the engine takes the present second, and begins anew with every second.
+    seed: sampling.seed === undefined ? randomInt(2 ** 32) : Math.trunc(sampling.seed) >>> 0,
+    ...(frequencyPenalty === 0 && presencePenalty === 0
+      ? {}
+      : {
+          repeatPenalty: {
+            punishTokens: () => made.slice(-penaltyWindow),
+            maxPunishTokens: penaltyWindow,
+            penalty: 1,
+            frequencyPenalty,
+            presencePenalty,
+          },
+        }),
+  };
+}
