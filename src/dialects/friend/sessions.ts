@@ -1,8 +1,8 @@
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ParleyError } from '../../base/errors.ts';
-import type { User, Viewer } from '../../core/accounts/index.ts';
+import { clearedSessionCookies, sessionCookies, type SignIn, type User, type Viewer } from '../../core/accounts/index.ts';
 import { credentialsOf, filledText, text, viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
-import { clearSessionCookies, setSessionCookies } from './cookies.ts';
 
 /** Longest password: hashing takes longer the longer it is. */
 const maxPassword = 200;
@@ -43,13 +43,13 @@ export function registerSignIn(scope: DialectScope, parts: DialectParts): void {
     async (request, reply) => {
       const { code, ...fields } = request.body;
       const signIn = await accounts.register({ ...fields, code: code ?? null }, credentialsOf(request));
-      setSessionCookies(parts, request, reply, signIn);
+      setCookies(parts, reply, signIn);
       return reply.code(201).send({ access_token: signIn.token, token_type: 'bearer' });
     },
   );
   scope.post('/api/auth/login', { schema: { summary: 'Signs in', body: login, response: { 200: tokenAnswer } } }, async (request, reply) => {
     const signIn = await accounts.login(request.body.username, request.body.password, credentialsOf(request));
-    setSessionCookies(parts, request, reply, signIn);
+    setCookies(parts, reply, signIn);
     return { access_token: signIn.token, token_type: 'bearer' as const };
   });
   scope.post(
@@ -59,7 +59,7 @@ export function registerSignIn(scope: DialectScope, parts: DialectParts): void {
       const viewer = await accounts.authenticate(credentialsOf(request), { localTrust: true, cookie: false });
       if (viewer?.via !== 'local-trust') throw new ParleyError('forbidden', { message: 'Local trust does not hold for this request: sign in instead.' });
       const signIn = await accounts.signInAs(viewer, credentialsOf(request));
-      setSessionCookies(parts, request, reply, signIn);
+      setCookies(parts, reply, signIn);
       return { username: signIn.user.username };
     },
   );
@@ -82,10 +82,15 @@ export function registerSession(scope: DialectScope, parts: DialectParts): void 
     { schema: { summary: 'Revokes the token of this request', response: { 200: z.object({ message: z.string() }) } } },
     async (request, reply) => {
       await parts.accounts.logout(viewerFrom(request));
-      clearSessionCookies(reply);
+      reply.header('set-cookie', clearedSessionCookies(parts.settings.publicUrl));
       return { message: 'Logged out successfully' };
     },
   );
+}
+
+/** Signs this browser in as well; programs look only at the token in the body. */
+function setCookies(parts: DialectParts, reply: FastifyReply, signIn: SignIn): void {
+  reply.header('set-cookie', sessionCookies(signIn, parts.settings.publicUrl));
 }
 
 /** A credential that no longer counts is nobody, not an error: the page asks this before anything else. */

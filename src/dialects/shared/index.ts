@@ -1,4 +1,3 @@
-export { addressOf, isSecure } from './addresses.ts';
 export { parseJson } from './body.ts';
 export { createCredentialWatch, type CredentialWatch } from './credential-watch.ts';
 export { registerNotBuilt, registerScope, type DialectScope, type NotBuilt } from './dialect-scope.ts';

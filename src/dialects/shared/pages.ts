@@ -13,7 +13,7 @@ const interfacePrefixes = ['/api', '/v1', '/docs', '/health', '/metrics', '/stat
 const pagePolicy = [
   "default-src 'none'",
   "script-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
+  "style-src 'self'",
   "img-src 'self' data: blob:",
   "font-src 'self'",
   "connect-src 'self'",

@@ -1,9 +1,8 @@
 import type { Server } from 'node:http';
-import cookie from '@fastify/cookie';
 import fastify, { type FastifyInstance } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
 import type { Part } from '../../base/lifecycle.ts';
-import { addressOf } from './addresses.ts';
+import { addressOf } from '../../core/accounts/index.ts';
 import { maxBodyBytes, parseJson } from './body.ts';
 import { sendError } from './errors.ts';
 import { createHealth } from './health.ts';
@@ -82,7 +81,6 @@ function prepare(app: FastifyInstance, parts: DialectParts, state: { draining: b
     const dialect = request.routeOptions.config.dialect ?? dialectOfPath(routes, pathOf(request.url));
     return sendError(error, dialect, request, reply, parts.log);
   });
-  app.register(cookie);
   collectReference(app, parts.version);
   let pages: Pages | undefined;
   app.register(async (scope) => {

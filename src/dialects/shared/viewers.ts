@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
 import type { Limit, Limiter } from '../../base/limits.ts';
 import type { Metrics } from '../../base/observability/index.ts';
-import type { Accounts, AuthenticationPolicy, Credentials, Viewer } from '../../core/accounts/index.ts';
+import { mayAdminister, type Accounts, type AuthenticationPolicy, type Credentials, type Viewer } from '../../core/accounts/index.ts';
 
 /** What `authenticate` looks at, of one HTTP request. */
 export function credentialsOf(request: FastifyRequest): Credentials {
@@ -49,5 +49,5 @@ export async function takeFrom(parts: { limiter: Limiter; metrics: Metrics }, li
 
 /** @throws {ParleyError} `forbidden` for anyone but the owner and administrators */
 export function requireAdmin(viewer: Viewer): void {
-  if (viewer.role === 'user') throw new ParleyError('forbidden', { message: 'Only an administrator may do this.' });
+  if (!mayAdminister(viewer)) throw new ParleyError('forbidden', { message: 'Only an administrator may do this.' });
 }

@@ -1,0 +1,24 @@
+import { createCredentialWatch, registerNotBuilt, registerScope, type App, type DialectParts } from '../shared/index.ts';
+import { registerChats } from './chats.ts';
+import { arketicDialect } from './errors.ts';
+import { registerEventFeed } from './event-feed.ts';
+import { registerMessages } from './messages.ts';
+import { arketicNotBuilt } from './not-built.ts';
+import { registerSocket } from './socket.ts';
+
+/** Chats for programs and for the page, at /api/v1/chat. Always needs credentials: a token, an API key, or the cookie. */
+export function registerArketic(app: App, parts: DialectParts): void {
+  const guard = {
+    policy: { localTrust: false, cookie: true },
+    limit: { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 },
+  };
+  const credentials = createCredentialWatch(parts.accounts, parts.clock);
+  app.addHook('onClose', async () => credentials.stop());
+  registerScope(app, parts, arketicDialect, guard, (scope) => {
+    registerChats(scope, parts);
+    registerMessages(scope, parts);
+    registerEventFeed(scope, parts, credentials);
+    registerNotBuilt(scope, arketicNotBuilt);
+  });
+  registerSocket(parts, credentials, (route) => app.upgrades.add(route));
+}

@@ -1,0 +1,102 @@
+import { isoTime } from '../../base/clock.ts';
+import type { Conversation, ConversationChanges, Message, Participant } from '../../core/conversations/index.ts';
+import type { ChangeChat, ChatAnswer, MessageAnswer, WholeChatAnswer, WholeMessageAnswer } from './schemas.ts';
+
+/** A conversation in the document's form. */
+export function chatShape(conversation: Conversation): ChatAnswer {
+  return {
+    id: conversation.id,
+    title: conversation.title,
+    description: conversation.description,
+    chat_type: conversation.type,
+    ai_model: conversation.model,
+    ai_persona: conversation.persona,
+    message_count: conversation.messageCount,
+    last_activity_at: isoTime(conversation.lastActivityAt),
+    created_at: isoTime(conversation.createdAt),
+    is_private: conversation.isPrivate,
+    tags: conversation.tags,
+  };
+}
+
+export function wholeChatShape(conversation: Conversation): WholeChatAnswer {
+  return {
+    ...chatShape(conversation),
+    head_id: conversation.headId,
+    system_prompt: conversation.systemPrompt,
+    temperature: conversation.temperature,
+    max_tokens: conversation.maxTokens,
+  };
+}
+
+const messageTypes = { user: 'USER', assistant: 'AI', system: 'SYSTEM', tool: 'SYSTEM' } as const;
+
+export function messageType(message: Message): MessageAnswer['message_type'] {
+  return messageTypes[message.role];
+}
+
+/** A message in the document's form. `tokens_used` are the tokens of the text itself, not those of its prompt. */
+export function messageShape(message: Message): MessageAnswer {
+  return {
+    id: message.id,
+    chat_id: message.conversationId,
+    sender_id: message.senderId,
+    content: message.content,
+    message_type: messageType(message),
+    ai_model_used: message.model,
+    tokens_used: message.tokensOut,
+    processing_time_ms: message.durationMs,
+    status: message.status,
+    created_at: isoTime(message.createdAt),
+    is_edited: message.isEdited,
+  };
+}
+
+export function wholeMessageShape(message: Message): WholeMessageAnswer {
+  return {
+    ...messageShape(message),
+    parent_id: message.parentId,
+    seq: message.seq,
+    siblings: message.siblings,
+    reasoning: message.reasoning,
+    error: message.error,
+    finish_reason: message.finishReason,
+    tokens: { input: message.tokensIn, output: message.tokensOut, reasoning: message.tokensReasoning, cached: message.tokensCached },
+    cost_usd: message.costMicros === null ? null : message.costMicros / 1_000_000,
+    time_to_first_token_ms: message.timeToFirstTokenMs,
+    confidence: message.confidence,
+    last_event_seq: message.lastEventSeq,
+    reply_to_id: message.replyToId,
+    message_metadata: message.metadata,
+    replaces_id: message.replacesId,
+    ended_at: message.endedAt === null ? null : isoTime(message.endedAt),
+  };
+}
+
+export function participantShape(participant: Participant) {
+  return {
+    user_id: participant.userId,
+    role: participant.role,
+    joined_at: isoTime(participant.joinedAt),
+    can_send_messages: participant.canSendMessages,
+    can_upload_files: participant.canUploadFiles,
+    message_count: participant.messageCount,
+    last_read_at: participant.lastReadAt === null ? null : isoTime(participant.lastReadAt),
+  };
+}
+
+/** The changes in our terms; a field that was not sent stays as it is, null clears it. */
+export function changesFrom(body: ChangeChat): ConversationChanges {
+  const renamed: ConversationChanges = {
+    title: body.title,
+    description: body.description,
+    model: body.ai_model,
+    persona: body.ai_persona,
+    systemPrompt: body.system_prompt,
+    temperature: body.temperature,
+    maxTokens: body.max_tokens,
+    isPrivate: body.is_private,
+    tags: body.tags,
+  };
+  return Object.fromEntries(Object.entries(renamed).filter(([, value]) => value !== undefined));
+}

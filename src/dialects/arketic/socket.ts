@@ -1,0 +1,180 @@
+import { z } from 'zod';
+import { ParleyError } from '../../base/errors.ts';
+import type { Viewer } from '../../core/accounts/index.ts';
+import { check, parseJson, showable, takeFrom, text, type CredentialWatch, type DialectParts, type Upgrade } from '../shared/index.ts';
+import { Connection } from './connection.ts';
+import { unknownMessage } from './errors.ts';
+import { followAlone } from './following.ts';
+import { errorFrame, pongFrame, welcomeFrame } from './frames.ts';
+import type { Room } from './room.ts';
+import { createRooms, type Rooms } from './rooms.ts';
+
+/** Milliseconds without a frame of the client after which a socket is closed. What the server sends does not count. */
+const idleMs = 300_000;
+
+/** Malformed frames in a row that close a socket. */
+const mostMalformed = 3;
+
+/** Frames that wait to be handled before no more are read. */
+const mostWaiting = 32;
+
+const messageId = text({ min: 1, max: 200 });
+const timestamp = text({ max: 64 });
+
+/** What a client may send. */
+export const clientFrames = {
+  ping: z.object({ type: z.literal('ping'), timestamp }),
+  heartbeat: z.object({ type: z.literal('heartbeat'), timestamp: timestamp.optional() }),
+  cancel: z.object({ type: z.literal('cancel'), message_id: messageId }),
+  attach: z.object({ type: z.literal('attach'), message_id: messageId, after_seq: z.int().min(0).default(0) }),
+} as const;
+
+export const socketPattern = '/api/v1/chat/chats/:chat_id/ws';
+
+/** The raw WebSocket of a chat. */
+export function registerSocket(parts: DialectParts, credentials: CredentialWatch, add: (route: { pattern: string; dialect: string; open(upgrade: Upgrade): Promise<void> }) => void): void {
+  const rooms = createRooms(parts);
+  add({
+    pattern: socketPattern,
+    dialect: 'arketic',
+    async open(upgrade) {
+      const viewer = await viewerOfUpgrade(parts, upgrade);
+      const room = await rooms.enter(viewer, upgrade.params['chat_id']!);
+      new SocketSession(parts, credentials, rooms, room, upgrade, viewer).begin();
+    },
+  });
+}
+
+/** @throws {ParleyError} `unauthorized`, `origin_refused` (a cookie from a foreign page), `rate_limited` */
+async function viewerOfUpgrade(parts: DialectParts, { request, query }: Upgrade): Promise<Viewer> {
+  const { accounts } = parts;
+  const viewer = await accounts.authenticate(
+    { headers: request.headers, method: 'GET', queryToken: query.get('token'), socket: request.socket },
+    { localTrust: false, cookie: true },
+  );
+  if (!viewer) throw new ParleyError('unauthorized');
+  if (viewer.via === 'cookie' && !accounts.originAllowed(request.headers)) throw new ParleyError('origin_refused');
+  await takeFrom(parts, { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 }, viewer.userId);
+  return viewer;
+}
+
+/** One socket from its welcome to its end. */
+class SocketSession {
+  private readonly parts: DialectParts;
+  private readonly credentials: CredentialWatch;
+  private readonly rooms: Rooms;
+  private readonly room: Room;
+  private readonly upgrade: Upgrade;
+  private readonly connection: Connection;
+  private lastFrameAt: number;
+  private malformed = 0;
+  private waiting = 0;
+  private order: Promise<void> = Promise.resolve();
+
+  constructor(parts: DialectParts, credentials: CredentialWatch, rooms: Rooms, room: Room, upgrade: Upgrade, viewer: Viewer) {
+    this.parts = parts;
+    this.credentials = credentials;
+    this.rooms = rooms;
+    this.room = room;
+    this.upgrade = upgrade;
+    this.connection = new Connection(upgrade.socket, viewer, upgrade.query.get('full_content') !== 'false');
+    this.lastFrameAt = parts.clock.monotonic();
+  }
+
+  /** Sends the welcome and joins the room at the same moment: nothing precedes it, nothing behind it is missed. */
+  begin(): void {
+    const { socket } = this.upgrade;
+    const { connection, room, rooms } = this;
+    if (!connection.isOpen) return rooms.leave(room);
+    const stopWatching = this.credentials.watch(connection.viewer, () => connection.close(4401, 'token expired or revoked'));
+    const stopLooking = this.credentials.everySecond(() => this.closeWhenIdle());
+    socket.once('close', () => {
+      stopWatching();
+      stopLooking();
+      room.members.delete(connection);
+      connection.release();
+      rooms.leave(room);
+    });
+    socket.on('message', (data, isBinary) => this.receive(data as Buffer, isBinary));
+    connection.send(welcomeFrame(room.chatId, connection.viewer, this.parts.clock.now()));
+    room.members.add(connection);
+  }
+
+  private closeWhenIdle(): void {
+    if (this.parts.clock.monotonic() - this.lastFrameAt >= idleMs) this.connection.close(4408, 'no frame for five minutes');
+  }
+
+  /** Frames are handled one after another; a client that sends faster is not read meanwhile. */
+  private receive(data: Buffer, isBinary: boolean): void {
+    this.lastFrameAt = this.parts.clock.monotonic();
+    this.waiting += 1;
+    if (this.waiting > mostWaiting) this.upgrade.socket.pause();
+    this.order = this.order
+      .then(() => this.handle(data, isBinary))
+      .catch((thrown: unknown) => this.answerError(thrown))
+      .finally(() => {
+        this.waiting -= 1;
+        if (this.waiting <= mostWaiting && this.upgrade.socket.isPaused) this.upgrade.socket.resume();
+      });
+  }
+
+  private async handle(data: Buffer, isBinary: boolean): Promise<void> {
+    if (!this.connection.isOpen) return;
+    const { parts, connection } = this;
+    await takeFrom(parts, { name: 'socket-frames', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 }, connection.viewer.userId);
+    const frame = this.parse(data, isBinary);
+    if (!frame) return;
+    this.malformed = 0;
+    switch (frame.type) {
+      case 'ping':
+        return connection.send(pongFrame(frame.timestamp, parts.clock.now()));
+      case 'heartbeat':
+        return;
+      case 'cancel':
+        await parts.conversations.cancel(connection.viewer, await this.ownMessage(frame.message_id));
+        return;
+      case 'attach':
+        void followAlone(parts, connection, this.room.chatId, await this.ownMessage(frame.message_id), frame.after_seq);
+    }
+  }
+
+  /** The frame, or null when it is malformed: that has been answered then. */
+  private parse(data: Buffer, isBinary: boolean): z.output<(typeof clientFrames)[keyof typeof clientFrames]> | null {
+    if (isBinary) return this.refuse('Frames must be text.', 'invalid_json');
+    let value: unknown;
+    try {
+      value = parseJson(data.toString('utf8'));
+    } catch {
+      return this.refuse('The frame is not valid JSON.', 'invalid_json');
+    }
+    const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
+    if (typeof type !== 'string' || !Object.hasOwn(clientFrames, type)) {
+      return this.refuse(`Unknown message type: ${typeof type === 'string' ? type.slice(0, 40).toWellFormed() : 'none'}`, 'unknown_message_type');
+    }
+    try {
+      return check(clientFrames[type as keyof typeof clientFrames], value, 'frame');
+    } catch (thrown) {
+      return this.refuse(showable(thrown).message, 'validation_failed');
+    }
+  }
+
+  private refuse(message: string, code: string): null {
+    this.connection.send(errorFrame({ message, code }, this.parts.clock.now()));
+    this.malformed += 1;
+    if (this.malformed >= mostMalformed) this.connection.close(4400, 'malformed frames');
+    return null;
+  }
+
+  /** @throws {ParleyError} `not_found` for a message of another chat, and what reading it throws */
+  private async ownMessage(id: string): Promise<string> {
+    const message = await this.parts.conversations.message(this.connection.viewer, id);
+    if (message.conversationId !== this.room.chatId) throw unknownMessage();
+    return message.id;
+  }
+
+  private answerError(thrown: unknown): void {
+    const error = showable(thrown);
+    if (error.status >= 500) this.parts.log.error({ socketId: this.upgrade.id, err: error.cause ?? error }, error.message);
+    this.connection.send(errorFrame({ message: error.message, code: error.code }, this.parts.clock.now()));
+  }
+}
