@@ -6,3 +6,4 @@ export type { StorageOptions } from './options.ts';
 export type { Migration } from './migrations/migration.ts';
 export { openStorage } from './open.ts';
 export { restoreDatabase, type Restored, type RestoreOptions } from './sqlite/restore.ts';
+export { fieldsOf, Template } from './template.ts';

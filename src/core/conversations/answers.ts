@@ -1,17 +1,18 @@
 import { ParleyError } from '../../base/errors.ts';
 import { cleanText } from '../../base/text.ts';
-import type { MessagesTable, WriteQueries } from '../../base/storage/index.ts';
+import type { ConversationsTable, MessagesTable, WriteQueries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { ModelMessage, Target } from '../models/index.ts';
 import { lockConversation, openConversation, openMessage, type AccessRow } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { historyHashes, rootHash, splitHistory, toolsColumn } from './path.ts';
 import { isBusy, toMessages } from './reading.ts';
-import { newMessageRow } from './rows.ts';
+import { newMessageRow, toMessage } from './rows.ts';
+import { insertMessage } from './statements.ts';
 import { addAnswer, countMessage, follow, insertConversation, moveHead, questionRow, tailOf, titleFrom, type AnswerPlan, type NewAnswer, type Tail } from './sending.ts';
 import { newId } from '../../base/ids.ts';
 import type { Message, NewConversation, Outgoing, Sent } from './types.ts';
-import type { TurnRequest } from './turns/request.ts';
+import { withDefaults, type TurnQuestion, type TurnRequest } from './turns/request.ts';
 
 type Options = Pick<Outgoing, 'model' | 'sampling' | 'dialect'>;
 
@@ -63,17 +64,25 @@ async function times(parts: ConversationParts): Promise<Times> {
 }
 
 /** Tells those who watch, and begins the turn when it need not wait. Called after the commit. */
-function announce(parts: ConversationParts, conversationId: string, question: MessagesTable | null, answer: NewAnswer | null, target: Target | null): void {
+function announce(parts: ConversationParts, conversationId: string, question: MessagesTable | null, answer: NewAnswer | null, target: Target | null, known?: TurnQuestion): void {
   const topic = `conversation:${conversationId}`;
   if (question) parts.bus.publish(topic, { type: 'message', messageId: question.id });
   if (!answer) return;
-  if (answer.held) parts.runner.begin(answer.held, target ?? undefined);
+  if (answer.held) parts.runner.begin(answer.held, target ?? undefined, known);
   parts.bus.publish(topic, { type: answer.message.status === 'FAILED' ? 'turn_ended' : 'turn', messageId: answer.message.id });
 }
 
 async function asSent(parts: ConversationParts, question: MessagesTable, answer: MessagesTable | null): Promise<Sent> {
   const messages = await toMessages(parts.storage.read, answer ? [question, answer] : [question]);
   return { userMessage: messages[0]!, answer: messages[1] ?? null };
+}
+
+/** What has just been stored behind the head: nothing stands beside it, and nothing of the answer has been said. */
+function asStored(question: MessagesTable, answer: MessagesTable | null): Sent {
+  return {
+    userMessage: toMessage(question, [question.id]),
+    answer: answer && toMessage(answer, [answer.id], answer.status === 'PROCESSING' ? { text: '', reasoning: '', seq: 0 } : undefined),
+  };
 }
 
 /** What was stored by an earlier send with the same key. @throws {ParleyError} `conflict` when that was in another conversation */
@@ -109,12 +118,12 @@ async function once<Stored extends Sent>(parts: ConversationParts, viewer: Viewe
 /** Sends into a conversation. */
 export async function send(parts: ConversationParts, viewer: Viewer, conversationId: string, outgoing: Outgoing): Promise<Sent> {
   const message = checked(outgoing);
-  await openConversation(parts.storage.read, viewer, conversationId, 'write');
-  return once(parts, viewer, conversationId, message.idempotencyKey, () => sendOnce(parts, viewer, conversationId, message));
+  const conversation = await openConversation(parts.storage.read, viewer, conversationId, 'write');
+  return once(parts, viewer, conversationId, message.idempotencyKey, () => sendOnce(parts, viewer, conversation, message));
 }
 
-async function sendOnce(parts: ConversationParts, viewer: Viewer, conversationId: string, message: Outgoing): Promise<Sent> {
-  const conversation = await openConversation(parts.storage.read, viewer, conversationId, 'write');
+async function sendOnce(parts: ConversationParts, viewer: Viewer, conversation: AccessRow, message: Outgoing): Promise<Sent> {
+  const conversationId = conversation.id;
   const wanted = message.model ?? conversation.model;
   const planned = message.answer === false ? { target: null, failure: null } : await planModel(parts, wanted, viewer, message);
   const when = await times(parts);
@@ -124,9 +133,9 @@ async function sendOnce(parts: ConversationParts, viewer: Viewer, conversationId
     await checkReply(queries, current, message.replyToId);
     return addQuestion(queries, tailOf(current), message, viewer, message.answer === false ? null : answerPlan(parts, viewer, planned, { model: wanted }, message, when), when.now, current);
   });
-  announce(parts, conversationId, stored.question, stored.answer, planned.target);
+  announce(parts, conversationId, stored.question, stored.answer, planned.target, questionOf(conversation, stored, viewer, message));
   if (stored.titled) parts.bus.publish(`conversation:${conversationId}`, { type: 'changed' });
-  return asSent(parts, stored.question, stored.answer?.message ?? null);
+  return asStored(stored.question, stored.answer?.message ?? null);
 }
 
 /** Sends behind a history that the sender brings along. */
@@ -144,14 +153,13 @@ async function sendBehind(parts: ConversationParts, viewer: Viewer, fields: NewC
   const hashes = historyHashes(systemPrompt, messages);
   const stored = await parts.storage.write(async (queries) => {
     const known = hashes.length > 0 ? await findByHash(queries, viewer, hashes.at(-1)!) : null;
-    const tail = known ? tailOf(known) : await addHistory(queries, viewer, { ...fields, systemPrompt }, messages, hashes, when.now);
-    const title = known ?? { title_source: fields.title === undefined ? ('default' as const) : ('user' as const) };
-    const first = messages.find((item) => item.role === 'user')?.content ?? message.content;
+    const tail = known ? tailOf(known) : await addHistory(queries, viewer, { ...fields, systemPrompt }, messages, hashes, when.now, message.content);
+    const settings = known ?? { system_prompt: systemPrompt, persona: fields.persona ?? null, temperature: fields.temperature ?? null, max_tokens: fields.maxTokens ?? null };
     const plan = answerPlan(parts, viewer, planned, { model: wanted }, message, when);
-    return { conversationId: tail.conversationId, ...(await addQuestion(queries, tail, message, viewer, plan, when.now, title, first)) };
+    return { conversationId: tail.conversationId, settings, ...(await addQuestion(queries, tail, message, viewer, plan, when.now, known ?? { title_source: 'user' })) };
   });
-  announce(parts, stored.conversationId, stored.question, stored.answer, planned.target);
-  return asSent(parts, stored.question, stored.answer?.message ?? null);
+  announce(parts, stored.conversationId, stored.question, stored.answer, planned.target, questionOf(stored.settings, stored, viewer, message));
+  return asStored(stored.question, stored.answer?.message ?? null);
 }
 
 export async function edit(parts: ConversationParts, viewer: Viewer, messageId: string, content: string, options: Options): Promise<Sent> {
@@ -165,7 +173,7 @@ export async function edit(parts: ConversationParts, viewer: Viewer, messageId: 
   const stored = await parts.storage.write(async (queries) => {
     const { current, tail } = await branchAt(parts, queries, viewer, original);
     const question = { ...questionRow(tail, viewer.userId, message, when.now), replaces_id: original.id, is_edited: 1, metadata: original.metadata, reply_to_id: original.reply_to_id };
-    await queries.insertInto('messages').values(question).execute();
+    await insertMessage.run(queries, question);
     const behind = follow({ ...tail, lastSeq: current.last_seq }, question);
     const answer = await addAnswer(queries, behind, answerPlan(parts, viewer, planned, { model: wanted }, message, when));
     await moveHead(queries, { ...follow(behind, answer.message), headHash: null }, when.now);
@@ -224,6 +232,18 @@ interface Times {
   databaseNow: number;
 }
 
+/** What the runner needs to know of a question that has just been stored. */
+function questionOf(settings: Pick<ConversationsTable, 'system_prompt' | 'persona' | 'temperature' | 'max_tokens'>, stored: { question: MessagesTable }, viewer: Viewer, message: Outgoing): TurnQuestion {
+  return {
+    row: stored.question,
+    systemPrompt: settings.system_prompt,
+    persona: settings.persona,
+    senderRole: viewer.role,
+    prefill: '',
+    sampling: withDefaults(message.sampling ?? {}, settings),
+  };
+}
+
 /** The message with its text made safe. @throws {ParleyError} `empty_message`, `invalid_request` */
 function checked<Message extends Outgoing>(message: Message): Message {
   const content = cleanText(message.content, 'content');
@@ -246,15 +266,14 @@ async function addQuestion(
   plan: AnswerPlan | null,
   now: number,
   titleState: { title_source: string },
-  titleText = outgoing.content,
 ): Promise<{ question: MessagesTable; answer: NewAnswer | null; titled: boolean }> {
   const question = questionRow(tail, viewer.userId, outgoing, now);
-  await queries.insertInto('messages').values(question).execute();
+  await insertMessage.run(queries, question);
   const behind = follow(tail, question);
   const answer = plan ? await addAnswer(queries, behind, plan) : null;
   const end = answer ? { ...follow(behind, answer.message), headHash: null } : behind;
   const titled = titleState.title_source === 'default';
-  await moveHead(queries, end, now, titled ? { title: titleFrom(titleText), title_source: 'first-message' } : undefined);
+  await moveHead(queries, end, now, titled ? { title: titleFrom(outgoing.content), title_source: 'first-message' } : undefined);
   await countMessage(queries, tail.conversationId, viewer.userId, now);
   return { question, answer, titled };
 }
@@ -274,8 +293,9 @@ async function findByHash(queries: WriteQueries, viewer: Viewer, hash: string): 
 }
 
 /** A new conversation that holds a sent history already. */
-async function addHistory(queries: WriteQueries, viewer: Viewer, fields: NewConversation, messages: readonly ModelMessage[], hashes: readonly string[], now: number): Promise<Tail> {
-  let tail = await insertConversation(queries, viewer.userId, fields, now);
+async function addHistory(queries: WriteQueries, viewer: Viewer, fields: NewConversation, messages: readonly ModelMessage[], hashes: readonly string[], now: number, question: string): Promise<Tail> {
+  const first = messages.find((message) => message.role === 'user')?.content ?? question;
+  let tail = await insertConversation(queries, viewer.userId, fields, now, fields.title === undefined ? titleFrom(first) : undefined);
   const rows: MessagesTable[] = [];
   for (const [index, message] of messages.entries()) {
     const row = newMessageRow({

@@ -18,7 +18,7 @@ const mostMessages = 4000;
 export interface ContextTurn {
   conversationId: string;
   /** The message to answer; the history ends with it. */
-  questionId: string;
+  question: MessagesTable;
   systemPrompt: string | null;
   persona: string | null;
   target: Target;
@@ -125,7 +125,7 @@ export function history(storage: Storage): ContextSource {
     async gather(turn, budget) {
       const kept: ModelMessage[] = [];
       for (let offset = 0; offset < mostMessages; offset += historyChunk) {
-        const rows = await pathRows(storage.read, turn.questionId, historyChunk, offset);
+        const rows = turn.question.depth === 1 ? [turn.question] : await pathRows(storage.read, turn.question.id, historyChunk, offset);
         for (const row of rows) {
           const message = toModelMessage(row);
           if (!message) continue;

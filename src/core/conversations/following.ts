@@ -18,8 +18,11 @@ export function createFollowing(parts: ConversationParts): Pick<Conversations, '
   const rooms = new Map<string, Room>();
 
   async function* attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal): AsyncGenerator<TurnEvent[]> {
-    const { message } = await openMessage(storage.read, viewer, messageId, 'read');
-    if (message.role !== 'assistant') throw new ParleyError('conflict', { message: 'Only answers can be followed.' });
+    // Whoever began a turn was let in when it began; it is read at once, without asking the rows again.
+    if (runner.running.get(messageId)?.turn.userId !== viewer.userId) {
+      const { message } = await openMessage(storage.read, viewer, messageId, 'read');
+      if (message.role !== 'assistant') throw new ParleyError('conflict', { message: 'Only answers can be followed.' });
+    }
     let seq = afterSeq;
     while (!signal.aborted) {
       const local = runner.running.get(messageId);

@@ -4,7 +4,8 @@ import type { MessagesTable, WriteQueries } from '../../base/storage/index.ts';
 import { nextHash, rootHash } from './path.ts';
 import { newMessageRow } from './rows.ts';
 import type { AccessRow } from './access.ts';
-import type { Outgoing } from './types.ts';
+import { insertConversationRow, insertEndEvent, insertMessage, insertParticipant, insertTurn, moveHeadRow, turnsOf } from './statements.ts';
+import type { NewConversation, Outgoing } from './types.ts';
 import { leaseMs, mostQueued, type HeldTurn, type TurnRequest } from './turns/request.ts';
 
 /** An answer to begin, as rows. */
@@ -81,7 +82,7 @@ export interface AnswerPlan {
 export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerPlan): Promise<NewAnswer> {
   const others = plan.failure
     ? []
-    : await queries.selectFrom('turns').select(['state', 'position']).where('conversation_id', '=', tail.conversationId).orderBy('position').execute();
+    : await turnsOf.all(queries, { conversation_id: tail.conversationId });
   if (others.filter((turn) => turn.state === 'QUEUED').length >= mostQueued) throw new ParleyError('queue_full');
   const isFree = others.length === 0;
   const message = newMessageRow({
@@ -99,9 +100,9 @@ export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerP
     created_at: plan.now,
     ended_at: plan.failure ? plan.now : null,
   });
-  await queries.insertInto('messages').values(message).execute();
+  await insertMessage.run(queries, message);
   if (plan.failure) {
-    await queries.insertInto('turn_log').values({ message_id: message.id, seq: 1, kind: 'end', text_offset: 0, body: JSON.stringify({ status: 'FAILED', finishReason: null, error: { code: plan.failure.code, message: plan.failure.message } }) }).execute();
+    await insertEndEvent.run(queries, { message_id: message.id, seq: 1, body: JSON.stringify({ status: 'FAILED', finishReason: null, error: { code: plan.failure.code, message: plan.failure.message } }) });
     return { message, held: null };
   }
   const turn = {
@@ -117,7 +118,7 @@ export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerP
     cancel_requested: 0,
     created_at: plan.now,
   };
-  await queries.insertInto('turns').values(turn).execute();
+  await insertTurn.run(queries, turn);
   const held = isFree
     ? { messageId: message.id, conversationId: tail.conversationId, userId: plan.userId, epoch: 1, request: plan.request }
     : null;
@@ -126,11 +127,8 @@ export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerP
 
 /** Writes where the conversation ends now. */
 export async function moveHead(queries: WriteQueries, tail: Tail, now: number, title?: { title: string; title_source: 'first-message' }): Promise<void> {
-  await queries
-    .updateTable('conversations')
-    .set({ head_id: tail.headId, head_hash: tail.headHash, last_seq: tail.lastSeq, last_activity_at: now, ...title })
-    .where('id', '=', tail.conversationId)
-    .execute();
+  await moveHeadRow.run(queries, { id: tail.conversationId, head_id: tail.headId, head_hash: tail.headHash, last_seq: tail.lastSeq, last_activity_at: now });
+  if (title) await queries.updateTable('conversations').set(title).where('id', '=', tail.conversationId).execute();
 }
 
 /** Counts a message of this participant. */
@@ -143,12 +141,16 @@ export async function countMessage(queries: WriteQueries, conversationId: string
     .execute();
 }
 
-/** Rows for a new conversation and its owner's part in it. */
+/**
+ * Rows for a new conversation and its owner's part in it.
+ * @param firstTitle a title taken from its first message, when that is known already
+ */
 export async function insertConversation(
   queries: WriteQueries,
   viewerId: string,
-  fields: import('./types.ts').NewConversation,
+  fields: NewConversation,
   now: number,
+  firstTitle?: string,
 ): Promise<Tail> {
   const id = newId();
   const { last_conversation_number: number } = await queries
@@ -158,38 +160,32 @@ export async function insertConversation(
     .returning('last_conversation_number')
     .executeTakeFirstOrThrow();
   const hash = rootHash(fields.systemPrompt ?? null);
-  await queries
-    .insertInto('conversations')
-    .values({
-      id,
-      owner_id: viewerId,
-      number,
-      title: fields.title ?? 'New chat',
-      title_source: fields.title === undefined ? 'default' : 'user',
-      description: fields.description ?? null,
-      type: fields.type ?? 'DIRECT',
-      model: fields.model ?? null,
-      persona: fields.persona ?? null,
-      system_prompt: fields.systemPrompt ?? null,
-      temperature: fields.temperature ?? null,
-      max_tokens: fields.maxTokens ?? null,
-      parameters: '{}',
-      is_private: fields.isPrivate ? 1 : 0,
-      tags: fields.tags ? JSON.stringify(fields.tags) : null,
-      label: fields.label ?? null,
-      origin: fields.origin,
-      head_id: null,
-      head_hash: hash,
-      last_seq: 0,
-      created_at: now,
-      last_activity_at: now,
-      archived_at: null,
-    })
-    .execute();
-  await queries
-    .insertInto('participants')
-    .values({ conversation_id: id, user_id: viewerId, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: 0, joined_at: now, last_read_at: now })
-    .execute();
+  await insertConversationRow.run(queries, {
+    id,
+    owner_id: viewerId,
+    number,
+    title: fields.title ?? firstTitle ?? 'New chat',
+    title_source: fields.title !== undefined ? 'user' : firstTitle !== undefined ? 'first-message' : 'default',
+    description: fields.description ?? null,
+    type: fields.type ?? 'DIRECT',
+    model: fields.model ?? null,
+    persona: fields.persona ?? null,
+    system_prompt: fields.systemPrompt ?? null,
+    temperature: fields.temperature ?? null,
+    max_tokens: fields.maxTokens ?? null,
+    parameters: '{}',
+    is_private: fields.isPrivate ? 1 : 0,
+    tags: fields.tags ? JSON.stringify(fields.tags) : null,
+    label: fields.label ?? null,
+    origin: fields.origin,
+    head_id: null,
+    head_hash: hash,
+    last_seq: 0,
+    created_at: now,
+    last_activity_at: now,
+    archived_at: null,
+  });
+  await insertParticipant.run(queries, { conversation_id: id, user_id: viewerId, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: 0, joined_at: now, last_read_at: now });
   return { conversationId: id, headId: null, headDepth: 0, headHash: hash, lastSeq: 0 };
 }
 

@@ -4,6 +4,7 @@ import { newId } from '../../../base/ids.ts';
 import { nextHash } from '../path.ts';
 import type { HeldTurn, TurnRequest } from './request.ts';
 import { leaseMs } from './request.ts';
+import { hashBeforeAnswer, insertEndEvent, insertUsage, noteEndInConversation, removeHeldTurn, storeEndOfMessage, turnsOf } from '../statements.ts';
 
 /** How an answer ended, as it is stored. */
 export type Outcome = Pick<
@@ -59,23 +60,12 @@ export async function endTurn(
   outcome: Outcome,
   context: EndContext,
 ): Promise<Ended> {
-  const removed = await queries
-    .deleteFrom('turns')
-    .where('message_id', '=', turn.messageId)
-    .where('epoch', '=', turn.epoch)
-    .where('state', '=', 'RUNNING')
-    .executeTakeFirst();
-  if (Number(removed.numDeletedRows) === 0) return { written: false, next: null };
+  const removed = await removeHeldTurn.run(queries, { message_id: turn.messageId, epoch: turn.epoch });
+  if (removed === 0) return { written: false, next: null };
 
-  const body = JSON.stringify(endBody(outcome));
-  await queries.insertInto('turn_log').values({ message_id: turn.messageId, seq, kind: 'end', body, text_offset: 0 }).execute();
+  await insertEndEvent.run(queries, { message_id: turn.messageId, seq, body: JSON.stringify(endBody(outcome)) });
   const hash = await storeOutcome(queries, turn.messageId, outcome, context.now);
-  await queries
-    .updateTable('conversations')
-    .set({ head_hash: hash, last_activity_at: context.now })
-    .where('id', '=', turn.conversationId)
-    .where('head_id', '=', turn.messageId)
-    .execute();
+  await noteEndInConversation.run(queries, { id: turn.conversationId, head_id: turn.messageId, head_hash: hash, last_activity_at: context.now });
   await noteUsage(queries, turn, outcome, context.now);
   for (const job of context.observers) await context.addJob(queries, job);
   const next = context.promote ? await promoteNext(queries, turn.conversationId, context.instanceId, context.databaseNow) : null;
@@ -84,57 +74,39 @@ export async function endTurn(
 
 /** Stores how the answer ended and returns the hash of its path (null when it said nothing). */
 async function storeOutcome(queries: WriteQueries, messageId: string, outcome: Outcome, now: number): Promise<string | null> {
-  const parent = await queries
-    .selectFrom('messages as answer')
-    .leftJoin('messages as parent', 'parent.id', 'answer.parent_id')
-    .select(['parent.path_hash'])
-    .where('answer.id', '=', messageId)
-    .executeTakeFirst();
+  const parent = await hashBeforeAnswer.first(queries, { id: messageId });
   const saidNothing = outcome.content === '' && outcome.tools === null;
   const hash = saidNothing || !parent?.path_hash ? null : nextHash(parent.path_hash, 'assistant', outcome.content, outcome.tools);
-  await queries
-    .updateTable('messages')
-    .set({ ...outcome, path_hash: hash, ended_at: now })
-    .where('id', '=', messageId)
-    .execute();
+  await storeEndOfMessage.run(queries, { ...outcome, id: messageId, path_hash: hash, ended_at: now });
   return hash;
 }
 
 /** One row for each call of a model; a turn that never reached one has none. */
 export async function noteUsage(queries: WriteQueries, turn: Pick<HeldTurn, 'userId' | 'messageId' | 'request'>, outcome: Outcome, now: number): Promise<void> {
   if (outcome.model === null || (outcome.duration_ms === null && outcome.status !== 'INTERRUPTED')) return;
-  await queries
-    .insertInto('usage')
-    .values({
-      id: newId(),
-      user_id: turn.userId,
-      api_key_id: turn.request.apiKeyId,
-      message_id: turn.messageId,
-      dialect: turn.request.dialect,
-      kind: 'chat',
-      model: outcome.model,
-      tokens_in: outcome.tokens_in,
-      tokens_out: outcome.tokens_out,
-      cost_micros: outcome.cost_micros,
-      duration_ms: outcome.duration_ms,
-      time_to_first_token_ms: outcome.time_to_first_token_ms,
-      outcome: outcome.status,
-      created_at: now,
-    })
-    .execute();
+  await insertUsage.run(queries, {
+    id: newId(),
+    user_id: turn.userId,
+    api_key_id: turn.request.apiKeyId,
+    message_id: turn.messageId,
+    dialect: turn.request.dialect,
+    kind: 'chat',
+    model: outcome.model,
+    tokens_in: outcome.tokens_in,
+    tokens_out: outcome.tokens_out,
+    cost_micros: outcome.cost_micros,
+    duration_ms: outcome.duration_ms,
+    time_to_first_token_ms: outcome.time_to_first_token_ms,
+    outcome: outcome.status,
+    created_at: now,
+  });
 }
 
 /** Gives the lease of the conversation's next waiting turn to this instance; null when none waits or one runs. */
 export async function promoteNext(queries: WriteQueries, conversationId: string, instanceId: string, databaseNow: number): Promise<HeldTurn | null> {
-  const turns = await queries
-    .selectFrom('turns')
-    .selectAll()
-    .where('conversation_id', '=', conversationId)
-    .orderBy('position')
-    .limit(1)
-    .execute();
-  const next = turns[0];
-  if (!next || next.state !== 'QUEUED') return null;
+  const first = (await turnsOf.all(queries, { conversation_id: conversationId }))[0];
+  if (first?.state !== 'QUEUED') return null;
+  const next = await queries.selectFrom('turns').selectAll().where('message_id', '=', first.message_id).executeTakeFirstOrThrow();
   const epoch = next.epoch + 1;
   const taken = await queries
     .updateTable('turns')

@@ -1,3 +1,4 @@
+import type { MessagesTable } from '../../../base/storage/index.ts';
 import type { Sampling, ToolChoiceRequest, ToolDefinition } from '../../models/index.ts';
 
 /** What a turn needs to run, also after a restart: kept as JSON in its row. */
@@ -12,6 +13,24 @@ export interface TurnRequest {
   dialect: string;
   apiKeyId: string | null;
   refuseBuiltin: boolean;
+}
+
+/** What a turn answers. */
+export interface TurnQuestion {
+  /** The message to answer. */
+  row: MessagesTable;
+  systemPrompt: string | null;
+  persona: string | null;
+  /** The role of the one who asks: decides whose keys may be used. */
+  senderRole: 'owner' | 'admin' | 'user';
+  /** Text that the answer begins with already. */
+  prefill: string;
+  sampling: Sampling;
+}
+
+/** The settings of a conversation, where the request has none of its own. */
+export function withDefaults(sampling: Sampling, settings: { temperature: number | null; max_tokens: number | null }): Sampling {
+  return { ...sampling, temperature: sampling.temperature ?? settings.temperature ?? undefined, maxTokens: sampling.maxTokens ?? settings.max_tokens ?? undefined };
 }
 
 /** A turn whose lease this instance holds. */

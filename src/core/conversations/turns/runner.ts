@@ -11,7 +11,7 @@ import { endBody, endTurn, type Outcome } from './ending.ts';
 import type { TurnFeed } from './feed.ts';
 import { newJournalEntry, type Journal, type JournalEntry } from './journal.ts';
 import { ReplyMeasurement } from './measurement.ts';
-import type { HeldTurn } from './request.ts';
+import { withDefaults, type HeldTurn, type TurnQuestion } from './request.ts';
 
 export interface RunnerParts {
   storage: Storage;
@@ -52,14 +52,17 @@ export class TurnRunner {
     this.parts = parts;
   }
 
-  /** Begins a turn; it goes on whatever its client does. */
-  begin(turn: HeldTurn, target?: Target): RunningTurn {
+  /**
+   * Begins a turn; it goes on whatever its client does.
+   * @param target the model, and `question` what it answers, when they are at hand; else they are looked up
+   */
+  begin(turn: HeldTurn, target?: Target, question?: TurnQuestion): RunningTurn {
     const stop = new AbortController();
     const entry = newJournalEntry(turn.messageId, turn.epoch, (reason) => {
       if (!reason.fenced) this.parts.log.error({ err: reason.error, message: turn.messageId }, 'events of a turn could not be stored');
       stop.abort(reason.fenced ? 'deleted' : 'unstored');
     });
-    const ended = this.run(turn, target, entry, stop.signal).catch((error: unknown) => {
+    const ended = this.run(turn, { target, question }, entry, stop.signal).catch((error: unknown) => {
       this.parts.log.error({ err: error, message: turn.messageId }, 'a turn broke off');
     });
     const running: RunningTurn = { turn, feed: entry.feed, ended: ended.then(() => undefined), stop: (reason) => stop.abort(reason) };
@@ -68,17 +71,17 @@ export class TurnRunner {
     return running;
   }
 
-  private async run(turn: HeldTurn, known: Target | undefined, entry: JournalEntry, signal: AbortSignal): Promise<void> {
+  private async run(turn: HeldTurn, known: { target?: Target; question?: TurnQuestion }, entry: JournalEntry, signal: AbortSignal): Promise<void> {
     const measurement = { current: new ReplyMeasurement(this.parts.clock) };
-    let target = known;
+    let target = known.target;
     try {
-      const question = await this.question(turn);
+      const question = known.question ?? (await this.question(turn));
       if (!question) return this.forget(turn, entry);
       const caller: Caller = { userId: turn.userId, role: question.senderRole };
       target ??= await this.parts.models.resolve(turn.request.model, caller);
-      const { messages } = await gatherContext({ ...question, conversationId: turn.conversationId, target, maxTokens: question.sampling.maxTokens }, this.parts.sources, this.parts.models);
+      const { messages } = await gatherContext({ ...question, question: question.row, conversationId: turn.conversationId, target, maxTokens: question.sampling.maxTokens }, this.parts.sources, this.parts.models);
       measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill);
-      this.parts.journal.add(entry, [{ kind: 'start', model: target.id }, { kind: 'text', text: question.prefill }], true);
+      this.parts.journal.add(entry, [{ kind: 'start', model: target.id }, { kind: 'text', text: question.prefill }]);
       const { tools, toolChoice } = turn.request;
       const reply = this.parts.models.reply(target, { ...question.sampling, messages, tools, toolChoice, prefill: question.prefill || undefined }, caller, signal);
       await this.collect(reply, measurement.current, entry, signal);
@@ -92,18 +95,16 @@ export class TurnRunner {
   /** Reads the reply to its end, or until the turn is stopped: then it does not wait for the model to notice. */
   private async collect(reply: AsyncIterable<ReplyEvent[]>, measurement: ReplyMeasurement, entry: JournalEntry, signal: AbortSignal): Promise<void> {
     const { journal } = this.parts;
-    const stopped = new Promise<'stopped'>((resolve) => {
-      if (signal.aborted) resolve('stopped');
-      signal.addEventListener('abort', () => resolve('stopped'), { once: true });
-    });
+    let stop: () => void = () => undefined;
+    signal.addEventListener('abort', () => stop(), { once: true });
     const iterator = reply[Symbol.asyncIterator]();
-    while (!measurement.end) {
-      const next = iterator.next();
-      const result = await Promise.race([next, stopped]);
-      if (result === 'stopped') {
-        next.catch(() => undefined);
-        break;
-      }
+    while (!measurement.end && !signal.aborted) {
+      // One promise for each wait: racing against one that lives as long as the turn would keep all of them.
+      const result = await new Promise<IteratorResult<ReplyEvent[]> | null>((resolve, reject) => {
+        stop = () => resolve(null);
+        iterator.next().then(resolve, reject);
+      });
+      if (result === null) break;
       if (result.done) break;
       const isFirst = measurement.timeToFirstTokenMs === null;
       const events = measurement.take(result.value);
@@ -116,8 +117,9 @@ export class TurnRunner {
   }
 
   /** What the turn answers, read when it begins: earlier turns of the conversation have ended by then. */
-  private async question(turn: HeldTurn) {
-    const row = await this.parts.storage.read
+  private async question(turn: HeldTurn): Promise<TurnQuestion | null> {
+    const { read } = this.parts.storage;
+    const settings = await read
       .selectFrom('messages as answer')
       .innerJoin('conversations', 'conversations.id', 'answer.conversation_id')
       .innerJoin('users', (join) => join.on('users.id', '=', turn.userId))
@@ -125,15 +127,14 @@ export class TurnRunner {
       .select(['answer.parent_id', 'conversations.system_prompt', 'conversations.persona', 'conversations.temperature', 'conversations.max_tokens', 'users.role', 'kept.content as kept'])
       .where('answer.id', '=', turn.messageId)
       .executeTakeFirst();
-    if (!row?.parent_id) return null;
-    const { sampling } = turn.request;
+    if (!settings?.parent_id) return null;
     return {
-      questionId: row.parent_id,
-      systemPrompt: row.system_prompt,
-      persona: row.persona,
-      senderRole: row.role,
-      prefill: row.kept ?? '',
-      sampling: { ...sampling, temperature: sampling.temperature ?? row.temperature ?? undefined, maxTokens: sampling.maxTokens ?? row.max_tokens ?? undefined },
+      row: await read.selectFrom('messages').selectAll().where('id', '=', settings.parent_id).executeTakeFirstOrThrow(),
+      systemPrompt: settings.system_prompt,
+      persona: settings.persona,
+      senderRole: settings.role,
+      prefill: settings.kept ?? '',
+      sampling: withDefaults(turn.request.sampling, settings),
     };
   }
 
