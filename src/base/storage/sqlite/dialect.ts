@@ -1,6 +1,6 @@
 import {
-  Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler,
-  type DatabaseConnection, type Dialect, type Driver, type SelectModifierNode,
+  SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler,
+  type DatabaseConnection, type Dialect, type Driver, type Kysely, type SelectModifierNode,
 } from 'kysely';
 import type { SqliteConnection } from './connection.ts';
 
