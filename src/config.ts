@@ -64,36 +64,7 @@ export class ConfigError extends Error {}
  * @throws {ConfigError} naming the first setting that cannot be used
  */
 export function readConfig(environment: Record<string, string | undefined> = process.env) {
-  const text = (name: SettingName): string => (environment[name] ?? settingTable[name].default).trim();
-  const number = (name: SettingName): number => {
-    const value = Number(text(name));
-    if (!Number.isFinite(value) || value < 0) throw new ConfigError(`${name} must be a number of 0 or more, not "${text(name)}".`);
-    return value;
-  };
-  const flag = (name: SettingName): boolean => {
-    const value = text(name).toLowerCase();
-    if (['on', 'true', '1', 'yes'].includes(value)) return true;
-    if (['off', 'false', '0', 'no', ''].includes(value)) return false;
-    throw new ConfigError(`${name} must be on or off, not "${text(name)}".`);
-  };
-  const choice = <Value extends string>(name: SettingName, values: readonly Value[]): Value => {
-    const value = text(name) as Value;
-    if (!values.includes(value)) throw new ConfigError(`${name} must be one of ${values.filter(Boolean).join(', ')}, not "${value}".`);
-    return value;
-  };
-  const list = (name: SettingName): string[] => text(name).split(',').map((item) => item.trim()).filter(Boolean);
-  const port = (name: SettingName, value: string): number => {
-    const parsed = Number(value);
-    if (!Number.isInteger(parsed) || parsed < 0 || parsed > 65535) throw new ConfigError(`${name} must be a port between 0 and 65535, not "${value}".`);
-    return parsed;
-  };
-  const pairs = (name: SettingName): Map<string, string> =>
-    new Map(list(name).map((item) => {
-      const at = item.indexOf('=');
-      if (at < 1) throw new ConfigError(`${name} must be a list of name=value, separated by commas.`);
-      return [item.slice(0, at), item.slice(at + 1)];
-    }));
-
+  const { text, number, flag, choice, list, port, pairs } = readers(environment);
   const dataDir = text('DATA_DIR') ? absolute(text('DATA_DIR')) : defaultDataDir(environment);
   const ollama = list('OLLAMA_URLS');
   return {
@@ -133,6 +104,40 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     drainMs: number('DRAIN_SECONDS') * 1000,
     openBrowser: flag('OPEN_BROWSER'),
   };
+}
+
+/** Functions that read one setting each, as its type. */
+function readers(environment: Record<string, string | undefined>) {
+  const text = (name: SettingName): string => (environment[name] ?? settingTable[name].default).trim();
+  const number = (name: SettingName): number => {
+    const value = Number(text(name));
+    if (!Number.isFinite(value) || value < 0) throw new ConfigError(`${name} must be a number of 0 or more, not "${text(name)}".`);
+    return value;
+  };
+  const flag = (name: SettingName): boolean => {
+    const value = text(name).toLowerCase();
+    if (['on', 'true', '1', 'yes'].includes(value)) return true;
+    if (['off', 'false', '0', 'no', ''].includes(value)) return false;
+    throw new ConfigError(`${name} must be on or off, not "${text(name)}".`);
+  };
+  const choice = <Value extends string>(name: SettingName, values: readonly Value[]): Value => {
+    const value = text(name) as Value;
+    if (!values.includes(value)) throw new ConfigError(`${name} must be one of ${values.filter(Boolean).join(', ')}, not "${value}".`);
+    return value;
+  };
+  const list = (name: SettingName): string[] => text(name).split(',').map((item) => item.trim()).filter(Boolean);
+  const port = (name: SettingName, value: string): number => {
+    const parsed = Number(value);
+    if (!Number.isInteger(parsed) || parsed < 0 || parsed > 65535) throw new ConfigError(`${name} must be a port between 0 and 65535, not "${value}".`);
+    return parsed;
+  };
+  const pairs = (name: SettingName): Map<string, string> =>
+    new Map(list(name).map((item) => {
+      const at = item.indexOf('=');
+      if (at < 1) throw new ConfigError(`${name} must be a list of name=value, separated by commas.`);
+      return [item.slice(0, at), item.slice(at + 1)];
+    }));
+  return { text, number, flag, choice, list, port, pairs };
 }
 
 function absolute(path: string): string {
