@@ -28,7 +28,7 @@ export default defineConfig({
     // A developer's own settings must not reach the servers under test.
     env: { DATA_DIR: '', DATABASE_URL: '', OPENAI_API_KEY: '', OLLAMA_URLS: 'off', LOG_LEVEL: 'silent' },
     projects: [
-      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts', 'web/src/**/*.test.{ts,tsx}'] } },
+      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'web/src/**/*.test.{ts,tsx}'] } },
       { extends: true, test: { name: 'rules', include: ['test/rules/**/*.test.ts'] } },
       { extends: true, test: { name: 'system', include: ['test/**/*.test.ts'], exclude: ['test/rules/**'], testTimeout: 60_000, hookTimeout: 60_000 } },
     ],

@@ -9,7 +9,8 @@
  *   4. the command itself, with signals passed on and its exit code kept
  *
  * Steps 1 to 3 leave a stamp, so a second start does none of them. Plain CommonJS: old Nodes must be able to read it.
- * `npm start` is `start.cjs serve`, `npm test` is `start.cjs test`, `npx parley ...` is `start.cjs ...`.
+ * `npm start` is `start.cjs serve`, `npm test` is `start.cjs test`, `npx parley ...` is `start.cjs ...`;
+ * `start.cjs --script FILE ...` runs a file of the project, such as those of bench/.
  */
 const { prepare } = require('./start/prepare.cjs');
 const { runCommand } = require('./start/command.cjs');
@@ -20,14 +21,10 @@ async function main(args) {
   if (Number(process.versions.node.split('.')[0]) < 18) {
     throw new StartError(`Node ${process.versions.node} is too old to start from.`, ['Install Node 18 or newer (https://nodejs.org); Parley fetches what else it needs by itself.']);
   }
-  const isTest = args[0] === 'test';
   const isServer = args.length === 0 || args[0] === 'serve';
-  const { node, worked } = await prepare({ page: isTest || isServer });
-  process.exitCode = await runCommand(node, args, {
-    isTest,
-    onReady: () => {
-      if (worked) say(`from the command to ready in ${((Date.now() - began) / 1000).toFixed(1)} s.`);
-    },
+  const { node, worked } = await prepare({ page: isServer || args[0] === 'test' });
+  process.exitCode = await runCommand(node, args, () => {
+    if (worked) say(`from the command to ready in ${((Date.now() - began) / 1000).toFixed(1)} s.`);
   });
 }
 

@@ -8,16 +8,27 @@ const { StartError } = require('./words.cjs');
 
 const signals = process.platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK'] : ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 
+/** What Node runs for these arguments, and in which folder. */
+function scriptFor(args) {
+  if (args[0] === 'test') return { script: [path.join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...args.slice(1)], cwd: root };
+  if (args[0] === '--script') {
+    if (!args[1]) throw new StartError('--script needs a file.');
+    return { script: [path.resolve(root, args[1]), ...args.slice(2)], cwd: root };
+  }
+  return { script: [path.join(root, 'src', 'cli', 'index.ts'), ...args], cwd: process.cwd() };
+}
+
 /**
- * Runs the command line interface, or the tests, and resolves with the exit code.
+ * Runs the command line interface, the tests or a script, and resolves with the exit code.
  * A Ctrl-C in a terminal reaches the child by itself and once more from here: the server takes both for one.
+ * @param onReady called when the server says that it is ready
  */
-function runCommand(node, args, { isTest, onReady }) {
-  const script = isTest ? [path.join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...args.slice(1)] : [path.join(root, 'src', 'cli', 'index.ts'), ...args];
+function runCommand(node, args, onReady) {
+  const { script, cwd } = scriptFor(args);
   const env = environmentFor(node, process.env.NODE_COMPILE_CACHE ? {} : { NODE_COMPILE_CACHE: path.join(cache, 'compiled') });
   return new Promise((resolve, reject) => {
     const child = spawn(node, ['--disable-warning=ExperimentalWarning', ...script], {
-      cwd: isTest ? root : process.cwd(),
+      cwd,
       env,
       // The fourth is a channel on which the server says that it is ready, and by which it notices our end.
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],

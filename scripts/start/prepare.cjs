@@ -34,6 +34,11 @@ function readJson(file) {
   }
 }
 
+function writeJson(file, value) {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, JSON.stringify(value));
+}
+
 function hashOf(files) {
   const hash = crypto.createHash('sha256');
   for (const file of files) hash.update(path.relative(root, file).split(path.sep).join('/')).update('\0').update(fs.readFileSync(file)).update('\0');
@@ -80,7 +85,7 @@ async function installRuntime(chosen) {
       ]);
     }
   });
-  fs.writeFileSync(path.join(runtime, 'node_modules', '.parley-stamp.json'), JSON.stringify({ version: chosen.version }));
+  writeJson(path.join(runtime, 'node_modules', '.parley-stamp.json'), { version: chosen.version });
 }
 
 /** What the installed packages depend on. The lock alone is not enough: another Node or machine takes other packages. */
@@ -121,7 +126,7 @@ async function installPackages(chosen) {
     say(`  not all parts for this machine arrived: ${missing.map((folder) => folder.replace(/^.*node_modules\//, '')).join(', ')}. The next start tries again.`);
     return;
   }
-  fs.writeFileSync(packageStampFile, JSON.stringify(packageStamp(chosen)));
+  writeJson(packageStampFile, packageStamp(chosen));
 }
 
 function filesBelow(folder) {
@@ -155,7 +160,7 @@ async function buildPage(chosen) {
     fs.rmSync(dist, { recursive: true, force: true });
     fs.renameSync(fresh, dist);
   });
-  fs.writeFileSync(pageStampFile, JSON.stringify(stamp));
+  writeJson(pageStampFile, stamp);
 }
 
 function warnOfLittleSpace() {

@@ -22,7 +22,8 @@ async function step(doing, done, work) {
   const began = Date.now();
   const seconds = () => ((Date.now() - began) / 1000).toFixed(1);
   say(`${doing} ...`);
-  const timer = setInterval(() => say(`  still ${doing} (${Math.round(Number(seconds()))} s)`), 10000);
+  const short = doing.replace(/ \(.*?\)$/, '');
+  const timer = setInterval(() => say(`  still ${short} (${Math.round(Number(seconds()))} s)`), 10000);
   try {
     const result = await work();
     say(`${done} (${seconds()} s).`);

@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, statfs } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Config } from '../config.ts';
+import type { Core } from '../parts.ts';
+import { explain } from './failure.ts';
+import { formatBytes } from './output.ts';
+
+/**
+ * What one check found. `ok`: works. `absent`: not there, and not needed for Parley to run; `fix` says what would add
+ * it. `broken`: Parley does not work, or not well, until `fix` is done.
+ */
+export interface Finding {
+  name: string;
+  state: 'ok' | 'absent' | 'broken';
+  detail: string;
+  fix: string | null;
+}
+
+/** Bytes free below which the data folder is called full. */
+const fewBytes = 200e6;
+/** Milliseconds to wait for a server on this machine. */
+const serverPatienceMs = 1500;
+const programPatienceMs = 5000;
+
+const ok = (name: string, detail: string): Finding => ({ name, state: 'ok', detail, fix: null });
+const absent = (name: string, detail: string, fix: string): Finding => ({ name, state: 'absent', detail, fix });
+const broken = (name: string, detail: string, fix: string): Finding => ({ name, state: 'broken', detail, fix });
+
+export function checkNode(version: string): Finding {
+  const [major, minor] = version.split('.').map(Number) as [number, number];
+  const isNewEnough = major > 24 || (major === 24 && minor >= 7);
+  return isNewEnough ? ok('Node', `${version} on ${process.platform} ${process.arch}`) : broken('Node', `${version} is too old`, 'Start with npm start or npx parley: they fetch a newer one.');
+}
+
+export async function checkFolder(name: string, folder: string): Promise<Finding> {
+  try {
+    await access(folder, constants.W_OK);
+    const space = await statfs(folder);
+    const free = space.bavail * space.bsize;
+    return free < fewBytes ? broken(name, `${folder} has only ${formatBytes(free)} left`, 'Free some space, or set DATA_DIR to a folder on another disk.') : ok(name, `${folder} (${formatBytes(free)} free)`);
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return missing ? absent(name, `${folder} is not there yet`, 'It is made when it is needed.') : broken(name, `${folder} cannot be written`, 'Give it to the user who runs Parley, or set DATA_DIR to another folder.');
+  }
+}
+
+export async function checkDatabase(core: Core): Promise<Finding> {
+  const name = core.storage.engine === 'postgres' ? 'Database (PostgreSQL)' : 'Database (SQLite)';
+  const state = await core.storage.check();
+  if (!state.ok) return broken(name, state.problem, 'See docs/running.md, "When the database is broken".');
+  return ok(name, 'reads and writes');
+}
+
+export async function checkServer(config: Config): Promise<Finding> {
+  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
+  const address = `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`;
+  try {
+    const response = await fetch(`${address}/health`, { signal: AbortSignal.timeout(serverPatienceMs) });
+    const health = (await response.json()) as { status?: unknown; version?: unknown };
+    if (typeof health.version !== 'string') return broken('Server', `something else answers at ${address}`, `Stop it, or choose another port: PORT=${config.port + 1} npm start`);
+    return health.status === 'healthy' ? ok('Server', `version ${health.version} runs at ${address}`) : broken('Server', `version ${health.version} at ${address} says it is ${String(health.status)}`, 'Its log says why.');
+  } catch {
+    return absent('Server', `none runs at ${address}`, 'npm start');
+  }
+}
+
+export async function checkPage(): Promise<Finding> {
+  const file = fileURLToPath(new URL('../../web/dist/index.html', import.meta.url));
+  try {
+    await access(file);
+    return ok('Page', 'built');
+  } catch {
+    return absent('Page', 'not built yet', 'npm start builds it.');
+  }
+}
+
+/** Each provider of models: ready, or what would make it so. */
+export async function checkModels(core: Core): Promise<Finding[]> {
+  const owner = await core.accounts.owner();
+  const caller = { userId: owner.id, role: owner.role };
+  const providers = await core.models.providers(caller);
+  const findings = providers.map(({ id, state, detail, howToAdd }) => {
+    const name = `Models: ${id}`;
+    if (state === 'ready') return ok(name, detail);
+    return state === 'error' ? broken(name, detail, howToAdd) : absent(name, detail, howToAdd);
+  });
+  try {
+    const target = await core.models.resolve(null, caller);
+    findings.push(target.isBuiltin ? absent('Default model', `${target.id}, which is no language model`, 'npx parley model pull lists models to fetch.') : ok('Default model', target.id));
+  } catch (error) {
+    findings.push(broken('Default model', explain(error), 'Set DEFAULT_MODEL to a model of `parley model list`, or to nothing.'));
+  }
+  return findings;
+}
+
+/** A program that only the tests need. */
+export async function checkProgram(name: string, programs: string[], fix: string): Promise<Finding> {
+  for (const program of programs) {
+    try {
+      const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: programPatienceMs });
+      return ok(name, stdout.trim().split('\n')[0]!);
+    } catch {
+      continue;
+    }
+  }
+  return absent(name, 'not found', fix);
+}
+

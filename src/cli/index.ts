@@ -1,0 +1,121 @@
+import { Command } from 'commander';
+import { version } from '../version.ts';
+import { explain } from './failure.ts';
+
+const program = new Command('parley');
+program
+  .description('A self-hosted server for conversations with AI. Settings are environment variables: see `parley doctor --settings`.')
+  .version(version)
+  .showHelpAfterError('(parley --help shows all commands)');
+
+// What a command needs is loaded when it runs: the server starts without the rest.
+program
+  .command('serve', { isDefault: true })
+  .description('run the server (what npm start does)')
+  .action(async () => {
+    const [{ runServer }, { readConfig }] = await Promise.all([import('../main.ts'), import('../config.ts')]);
+    await runServer(readConfig());
+  });
+
+const model = program.command('model').description('models on this machine and in reach');
+model
+  .command('list')
+  .description('list the models that can be asked, and what is missing for others')
+  .option('--json', 'print JSON')
+  .action(async (options: { json?: boolean }) => (await import('./commands/model.ts')).listModels(options));
+model
+  .command('pull')
+  .description('fetch a GGUF model: a URL, a hub name such as owner/repository/file.gguf, or one of the recommended')
+  .argument('[source]', 'where from; without it the recommended models are listed')
+  .option('--sha256 <checksum>', 'refuse a file with another checksum')
+  .action(async (source: string | undefined, options: { sha256?: string }) => (await import('./commands/model.ts')).pullModel(source, options));
+model
+  .command('remove')
+  .description('remove a GGUF file from the models folder')
+  .argument('<file>', 'its name, as `parley model list` shows it')
+  .action(async (file: string) => (await import('./commands/model.ts')).removeModel(file));
+
+const user = program.command('user').description('accounts');
+user
+  .command('add')
+  .description('make an account; the password is asked for, or read from standard input')
+  .argument('<name>')
+  .option('--role <role>', 'user or admin', 'user')
+  .option('--email <address>')
+  .action(async (name: string, options: { role: string; email?: string }) => (await import('./commands/user.ts')).addUser(name, options));
+user
+  .command('list')
+  .description('list the accounts')
+  .option('--json', 'print JSON')
+  .action(async (options: { json?: boolean }) => (await import('./commands/user.ts')).listUsers(options));
+user
+  .command('role')
+  .description('make an account an administrator, or an ordinary user again')
+  .argument('<name>')
+  .argument('<role>', 'user or admin')
+  .action(async (name: string, role: string) => (await import('./commands/user.ts')).setRole(name, role));
+
+user
+  .command('password')
+  .description('set a new password and end all sign-ins; it is asked for, or read from standard input')
+  .argument('<name>')
+  .action(async (name: string) => (await import('./commands/user.ts')).setPassword(name));
+user
+  .command('invite')
+  .description('make a code that admits one registration')
+  .option('--role <role>', 'what the new account becomes: user or admin', 'user')
+  .option('--days <days>', 'how long it is good, at most 90', '7')
+  .action(async (options: { role: string; days: string }) => (await import('./commands/user.ts')).invite(options));
+
+const key = program.command('key').description('keys for model services, and keys of this server');
+key
+  .command('add')
+  .description('keep a key for a model service; it is asked for, or read from standard input')
+  .argument('<provider>', 'such as openai')
+  .option('--user <name>', 'whose; default: the owner')
+  .action(async (provider: string, options: { user?: string }) => (await import('./commands/key.ts')).addProviderKey(provider, options));
+key
+  .command('create')
+  .description('make a key of this server (ask_...), for programs; it is shown once')
+  .argument('<name>', 'what it is for')
+  .option('--user <name>', 'for whom; default: the owner')
+  .option('--days <days>', 'how long it is good; default: until revoked')
+  .action(async (name: string, options: { user?: string; days?: string }) => (await import('./commands/key.ts')).createKey(name, options));
+key
+  .command('list')
+  .description('list both kinds of keys')
+  .option('--user <name>', 'whose; default: the owner')
+  .option('--json', 'print JSON')
+  .action(async (options: { user?: string; json?: boolean }) => (await import('./commands/key.ts')).listKeys(options));
+key
+  .command('remove')
+  .description('forget the key for a model service, or revoke a key of this server')
+  .argument('<which>', 'the provider, or the beginning of the key as `parley key list` shows it')
+  .option('--user <name>', 'whose; default: the owner')
+  .action(async (which: string, options: { user?: string }) => (await import('./commands/key.ts')).removeKey(which, options));
+
+program
+  .command('backup')
+  .description('copy the database to a new file, consistently, also while the server runs')
+  .argument('<file>')
+  .action(async (file: string) => (await import('./commands/backup.ts')).backup(file));
+program
+  .command('restore')
+  .description('put a backup in the place of the database; the server must be stopped')
+  .argument('<file>')
+  .option('--force', 'replace the database that is there (it is kept beside the new one)')
+  .action(async (file: string, options: { force?: boolean }) => (await import('./commands/backup.ts')).restore(file, options));
+
+program
+  .command('doctor')
+  .description('say what works, what is missing, and what would install it')
+  .option('--settings', 'print every setting with its default and meaning')
+  .option('--json', 'print JSON')
+  .action(async (options: { settings?: boolean; json?: boolean }) => (await import('./commands/doctor.ts')).doctor(options));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`parley: ${explain(error)}\n`);
+  process.exitCode = 1;
+}
