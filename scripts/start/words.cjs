@@ -39,7 +39,8 @@ async function step(doing, done, work) {
  * @param {string} output both streams of the failed command
  */
 function explain(what, output) {
-  const tail = output.trim().split('\n').slice(-12).map((line) => `| ${line}`);
+  const lines = output.trim().split('\n').map((line) => `| ${line}`);
+  const tail = lines.length <= 16 ? lines : [...lines.slice(0, 8), '| ...', ...lines.slice(-8)];
   const because = (sentence, advice) => new StartError(`${what} failed: ${sentence}`, [...advice, ...tail]);
   if (/ENOSPC/.test(output)) return because('the disk is full.', ['Free about 1 GB and start again.']);
   if (/EACCES|EPERM|EROFS/.test(output)) {

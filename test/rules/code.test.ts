@@ -150,10 +150,22 @@ describe('The repository', () => {
     );
     expect(found).toEqual([]);
   });
+});
 
-  it.each(['package-lock.json', 'runtime/package-lock.json', 'bench/package-lock.json'])('locks packages, not the host they came from: %s', (path) => {
-    const found = filesBelow('.').includes(path) ? readText(path).match(/"resolved": "https?:[^"]*"/g) : null;
-    expect(found).toBeNull();
+describe('The lock files', () => {
+  const locks = ['package-lock.json', 'runtime/package-lock.json', 'bench/package-lock.json'].filter((path) => existsSync(join(projectRoot, path)));
+
+  it.each(locks)('hold the parts of every platform, so that npm ci works on all of them: %s', (path) => {
+    type Entry = { optionalDependencies?: Record<string, string> };
+    const { packages } = JSON.parse(readText(path)) as { packages: Record<string, Entry> };
+    const missing = Object.entries(packages).flatMap(([folder, entry]) =>
+      Object.keys(entry.optionalDependencies ?? {}).filter((name) => !packages[`node_modules/${name}`] && !packages[`${folder}/node_modules/${name}`]).map((name) => `${folder} needs ${name}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it.each(locks)('name packages, not the host they came from: %s', (path) => {
+    expect(readText(path).match(/"resolved": "https?:[^"]*"/g)).toBeNull();
   });
 });
 
