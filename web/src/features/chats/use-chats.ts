@@ -1,0 +1,52 @@
+import { infiniteQueryOptions, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
+import { useCallback, useMemo } from 'react';
+import type { Chat } from '../../shared/api/index.ts';
+import { tellTabs } from '../../shared/browser/index.ts';
+import { changeChat, chatsPageSize, deleteChat, fetchChats } from './api.ts';
+import { allChats, withChat, withoutChat } from './list.ts';
+
+export const chatsQuery = infiniteQueryOptions({
+  queryKey: ['chats'],
+  queryFn: ({ pageParam }) => fetchChats(pageParam),
+  initialPageParam: 0,
+  getNextPageParam: (last: Chat[], pages: Chat[][]) => (last.length < chatsPageSize ? undefined : pages.length * chatsPageSize),
+  staleTime: 20_000,
+});
+
+export function useChats() {
+  const query = useInfiniteQuery(chatsQuery);
+  const chats = useMemo(() => allChats(query.data), [query.data]);
+  return { ...query, chats };
+}
+
+/** What changes the list. Other tabs are told. */
+export function useChatChanges() {
+  const queries = useQueryClient();
+  /** Takes a chat as it is now, from wherever it was heard. */
+  const take = useCallback((chat: Chat) => queries.setQueryData(chatsQuery.queryKey, (pages) => withChat(pages, chat)), [queries]);
+  const forget = useCallback(
+    (chatId: string) => {
+      queries.setQueryData(chatsQuery.queryKey, (pages) => withoutChat(pages, chatId));
+      queries.removeQueries({ queryKey: ['chat', chatId] });
+    },
+    [queries],
+  );
+  const change = useCallback(
+    async (chatId: string, changes: { title?: string; ai_model?: string | null }) => {
+      const chat = await changeChat(chatId, changes);
+      take(chat);
+      tellTabs('chats');
+      return chat;
+    },
+    [take],
+  );
+  const remove = useCallback(
+    async (chatId: string) => {
+      await deleteChat(chatId);
+      forget(chatId);
+      tellTabs('chats');
+    },
+    [forget],
+  );
+  return { take, forget, change, remove };
+}

@@ -1,0 +1,123 @@
+import { messageOf, type ApiError } from '../../../shared/api/index.ts';
+
+/** A message on its way to the server. It keeps its key, so that sending it again never makes a second one. */
+export interface Outgoing {
+  readonly key: string;
+  readonly content: string;
+  readonly state: 'sending' | 'failed';
+  /** Why it failed, for a person; null while it is being sent. */
+  readonly error: string | null;
+  /** The server was not heard: it is sent again by itself when the connection is back. */
+  readonly isOffline: boolean;
+}
+
+/** Keeps texts in this browser, so that nothing typed is lost by closing the page. */
+export interface TextStorage {
+  read(name: string): string | null;
+  /** Null removes it. */
+  write(name: string, value: string | null): void;
+}
+
+export interface OutboxOptions {
+  /** Name in the storage. */
+  name: string;
+  storage: TextStorage;
+  newKey(): string;
+  deliver(content: string, key: string): Promise<void>;
+  onChange(): void;
+}
+
+/** Messages that are not stored at the server yet, in the order they were written; sent one after another. */
+export class Outbox {
+  private readonly options: OutboxOptions;
+  private list: readonly Outgoing[];
+  private isBusy = false;
+
+  constructor(options: OutboxOptions) {
+    this.options = options;
+    this.list = parseStored(options.storage.read(options.name));
+  }
+
+  get entries(): readonly Outgoing[] {
+    return this.list;
+  }
+
+  add(content: string): void {
+    this.replace([...this.list, { key: this.options.newKey(), content, state: 'sending', error: null, isOffline: false }]);
+    void this.work();
+  }
+
+  /** Sends a failed message again. */
+  retry(key: string): void {
+    this.replace(this.list.map((entry) => (entry.key === key ? waiting(entry) : entry)));
+    void this.work();
+  }
+
+  /** Sends everything again that failed because the server was not heard. */
+  retryOffline(): void {
+    this.replace(this.list.map((entry) => (entry.isOffline ? waiting(entry) : entry)));
+    void this.work();
+  }
+
+  /** Takes a message out: it has arrived, or its writer does not want it any more. */
+  remove(key: string): void {
+    if (this.list.some((entry) => entry.key === key)) this.replace(this.list.filter((entry) => entry.key !== key));
+  }
+
+  /** The message being sent that has this text, if there is one: its echo came before the answer to the request. */
+  findSending(content: string): Outgoing | undefined {
+    return this.list.find((entry) => entry.state === 'sending' && entry.content === content);
+  }
+
+  private async work(): Promise<void> {
+    if (this.isBusy) return;
+    this.isBusy = true;
+    for (let next = this.next(); next; next = this.next()) {
+      try {
+        await this.options.deliver(next.content, next.key);
+        this.remove(next.key);
+      } catch (error) {
+        this.fail(next.key, error as ApiError);
+      }
+    }
+    this.isBusy = false;
+  }
+
+  /** Order matters in a conversation: nothing overtakes a message that waits for the connection. */
+  private next(): Outgoing | undefined {
+    const first = this.list.find((entry) => entry.state === 'sending' || entry.isOffline);
+    return first?.state === 'sending' ? first : undefined;
+  }
+
+  private fail(key: string, error: ApiError): void {
+    const isOffline = error.isNetwork === true;
+    this.replace(this.list.map((entry) => (entry.key === key ? { ...entry, state: 'failed', error: messageOf(error), isOffline } : entry)));
+  }
+
+  private replace(list: readonly Outgoing[]): void {
+    this.list = list;
+    const stored = list.map(({ key, content, error, isOffline }) => ({ key, content, error, isOffline }));
+    this.options.storage.write(this.options.name, stored.length > 0 ? JSON.stringify(stored) : null);
+    this.options.onChange();
+  }
+}
+
+function waiting(entry: Outgoing): Outgoing {
+  return { ...entry, state: 'sending', error: null, isOffline: false };
+}
+
+/** What an earlier page could not finish: it goes on with it as if the connection had been lost meanwhile. */
+function parseStored(text: string | null): readonly Outgoing[] {
+  if (text === null) return [];
+  try {
+    const list = JSON.parse(text) as Partial<Outgoing>[];
+    return list.flatMap((entry) =>
+      typeof entry.key === 'string' && typeof entry.content === 'string'
+        ? [{ key: entry.key, content: entry.content, state: 'failed' as const, error: entry.error ?? 'The page was closed before this was sent.', isOffline: entry.isOffline === true || !entry.error }]
+        : [],
+    );
+  } catch {
+    // Not written by this page: there is nothing to send.
+    return [];
+  }
+}

@@ -1,0 +1,101 @@
+import { ChevronDown, CircleHelp, Cloud, HardDrive, Sparkles } from 'lucide-react';
+import { messageOf, type Model, type Models } from '../../shared/api/index.ts';
+import { formatBytes, formatCount } from '../../shared/format.ts';
+import { Menu, MenuChoice, MenuChoices, MenuChosenMark, MenuItem, MenuLabel, MenuSeparator } from '../../shared/ui/index.ts';
+import { kindOf, speakerOf, useModels, type Speaker } from './use-models.ts';
+
+interface ModelPickerProps {
+  /** Null for the default model. */
+  value: string | null;
+  onChange: (model: string | null) => void;
+  onOpenSetup: () => void;
+}
+
+/** The value of the entry for the default model: menus have no null. */
+const defaultValue = 'default';
+
+const icons = { local: HardDrive, remote: Cloud, builtin: CircleHelp, unknown: CircleHelp, none: CircleHelp };
+
+/** Chooses who answers. Says of each model whether what is said stays on the server's machine. */
+export function ModelPicker({ value, onChange, onOpenSetup }: ModelPickerProps) {
+  const { data, isError, error, refetch } = useModels();
+  const speaker = speakerOf(value, data);
+  const Icon = speaker ? icons[speaker.kind] : CircleHelp;
+  return (
+    <Menu
+      align="start"
+      className="w-80 max-w-[calc(100vw-1rem)]"
+      trigger={
+        <button type="button" aria-label={`Model: ${speaker?.name ?? 'loading'}`} className="control control-quiet min-w-0 px-2.5!">
+          <Icon aria-hidden size={16} className="shrink-0" />
+          <span className="truncate">{speaker?.name ?? '…'}</span>
+          <ChevronDown aria-hidden size={15} className="shrink-0" />
+        </button>
+      }
+    >
+      {isError && <MenuItem onSelect={() => void refetch()}>{messageOf(error)} Try again.</MenuItem>}
+      {data && <Choices models={data} value={value} onChange={onChange} />}
+      <MenuSeparator />
+      <MenuItem onSelect={onOpenSetup}>
+        <Sparkles aria-hidden size={16} /> Add models and keys…
+      </MenuItem>
+    </Menu>
+  );
+}
+
+function Choices({ models, value, onChange }: { models: Models; value: string | null; onChange: (model: string | null) => void }) {
+  const groups: { title: string; members: Model[] }[] = [
+    { title: 'On this machine', members: models.models.filter((model) => kindOf(model) === 'local') },
+    { title: 'Remote services: what you say leaves this machine', members: models.models.filter((model) => kindOf(model) === 'remote') },
+    { title: 'Not a language model', members: models.models.filter((model) => kindOf(model) === 'builtin') },
+  ];
+  const usual = speakerOf(null, models);
+  const isKnown = value === null || models.models.some((model) => model.id === value);
+  return (
+    <MenuChoices value={value ?? defaultValue} onValueChange={(chosen) => onChange(chosen === defaultValue ? null : chosen)}>
+      <Choice value={defaultValue} name="Default" detail={usual?.name ?? ''} />
+      {!isKnown && <Choice value={value} name={value} detail="Not available now" />}
+      {groups.filter(({ members }) => members.length > 0).map(({ title, members }) => (
+        <div key={title} role="group" aria-label={title}>
+          <MenuLabel>{title}</MenuLabel>
+          {members.map((model) => <Choice key={model.id} value={model.id} name={model.label} detail={detailOf(model)} />)}
+        </div>
+      ))}
+    </MenuChoices>
+  );
+}
+
+function Choice({ value, name, detail }: { value: string; name: string; detail: string }) {
+  return (
+    <MenuChoice value={value}>
+      <span className="min-w-0 flex-1">
+        <span className="block truncate">{name}</span>
+        <span className="block truncate text-xs text-soft">{detail}</span>
+      </span>
+      <MenuChosenMark className="text-accent">✓</MenuChosenMark>
+    </MenuChoice>
+  );
+}
+
+function detailOf(model: Model): string {
+  const parts = [model.id, model.size_bytes === null ? null : formatBytes(model.size_bytes), model.context_length === null ? null : `${formatCount(model.context_length)} tokens`];
+  return parts.filter((part) => part !== null).join(' · ');
+}
+
+/** Says before anything is sent who will read it. */
+export function SpeakerNote({ speaker }: { speaker: Speaker | undefined }) {
+  if (!speaker) return null;
+  const text = {
+    local: `${speaker.name} answers on this server’s machine. Nothing leaves it.`,
+    remote: `${speaker.name} is a remote service: what you send in this chat leaves this machine.`,
+    builtin: `${speaker.name} is not a language model. It helps you set one up.`,
+    unknown: `${speaker.name} is not available now. Choose another model, or send and see what the server says.`,
+    none: 'No model is set up yet.',
+  }[speaker.kind];
+  return (
+    <p className={`flex items-center justify-center gap-1.5 text-center text-xs ${speaker.kind === 'remote' || speaker.kind === 'unknown' ? 'text-warn' : 'text-soft'}`}>
+      {speaker.kind === 'remote' && <Cloud aria-hidden size={13} className="shrink-0" />}
+      {text}
+    </p>
+  );
+}
