@@ -1,0 +1,2 @@
+export type * from './types.ts';
+export { createModelStore, type ModelStoreOptions } from './store.ts';
