@@ -1,4 +1,4 @@
-import { createCredentialWatch, registerNotBuilt, registerScope, type App, type DialectParts } from '../shared/index.ts';
+import { createCredentialWatch, registerNotBuilt, registerScope, scopeByMethod, type App, type DialectParts, type Guard } from '../shared/index.ts';
 import { registerChats } from './chats.ts';
 import { arketicDialect } from './errors.ts';
 import { registerEventFeed } from './event-feed.ts';
@@ -8,9 +8,10 @@ import { registerSocket } from './socket.ts';
 
 /** Chats for programs and for the page, at /api/v1/chat. Always needs credentials: a token, an API key, or the cookie. */
 export function registerArketic(app: App, parts: DialectParts): void {
-  const guard = {
+  const guard: Guard = {
     policy: { localTrust: false, cookie: true },
     limit: { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 },
+    scope: scopeByMethod,
   };
   const credentials = createCredentialWatch(parts.accounts, parts.clock);
   app.addHook('onClose', async () => credentials.stop());

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import type { Message } from '../../core/conversations/index.ts';
-import { text, viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
+import { text, takeFrom, viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
 import { unknownMessage } from './errors.ts';
 import {
   branchOptions, chatPath, editMessage, messageAnswer, messagePath, sendMessage, sendQuery, sentAnswer, wholeChatAnswer, wholeMessageAnswer,
@@ -34,7 +34,9 @@ export function registerMessages(scope: DialectScope, parts: DialectParts): void
     async (request) => {
       const body = request.body;
       if (body.message_type !== 'USER') throw new ParleyError('forbidden', { message: 'Only messages of type USER may be sent.' });
-      const sent = await conversations.send(viewerFrom(request), request.params.chat_id, {
+      const viewer = viewerFrom(request);
+      await takeMessage(parts, viewer);
+      const sent = await conversations.send(viewer, request.params.chat_id, {
         content: body.content,
         replyToId: body.reply_to_id ?? null,
         metadata: body.message_metadata ?? null,
@@ -68,6 +70,7 @@ function registerBranches(scope: DialectScope, parts: DialectParts): void {
     { schema: { summary: 'Goes on with an answer that ended early', params: messagePath, body: branchOptions, response: { 200: wholeMessageAnswer } } },
     async (request) => {
       const { viewer, message } = await named(parts, request);
+      await takeMessage(parts, viewer);
       return wholeMessageShape(await conversations.continue(viewer, message.id, { model: request.body?.ai_model, dialect: 'arketic' }));
     },
   );
@@ -76,6 +79,7 @@ function registerBranches(scope: DialectScope, parts: DialectParts): void {
     { schema: { summary: 'Answers the same message once more', params: messagePath, body: branchOptions, response: { 200: wholeMessageAnswer } } },
     async (request) => {
       const { viewer, message } = await named(parts, request);
+      await takeMessage(parts, viewer);
       return wholeMessageShape(await conversations.regenerate(viewer, message.id, { model: request.body?.ai_model, dialect: 'arketic' }));
     },
   );
@@ -84,6 +88,7 @@ function registerBranches(scope: DialectScope, parts: DialectParts): void {
     { schema: { summary: "Replaces one's own message and answers it anew", params: messagePath, body: editMessage, response: { 200: sentAnswer } } },
     async (request) => {
       const { viewer, message } = await named(parts, request);
+      await takeMessage(parts, viewer);
       const sent = await conversations.edit(viewer, message.id, request.body.content, { model: request.body.ai_model, dialect: 'arketic' });
       return { message: wholeMessageShape(sent.userMessage), answer: sent.answer && wholeMessageShape(sent.answer) };
     },
@@ -96,6 +101,11 @@ function registerBranches(scope: DialectScope, parts: DialectParts): void {
       return wholeChatShape(await conversations.selectBranch(viewer, message.id));
     },
   );
+}
+
+/** Every question to a model counts, sent, edited or asked again. @throws {ParleyError} `rate_limited` */
+async function takeMessage(parts: DialectParts, viewer: Viewer): Promise<void> {
+  await takeFrom(parts, { name: 'messages', count: parts.settings.limits.messagesPerHour, windowMs: 3_600_000 }, viewer.userId);
 }
 
 async function named(parts: DialectParts, request: FastifyRequest): Promise<{ viewer: Viewer; message: Message }> {

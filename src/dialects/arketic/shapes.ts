@@ -45,7 +45,7 @@ export function messageShape(message: Message): MessageAnswer {
     message_type: messageType(message),
     ai_model_used: message.model,
     tokens_used: message.tokensOut,
-    processing_time_ms: message.durationMs,
+    processing_time_ms: message.durationMs === null ? null : Math.round(message.durationMs),
     status: message.status,
     created_at: isoTime(message.createdAt),
     is_edited: message.isEdited,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import { check, parseJson, showable, takeFrom, text, type CredentialWatch, type DialectParts, type Upgrade } from '../shared/index.ts';
+import { check, parseJson, requireScope, showable, takeFrom, text, type CredentialWatch, type DialectParts, type Upgrade } from '../shared/index.ts';
 import { Connection } from './connection.ts';
 import { unknownMessage } from './errors.ts';
 import { followAlone } from './following.ts';
@@ -54,6 +54,7 @@ async function viewerOfUpgrade(parts: DialectParts, { request, query }: Upgrade)
   );
   if (!viewer) throw new ParleyError('unauthorized');
   if (viewer.via === 'cookie' && !accounts.originAllowed(request.headers)) throw new ParleyError('origin_refused');
+  requireScope(viewer, 'read');
   await takeFrom(parts, { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 }, viewer.userId);
   return viewer;
 }
@@ -131,6 +132,7 @@ class SocketSession {
       case 'heartbeat':
         return;
       case 'cancel':
+        requireScope(connection.viewer, 'write');
         await parts.conversations.cancel(connection.viewer, await this.ownMessage(frame.message_id));
         return;
       case 'attach':

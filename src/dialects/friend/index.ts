@@ -1,5 +1,5 @@
 import type { Dialect } from '../shared/index.ts';
-import { detailBody, registerNotBuilt, registerScope, type App, type DialectParts } from '../shared/index.ts';
+import { detailBody, registerNotBuilt, registerScope, type App, type DialectParts, type Guard } from '../shared/index.ts';
 import { friendNotBuilt, friendSocketsNotBuilt } from './not-built.ts';
 import { registerSession, registerSignIn } from './sessions.ts';
 
@@ -7,9 +7,10 @@ const friendDialect: Dialect = { name: 'friend', prefixes: ['/api', '/stats'], e
 
 /** Accounts and sessions; the companion itself comes later. */
 export function registerFriend(app: App, parts: DialectParts): void {
-  const guard = {
+  const guard: Guard = {
     policy: { localTrust: false, cookie: true },
     limit: { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 },
+    scope: () => null,
   };
   registerScope(app, parts, friendDialect, null, (scope) => registerSignIn(scope, parts));
   registerScope(app, parts, friendDialect, guard, (scope) => {

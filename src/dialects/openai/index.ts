@@ -1,4 +1,4 @@
-import { registerNotBuilt, registerScope, type App, type DialectParts } from '../shared/index.ts';
+import { registerNotBuilt, registerScope, type App, type DialectParts, type Guard } from '../shared/index.ts';
 import { registerCompletions } from './completions.ts';
 import { registerEmbeddings } from './embeddings.ts';
 import { openaiDialect } from './errors.ts';
@@ -7,9 +7,10 @@ import { openaiNotBuilt } from './not-built.ts';
 
 /** What OpenAI's clients speak, at /v1. Requests from this machine without credentials act as the owner. */
 export function registerOpenai(app: App, parts: DialectParts): void {
-  const guard = {
+  const guard: Guard = {
     policy: { localTrust: true, cookie: true },
     limit: { name: 'completions', count: parts.settings.limits.completionsPerMinute, windowMs: 60_000 },
+    scope: (request) => (request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'chat'),
   };
   registerScope(app, parts, openaiDialect, guard, (scope) => {
     registerCompletions(scope, parts);

@@ -1,10 +1,8 @@
 import type { FastifyInstance, HTTPMethods } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { ParleyError } from '../../base/errors.ts';
-import type { Limit } from '../../base/limits.ts';
-import type { AuthenticationPolicy } from '../../core/accounts/index.ts';
 import type { Dialect, DialectParts } from './types.ts';
-import { requireViewer } from './viewers.ts';
+import { requireViewer, type Guard } from './viewers.ts';
 
 /** A scope whose routes are validated and typed by zod schemas. */
 export type DialectScope = ReturnType<typeof typed>;
@@ -21,7 +19,7 @@ export function registerScope(
   app: FastifyInstance,
   parts: DialectParts,
   dialect: Dialect,
-  guard: { policy: AuthenticationPolicy; limit: Limit } | null,
+  guard: Guard | null,
   routes: (scope: DialectScope) => void,
 ): void {
   app.register(async (scope) => {
@@ -29,7 +27,7 @@ export function registerScope(
       route.config = { ...route.config, dialect };
       route.schema = { tags: [dialect.name], ...(guard ? {} : { security: [] }), ...route.schema };
     });
-    if (guard) scope.addHook('onRequest', requireViewer(parts, guard.policy, guard.limit));
+    if (guard) scope.addHook('onRequest', requireViewer(parts, guard));
     routes(typed(scope));
   });
 }

@@ -10,4 +10,4 @@ export { createHttpServer, type HttpServer } from './server.ts';
 export type { App, Dialect, DialectParts, HttpSettings } from './types.ts';
 export { closeReason, maxFrameBytes, type Upgrade, type UpgradeRoute, type UpgradeRouter } from './upgrades.ts';
 export { check } from './validation.ts';
-export { credentialsOf, requireAdmin, takeFrom, viewerFrom, viewerOf } from './viewers.ts';
+export { credentialsOf, requireAdmin, requireScope, scopeByMethod, takeFrom, viewerFrom, viewerOf, type Guard } from './viewers.ts';

@@ -37,6 +37,7 @@ export interface HttpSettings {
   publicUrl: string | null;
   trustProxy: boolean;
   limits: {
+    messagesPerHour: number;
     requestsPerMinute: number;
     completionsPerMinute: number;
     socketsPerAddress: number;

@@ -46,7 +46,7 @@ function fieldIssue(issue: ZodIssue, part: string): FieldIssue {
 function describe(issue: ZodIssue): { message: string; kind: string } {
   switch (issue.code) {
     case 'invalid_type':
-      return /received undefined$/.test(issue.message)
+      return issue.message.endsWith('received undefined')
         ? { message: 'field required', kind: 'missing' }
         : { message: `must be ${article(issue.expected)}`, kind: 'wrong_type' };
     case 'too_small':

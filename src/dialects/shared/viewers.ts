@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
 import type { Limit, Limiter } from '../../base/limits.ts';
 import type { Metrics } from '../../base/observability/index.ts';
-import { mayAdminister, type Accounts, type AuthenticationPolicy, type Credentials, type Viewer } from '../../core/accounts/index.ts';
+import { mayAdminister, type Accounts, type AuthenticationPolicy, type Credentials, type Scope, type Viewer } from '../../core/accounts/index.ts';
 
 /** What `authenticate` looks at, of one HTTP request. */
 export function credentialsOf(request: FastifyRequest): Credentials {
@@ -25,15 +25,36 @@ export function viewerFrom(request: FastifyRequest): Viewer {
   return request.viewer;
 }
 
+/** Who gets into the routes of a dialect. */
+export interface Guard {
+  policy: AuthenticationPolicy;
+  /** Counts every request of a viewer. */
+  limit: Limit;
+  /** The scope that a credential needs for this request; null for none. */
+  scope(request: FastifyRequest): Scope | null;
+}
+
 /**
- * A hook that runs before the body is read: finds the viewer, then counts the request against the limit of the
- * dialect. Who is not known costs no parsing, and learns nothing of what a valid body would look like.
+ * A hook that runs before the body is read: finds the viewer, looks at the scopes, then counts the request against the
+ * limit of the dialect. Who is not known costs no parsing, and learns nothing of what a valid body would look like.
  */
-export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; metrics: Metrics }, policy: AuthenticationPolicy, limit: Limit) {
+export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; metrics: Metrics }, { policy, limit, scope }: Guard) {
   return async (request: FastifyRequest, _reply: FastifyReply): Promise<void> => {
-    request.viewer = await viewerOf(parts.accounts, request, policy);
-    await takeFrom(parts, limit, request.viewer.userId);
+    const viewer = await viewerOf(parts.accounts, request, policy);
+    requireScope(viewer, scope(request));
+    request.viewer = viewer;
+    await takeFrom(parts, limit, viewer.userId);
   };
+}
+
+/** Reading needs the scope `read`, everything else `write`. */
+export function scopeByMethod(request: { method: string }): Scope {
+  return request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'write';
+}
+
+/** @throws {ParleyError} `forbidden` for a credential that was made for less */
+export function requireScope(viewer: Viewer, scope: Scope | null): void {
+  if (scope !== null && !viewer.scopes.includes(scope)) throw new ParleyError('forbidden', { message: `This credential has not the scope "${scope}".` });
 }
 
 /**

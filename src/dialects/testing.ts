@@ -1,0 +1,192 @@
+import { WebSocket } from 'ws';
+import { createLocalBus } from '../base/events/index.ts';
+import { systemClock, type Clock } from '../base/clock.ts';
+import { newId } from '../base/ids.ts';
+import { createJobs } from '../base/jobs/index.ts';
+import { startAll, stopAll } from '../base/lifecycle.ts';
+import { createLocalLimiter } from '../base/limits.ts';
+import { createMetrics, silentLog, type Log } from '../base/observability/index.ts';
+import { openSecrets } from '../base/secrets.ts';
+import type { Engine } from '../base/storage/index.ts';
+import { openTestStorage } from '../base/storage/testing.ts';
+import { readConfig } from '../config.ts';
+import { createAccounts } from '../core/accounts/index.ts';
+import { createConversations } from '../core/conversations/index.ts';
+import { scriptedModels, type ScriptedModels } from '../core/conversations/testing.ts';
+import type { ModelInfo } from '../core/models/index.ts';
+import { registerArketic } from './arketic/index.ts';
+import { registerFriend } from './friend/index.ts';
+import { registerOpenai } from './openai/index.ts';
+import { createHttpServer, type DialectParts, type HttpServer } from './shared/index.ts';
+
+/** A user of the test server, with what it needs to ask. */
+export interface TestUser {
+  username: string;
+  password: string;
+  userId: string;
+  token: string;
+  /** `Authorization` with the token. */
+  headers: Record<string, string>;
+}
+
+export interface TestServer {
+  url: string;
+  port: number;
+  parts: DialectParts;
+  http: HttpServer;
+  models: ScriptedModels;
+  /** A user with this name; made the first time it is asked for. */
+  user(name: string): Promise<TestUser>;
+  /** A request with a JSON body, when there is one. */
+  request(method: string, path: string, options?: RequestOptions): Promise<TestResponse>;
+  stop(): Promise<void>;
+}
+
+export interface RequestOptions {
+  as?: TestUser;
+  headers?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Sent as it is, in place of `body`. */
+  raw?: string | Uint8Array;
+}
+
+export interface TestResponse {
+  status: number;
+  headers: Headers;
+  text: string;
+  /** The body, parsed; undefined when it is no JSON. */
+  json: any;
+}
+
+export interface ServerOptions {
+  engine?: Engine;
+  /** Settings by the names of the table in src/config.ts. */
+  settings?: Record<string, string>;
+  clock?: Clock;
+  log?: Log;
+  webDir?: string;
+}
+
+/** What the scripted model says it is. */
+export const scriptedModel: ModelInfo = {
+  id: 'scripted/one', provider: 'scripted', model: 'one', label: 'One', kinds: ['chat'], location: 'local', contextLength: 100_000, sizeBytes: null, createdAt: null,
+};
+
+/**
+ * A server with real storage, accounts and conversations on a port of its own; only the model is the test's. The first
+ * user registered becomes the owner.
+ */
+export async function startTestServer(options: ServerOptions = {}): Promise<TestServer> {
+  const database = await openTestStorage(options.engine ?? 'sqlite');
+  const settings = readConfig({ PORT: '0', DATA_DIR: database.dataDir, OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', LIMIT_LOGINS_PER_MINUTE: '100000', LIMIT_SOCKETS_PER_ADDRESS: '1000', LIMIT_REQUESTS_PER_MINUTE: '100000', ...options.settings });
+  const base = { storage: database.storage, clock: options.clock ?? systemClock, log: options.log ?? silentLog(), metrics: createMetrics(), instanceId: newId(), settings };
+  const limiter = createLocalLimiter(base.clock);
+  const accounts = createAccounts({ ...base, secrets: openSecrets(database.dataDir), limiter });
+  const jobs = createJobs(base);
+  const models = scriptedModels();
+  models.list = async () => [scriptedModel];
+  const bus = createLocalBus((error) => { throw error; });
+  const conversations = createConversations({ ...base, models, jobs, bus });
+  const parts: DialectParts = { ...base, accounts, jobs, models, conversations, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
+  const http = createHttpServer(parts);
+  registerOpenai(http.app, parts);
+  registerArketic(http.app, parts);
+  registerFriend(http.app, parts);
+  const order = [accounts, jobs, http.transport, conversations, http.listener];
+  await startAll(order);
+  const { port } = http.addresses()[0]!;
+  const url = `http://127.0.0.1:${port}`;
+  const users = new Map<string, Promise<TestUser>>();
+  return {
+    url, port, parts, http, models,
+    user(name) {
+      const known = users.get(name) ?? register(url, name);
+      users.set(name, known);
+      return known;
+    },
+    request: (method, path, requestOptions) => send(url, method, path, requestOptions),
+    async stop() {
+      await stopAll(order);
+      await database.close();
+    },
+  };
+}
+
+async function register(url: string, username: string): Promise<TestUser> {
+  const password = `${username}-secret-1`;
+  const answer = await send(url, 'POST', '/api/auth/register', { body: { username, password, email: `${username}@example.com`, name: username } });
+  if (answer.status !== 201) throw new Error(`registration of ${username}: ${answer.status} ${answer.text}`);
+  const token: string = answer.json.access_token;
+  const headers = { authorization: `Bearer ${token}` };
+  const session = await send(url, 'GET', '/api/auth/session', { headers });
+  return { username, password, userId: session.json.user.id, token, headers };
+}
+
+async function send(url: string, method: string, path: string, { as, headers, body, raw }: RequestOptions = {}): Promise<TestResponse> {
+  const response = await fetch(url + path, {
+    method,
+    headers: { ...as?.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    body: raw !== undefined ? (raw as string) : body === undefined ? undefined : JSON.stringify(body),
+    redirect: 'manual',
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: parsed(text) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** One WebSocket of a client, with the frames it got. */
+export interface TestSocket {
+  frames: any[];
+  /** The next frame that fits and has not been given yet; waits for it. */
+  next(type: string, fits?: (frame: any) => boolean): Promise<any>;
+  send(frame: unknown): void;
+  sendRaw(text: string | Buffer): void;
+  close(): void;
+  /** The code and reason it was closed with. */
+  closed: Promise<{ code: number; reason: string }>;
+  socket: WebSocket;
+}
+
+/** Opens the socket of a chat; it resolves when it is open, before any frame. */
+export async function openSocket(server: TestServer, path: string, headers: Record<string, string> = {}): Promise<TestSocket> {
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`, { headers });
+  const frames: any[] = [];
+  const given = new Set<unknown>();
+  const waiting = new Set<() => void>();
+  socket.on('message', (data: Buffer) => {
+    frames.push(JSON.parse(data.toString()));
+    for (const look of waiting) look();
+  });
+  const closed = new Promise<{ code: number; reason: string }>((resolve) => socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() })));
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', () => resolve());
+    socket.once('error', reject);
+  });
+  return {
+    frames, closed, socket,
+    next: (type, fits = () => true) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const frame = frames.find((candidate) => candidate.type === type && !given.has(candidate) && fits(candidate));
+          if (!frame) return;
+          given.add(frame);
+          waiting.delete(look);
+          resolve(frame);
+        };
+        void closed.then(({ code, reason }) => reject(new Error(`closed with ${code} ${reason} while waiting for ${type}`)));
+        waiting.add(look);
+        look();
+      }),
+    send: (frame) => socket.send(JSON.stringify(frame)),
+    sendRaw: (text) => socket.send(text),
+    close: () => socket.close(),
+  };
+}
