@@ -86,6 +86,7 @@ export function createAccounts({ storage, secrets, limiter, clock, log, metrics,
     async rotateSecrets(options = {}) {
       secrets.rotate({ forgetSigningKeys: options.endSignIns });
       cache.clear();
+      if (options.endSignIns) await users.endAllSignIns();
       return { reencrypted: await providerKeys.reencrypt() };
     },
     registration: async () => ({ mode: registration.mode, ownerClaimed: (await users.owner()).claimed }),

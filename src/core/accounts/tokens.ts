@@ -53,7 +53,7 @@ export function createTokens(secrets: Secrets): Tokens {
   return {
     sign(claims) {
       const { id, key } = secrets.signingKeys().current;
-      const sign = createSigner({ key, algorithm: 'HS256', kid: id, noTimestamp: true });
+      const sign = createSigner({ key, algorithm: 'HS256', kid: id });
       const token = sign({
         iss: issuer, sub: claims.userId, jti: claims.tokenId, username: claims.username, scope: claims.scopes.join(' '),
         iat: Math.floor(claims.issuedAt / 1000), exp: Math.floor(claims.expiresAt / 1000),

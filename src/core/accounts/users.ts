@@ -19,6 +19,8 @@ export interface Users {
   setDisabled(userId: string, disabled: boolean): Promise<void>;
   /** Ends every sign-in of the user. */
   setPasswordHash(userId: string, hash: string): Promise<void>;
+  /** Ends every sign-in of everybody. */
+  endAllSignIns(): Promise<void>;
 }
 
 export function createUsers({ storage, clock, revocations }: { storage: Storage; clock: Clock; revocations: Revocations }): Users {
@@ -76,6 +78,13 @@ export function createUsers({ storage, clock, revocations }: { storage: Storage;
         await endSignIns(queries, userId, clock.now());
       });
       revocations.user(userId);
+    },
+    async endAllSignIns() {
+      const ids = await storage.write(async (queries) => {
+        await queries.updateTable('tokens').set({ revoked_at: clock.now() }).where('revoked_at', 'is', null).execute();
+        return queries.selectFrom('users').select('id').execute();
+      });
+      for (const { id } of ids) revocations.user(id);
     },
   };
 }
