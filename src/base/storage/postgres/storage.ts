@@ -147,7 +147,10 @@ export class PostgresStorage implements Storage {
       },
     };
     const pool = new pg.Pool(config);
-    pool.on('error', (error) => this.#options.log.warn({ err: error }, 'An idle connection to PostgreSQL broke'));
+    const note = (error: Error): void => this.#options.log.warn({ err: error }, 'A connection to PostgreSQL broke');
+    pool.on('error', note);
+    // Without a listener a connection that breaks while it is in use would end the process; its query fails anyway.
+    pool.on('connect', (client) => client.on('error', note));
     return pool;
   }
 

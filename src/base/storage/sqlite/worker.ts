@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
+import { isDamage } from './errors.ts';
 import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './worker-client.ts';
 
 /*
@@ -41,20 +42,27 @@ function copy(path: string): WorkerAnswer {
   return {};
 }
 
-/** What is wrong with the file; at most 100 findings of each kind. */
+/** What is wrong with the file; at most 100 findings of each kind. A file too damaged to be looked through says so. */
 function integrity(): WorkerAnswer {
-  const pages = database().prepare('pragma integrity_check(100)').all() as { integrity_check: string }[];
-  const references = database().prepare('select "table", parent, count(*) as rows from pragma_foreign_key_check group by "table", parent limit 100').all() as
-    { table: string; parent: string; rows: number }[];
-  const hasMigrations = database().prepare(`select 1 from sqlite_master where type = 'table' and name = 'applied_migrations'`).get() !== undefined;
-  const migrations = hasMigrations ? (database().prepare('select name from applied_migrations order by name').all() as { name: string }[]) : [];
-  return {
-    problems: [
-      ...pages.map((row) => row.integrity_check).filter((text) => text !== 'ok'),
-      ...references.map((row) => `${row.rows} rows of ${row.table} name rows of ${row.parent} that do not exist`),
-    ],
-    migrations: migrations.map((row) => row.name),
+  const problems: string[] = [];
+  const look = <Row>(sql: string): Row[] => {
+    try {
+      return database().prepare(sql).all() as Row[];
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      problems.push((error as Error).message);
+      return [];
+    }
   };
+  const pages = look<{ integrity_check: string }>('pragma integrity_check(100)');
+  problems.push(...pages.map((row) => row.integrity_check).filter((text) => text !== 'ok'));
+  const orphans = look<{ table: string; parent: string; rows: number }>(
+    'select "table", parent, count(*) as rows from pragma_foreign_key_check group by "table", parent limit 100',
+  );
+  problems.push(...orphans.map((row) => `${row.rows} rows of ${row.table} name rows of ${row.parent} that do not exist`));
+  const tables = look(`select 1 from sqlite_master where type = 'table' and name = 'applied_migrations'`);
+  const names = tables.length > 0 ? look<{ name: string }>('select name from applied_migrations order by name') : [];
+  return { problems, migrations: names.map((row) => row.name) };
 }
 
 function answer(request: WorkerRequest): WorkerAnswer {
