@@ -26,8 +26,8 @@ async function examine(): Promise<Finding[]> {
     ...(await inside),
     // Behind opening the database, which makes the folder when it is missing.
     await checkFolder('Data folder', config.dataDir),
-    await checkProgram('Chromium (for the tests of the page)', ['chromium', 'chromium-browser', 'google-chrome'], 'apt-get install chromium'),
-    await checkProgram('PostgreSQL (for its tests, or in place of SQLite)', ['postgres', 'psql'], 'apt-get install postgresql'),
+    await checkProgram('Chromium (tests)', ['chromium', 'chromium-browser', 'google-chrome'], 'apt-get install chromium'),
+    await checkProgram('PostgreSQL (tests)', ['postgres', 'psql'], 'apt-get install postgresql'),
   ];
 }
 

@@ -84,6 +84,8 @@ export interface Accounts extends Part {
   authenticate(credentials: Credentials, policy: AuthenticationPolicy): Promise<Viewer | null>;
   /** Whether local trust holds for this request, and, if not, which condition failed (for the log and `doctor`). */
   localTrust(credentials: Credentials): { trusted: true } | { trusted: false; reason: string };
+  /** Why no request at all can be trusted under these settings, for the terminal; null when some can. */
+  readonly localTrustOff: string | null;
   /** Whether the Origin header (when there is one) may talk to us with cookies or local trust. */
   originAllowed(headers: IncomingHttpHeaders): boolean;
   /**

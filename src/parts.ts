@@ -1,0 +1,125 @@
+import { systemClock, type Clock } from './base/clock.ts';
+import { createLocalBus, type Bus } from './base/events/index.ts';
+import { newId } from './base/ids.ts';
+import { createJobs, type Jobs } from './base/jobs/index.ts';
+import { startAll, stopAll } from './base/lifecycle.ts';
+import { createLocalLimiter, type Limiter } from './base/limits.ts';
+import { createLog, createMetrics, type Log, type Metrics } from './base/observability/index.ts';
+import { openSecrets, type Secrets } from './base/secrets.ts';
+import { openStorage, type Storage } from './base/storage/index.ts';
+import type { Config } from './config.ts';
+import { createAccounts, type Accounts } from './core/accounts/index.ts';
+import { createConversations, type Conversations } from './core/conversations/index.ts';
+import {
+  createBuiltinProvider,
+  createLlamaProvider,
+  createModels,
+  createModelStore,
+  createOllamaProvider,
+  createOpenaiCompatibleProvider,
+  createOpenaiProvider,
+  type ModelProvider,
+  type Models,
+  type ModelStore,
+} from './core/models/index.ts';
+import { registerArketic } from './dialects/arketic/index.ts';
+import { registerFriend } from './dialects/friend/index.ts';
+import { registerOpenai } from './dialects/openai/index.ts';
+import { createHttpServer, type HttpServer } from './dialects/shared/index.ts';
+import { version } from './version.ts';
+
+/** Everything below the dialects. */
+export interface Core {
+  config: Config;
+  /** Names this process among the instances that share a database. New at every start. */
+  instanceId: string;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  bus: Bus;
+  limiter: Limiter;
+  storage: Storage;
+  secrets: Secrets;
+  jobs: Jobs;
+  accounts: Accounts;
+  providers: readonly ModelProvider[];
+  models: Models;
+  modelStore: ModelStore;
+}
+
+/** A whole server, made but not started. */
+export interface Parts extends Core {
+  conversations: Conversations;
+  http: HttpServer;
+  /** Starts everything in order and opens the ports last. When one part fails, the others are stopped again. */
+  start(): Promise<void>;
+  /** Refuses what is new, lets running answers end (config.drainMs), and stops everything. May be called once. */
+  stop(): Promise<void>;
+}
+
+/** What tests and commands put in the place of the usual. */
+export interface PartOverrides {
+  clock?: Clock;
+  log?: Log;
+  metrics?: Metrics;
+  bus?: Bus;
+  limiter?: Limiter;
+  /** In place of the providers that the settings name. */
+  providers?: readonly ModelProvider[];
+  /** False for commands that work beside a running server. Default true. */
+  exclusive?: boolean;
+  /** Folder of the built page. Default `web/dist`. */
+  webDir?: string;
+}
+
+/**
+ * Makes the parts below the dialects, each with the few things it needs. Opens nothing but the secrets.
+ * @throws {SecretsError} when the secrets in the data folder cannot be used
+ */
+export function createCore(config: Config, overrides: PartOverrides = {}): Core {
+  const instanceId = newId();
+  const clock = overrides.clock ?? systemClock;
+  const log = overrides.log ?? createLog(config.logLevel);
+  const metrics = overrides.metrics ?? createMetrics();
+  const bus = overrides.bus ?? createLocalBus((error) => log.error({ err: error }, 'a subscriber of the bus failed'));
+  const limiter = overrides.limiter ?? createLocalLimiter(clock);
+  const { databaseUrl, dataDir, fullSync, modelsDir } = config;
+  const storage = openStorage({ databaseUrl, dataDir, fullSync, clock, log, metrics, exclusive: overrides.exclusive ?? true });
+  const secrets = openSecrets(dataDir);
+  const jobs = createJobs({ storage, clock, log, metrics, instanceId });
+  const accounts = createAccounts({ storage, secrets, limiter, clock, log, metrics, settings: config });
+  // The built-in responder tells whoever asks how to add a model: by what is true for somebody without keys.
+  const nobody = { userId: '', role: 'user' as const };
+  const providers = overrides.providers ?? [...createProviders(config, clock, log), createBuiltinProvider({ surroundings: () => models.providers(nobody) })];
+  const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log, metrics, settings: config });
+  const modelStore = createModelStore({ folder: modelsDir, jobs, log, clock });
+  return { config, instanceId, clock, log, metrics, bus, limiter, storage, secrets, jobs, accounts, providers, models, modelStore };
+}
+
+/** The providers that the settings name. @throws {Error} for an address or a name that cannot be used, naming it */
+function createProviders(config: Config, clock: Clock, log: Log): ModelProvider[] {
+  const timeoutMs = config.modelTimeoutMs;
+  const providers = [createLlamaProvider({ folder: config.modelsDir, settings: config.llama, log, clock })];
+  if (config.ollamaUrls.length > 0) providers.push(createOllamaProvider({ urls: config.ollamaUrls, timeoutMs, clock }));
+  for (const [id, baseUrl] of config.compatibleServers) providers.push(createOpenaiCompatibleProvider({ id, baseUrl, timeoutMs, clock }));
+  providers.push(createOpenaiProvider({ baseUrl: config.openaiBaseUrl, timeoutMs, clock }));
+  return providers;
+}
+
+/**
+ * Makes a whole server.
+ * @throws {SecretsError} when the secrets in the data folder cannot be used
+ */
+export function createParts(config: Config, overrides: PartOverrides = {}): Parts {
+  const core = createCore(config, overrides);
+  const { accounts, jobs, models, storage } = core;
+  const conversations = createConversations({ ...core, settings: config });
+  const dialectParts = { ...core, conversations, settings: config, version, ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
+  const http = createHttpServer(dialectParts);
+  registerOpenai(http.app, dialectParts);
+  registerArketic(http.app, dialectParts);
+  registerFriend(http.app, dialectParts);
+  // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
+  const order = [storage, accounts, models, jobs, http.transport, conversations, http.listener];
+  return { ...core, conversations, http, start: () => startAll(order), stop: () => stopAll(order) };
+}
