@@ -33,18 +33,23 @@ export interface Models extends Part {
   resolve(name: string | null, caller: Caller): Promise<Target>;
   /**
    * Asks the target. Service faults are tried again with growing pauses only while nothing was yielded; the breaker of
-   * the provider counts them. Ends with `finish` or `error`, never throws.
+   * the provider counts a call that failed for good. When the service of the target is down, the configured fallback
+   * models are asked. A `model` event, if any, comes before everything else and names the model that spoke as
+   * `provider/model`; there is none when the target itself spoke. Ends with `finish` or `error`, never throws.
    */
   reply(target: Target, request: Omit<ModelRequest, 'model'>, caller: Caller, signal: AbortSignal): AsyncIterable<ReplyEvent[]>;
   /** @throws {ParleyError} what went wrong, as ReplyError.code. */
   embed(target: Target, texts: string[], caller: Caller, signal: AbortSignal, dimensions?: number): Promise<EmbedResult>;
   /**
-   * Tokens of a text for the target: by its own tokenizer, else by a byte-pair tokenizer, an upper estimate.
+   * Tokens of a text for the target: by its own tokenizer, else an estimate by another one (see docs/models.md).
    * `exact` says which.
    */
   countTokens(target: Target, text: string): Promise<{ tokens: number; exact: boolean }>;
-  /** Micro-dollars for a call, by the dated price table; null when the price is not known; 0 for local models. */
-  cost(target: Target, tokensIn: number, tokensOut: number, tokensCached?: number): number | null;
+  /**
+   * Micro-dollars for a call, by the dated price table; null when the price is not known; 0 for models on this machine.
+   * @param target the model that spoke: after a `model` event its `id`, not that of the target that was asked
+   */
+  cost(target: Pick<Target, 'id'>, tokensIn: number, tokensOut: number, tokensCached?: number): number | null;
   /** Every provider with its state, its breaker and what it offers: the set-up page, `doctor`, /health. */
   providers(caller: Caller): Promise<(ProviderState & { id: string; kind: string; location: string; needsKey: boolean; breaker: BreakerState; models: ModelInfo[] })[]>;
 }

@@ -72,7 +72,10 @@ export type ReplyEvent =
   | { type: 'reasoning'; text: string }
   /** A piece of a tool call. `id` and `name` come with its first piece; `arguments` pieces add up to JSON text. */
   | { type: 'tool'; index: number; id?: string; name?: string; arguments: string }
-  /** The model's own name of itself, when it says one. */
+  /**
+   * The model's own name of itself, when it says one; before any text. The registry turns it into `provider/model` and
+   * leaves it out where it says nothing new.
+   */
   | { type: 'model'; model: string }
   | { type: 'usage'; usage: Usage }
   /** Log-probabilities of the tokens of the text, natural logarithm, where the model gives them. */

@@ -1,0 +1,74 @@
+/**
+ * List prices of model services, per million tokens in US dollars. One dollar per million tokens is one micro-dollar
+ * per token, so a row multiplied by tokens gives micro-dollars.
+ *
+ * A price holds for the model of that name and for its dated snapshots (`gpt-4o` for `gpt-4o-2024-08-06`), unless the
+ * snapshot has a row of its own. What is not listed has no known price: its cost is null, never a guess. Discounts
+ * (batch, flex) and surcharges (priority, long context) are not in the table.
+ */
+export interface Price {
+  /** Provider id. */
+  provider: string;
+  model: string;
+  /** Dollars per million tokens sent. */
+  input: number;
+  /** Dollars per million tokens read from the service's prompt cache; null when it gives no discount. */
+  cached: number | null;
+  /** Dollars per million tokens made. */
+  output: number;
+  /** The day the price was looked up, ISO 8601. */
+  date: string;
+  source: string;
+}
+
+const date = '2026-11-21';
+/** Two public copies of the price page that agree. */
+const both = 'platform.openai.com/docs/pricing as in github.com/BerriAI/litellm and github.com/simonw/llm-prices';
+const litellm = 'platform.openai.com/docs/pricing as in github.com/BerriAI/litellm';
+const llmPrices = 'platform.openai.com/docs/pricing as in github.com/simonw/llm-prices';
+
+function openai(model: string, input: number, cached: number | null, output: number, source: string): Price {
+  return { provider: 'openai', model, input, cached, output, date, source };
+}
+
+/** Models whose price depends on the length of the prompt (gpt-5.4, gpt-5.5) are left out: one figure would be wrong. */
+export const prices: readonly Price[] = [
+  openai('gpt-5.4-mini', 0.75, 0.075, 4.5, llmPrices),
+  openai('gpt-5.4-nano', 0.2, 0.02, 1.25, llmPrices),
+  openai('gpt-5.2', 1.75, 0.175, 14, llmPrices),
+  openai('gpt-5.1', 1.25, 0.125, 10, llmPrices),
+  openai('gpt-5', 1.25, 0.125, 10, llmPrices),
+  openai('gpt-5-mini', 0.25, 0.025, 2, llmPrices),
+  openai('gpt-5-nano', 0.05, 0.005, 0.4, llmPrices),
+  openai('gpt-4.1', 2, 0.5, 8, both),
+  openai('gpt-4.1-mini', 0.4, 0.1, 1.6, both),
+  openai('gpt-4.1-nano', 0.1, 0.025, 0.4, both),
+  openai('gpt-4o', 2.5, 1.25, 10, both),
+  openai('gpt-4o-2024-05-13', 5, null, 15, litellm),
+  openai('gpt-4o-mini', 0.15, 0.075, 0.6, both),
+  openai('chatgpt-4o-latest', 5, null, 15, both),
+  openai('o1', 15, 7.5, 60, litellm),
+  openai('o3', 2, 0.5, 8, litellm),
+  openai('o3-mini', 1.1, 0.55, 4.4, both),
+  openai('o4-mini', 1.1, 0.275, 4.4, both),
+  openai('gpt-4-turbo', 10, null, 30, litellm),
+  openai('gpt-4', 30, null, 60, litellm),
+  openai('gpt-4-0613', 30, null, 60, litellm),
+  openai('gpt-3.5-turbo-0125', 0.5, null, 1.5, litellm),
+  // The name without a date has meant the 0125 snapshot since February 2024.
+  openai('gpt-3.5-turbo', 0.5, null, 1.5, litellm),
+];
+
+const byId = new Map(prices.map((price) => [`${price.provider}/${price.model}`, price]));
+
+/**
+ * Micro-dollars for a call by the table, rounded to whole ones; null when the model is not in it.
+ * @param id `provider/model`
+ * @param tokensCached the part of `tokensIn` that came from the prompt cache
+ */
+export function priceOf(id: string, tokensIn: number, tokensOut: number, tokensCached = 0): number | null {
+  const price = byId.get(id) ?? byId.get(id.replace(/-\d{4}-\d{2}-\d{2}$/, ''));
+  if (!price) return null;
+  const cached = Math.min(tokensCached, tokensIn);
+  return Math.round((tokensIn - cached) * price.input + cached * (price.cached ?? price.input) + tokensOut * price.output);
+}

@@ -1,0 +1,1 @@
+export { createBuiltinProvider, type BuiltinOptions } from './provider.ts';

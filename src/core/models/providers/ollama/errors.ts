@@ -1,0 +1,40 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ReplyError } from '../../types.ts';
+import { parseRetryAfter, serviceWords, statusError } from '../../wire/index.ts';
+
+export const label = 'Ollama';
+
+/**
+ * The error of an answer with a status that is not 200: `{"error": "..."}`.
+ * @param now milliseconds since the epoch, for a Retry-After date
+ */
+export function readStatusError(status: number, body: string, headers: IncomingHttpHeaders, now: number): ReplyError {
+  const said = serviceWords(wordsOf(body), null);
+  if (status === 404 && /not found|try pulling/i.test(said)) {
+    return { code: 'model_not_found', message: `Ollama has no such model. It says: ${said}. \`ollama pull NAME\` fetches one.`, status, serviceFault: false };
+  }
+  if (status === 404) return { code: 'provider_error', message: 'Something answers at the address of Ollama that is not Ollama (HTTP 404). Check OLLAMA_URLS.', status, serviceFault: false };
+  return known(said, status) ?? statusError(status, label, said, parseRetryAfter(headers, now));
+}
+
+/** The error of a line in the middle of a stream. */
+export function readLineError(words: unknown): ReplyError {
+  const said = serviceWords(words, null);
+  return known(said, undefined) ?? { code: 'provider_error', message: `Ollama broke off with an error.${said ? ` It says: ${said}` : ''}`, serviceFault: true };
+}
+
+function known(said: string, status: number | undefined): ReplyError | null {
+  const common = { ...(status === undefined ? {} : { status }), serviceFault: false };
+  if (/does not support (tools|thinking|chat|embed)/i.test(said)) return { code: 'unsupported_value', message: `This model cannot do that. Ollama says: ${said}`, ...common };
+  if (/context (length|window)|input length exceeds/i.test(said)) return { code: 'context_overflow', message: `The text does not fit into the context of this model. Ollama says: ${said}`, ...common };
+  return null;
+}
+
+function wordsOf(body: string): unknown {
+  try {
+    return (JSON.parse(body) as { error?: unknown } | null)?.error;
+  } catch {
+    // A page of a proxy: the status alone has to do.
+    return '';
+  }
+}

@@ -1,0 +1,1 @@
+export { createOllamaProvider, type OllamaOptions } from './provider.ts';

@@ -1,0 +1,46 @@
+import type { ModelMessage, ModelRequest } from '../../types.ts';
+import { toOptions } from './options.ts';
+
+/**
+ * A request in the form of POST /api/chat, as JSON text. A prefill is a last message of the assistant: Ollama leaves it
+ * open and the model goes on behind it.
+ * @param contextLength tokens of context of the model; null when not known
+ */
+export function toChatBody(request: ModelRequest, contextLength: number | null): string {
+  const messages = request.messages.map((message) => toWireMessage(message, request.messages));
+  if (request.prefill !== undefined && request.prefill !== '') messages.push({ role: 'assistant', content: request.prefill });
+  const hasTools = request.tools?.length && request.toolChoice !== 'none';
+  return JSON.stringify({
+    model: request.model,
+    messages,
+    stream: true,
+    options: toOptions(request, contextLength),
+    tools: hasTools ? request.tools!.map((tool) => ({ type: 'function', function: { name: tool.name, description: tool.description ?? '', parameters: tool.parameters } })) : undefined,
+  });
+}
+
+function toWireMessage(message: ModelMessage, all: readonly ModelMessage[]): object {
+  if (message.role === 'tool') return { role: 'tool', tool_name: toolName(message.toolCallId, all), content: message.content };
+  if (!message.toolCalls?.length) return { role: message.role, content: message.content };
+  return {
+    role: message.role,
+    content: message.content,
+    tool_calls: message.toolCalls.map((call) => ({ function: { name: call.name, arguments: toObject(call.arguments) } })),
+  };
+}
+
+/** Ollama names the tool where others name the call. */
+function toolName(callId: string | undefined, all: readonly ModelMessage[]): string | undefined {
+  return all.flatMap((message) => message.toolCalls ?? []).find((call) => call.id === callId)?.name;
+}
+
+/** Ollama takes arguments as an object. Text that is none (a model's slip) is passed on under a name of its own. */
+function toObject(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text === '' ? '{}' : text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // Falls through: the text itself is all there is.
+  }
+  return { text };
+}

@@ -1,0 +1,184 @@
+import type { Clock } from '../../../../base/clock.ts';
+import { asParleyError } from '../../../../base/errors.ts';
+import type { Permit } from '../../breaker.ts';
+import type { CallOptions, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyEvent } from '../../types.ts';
+import { callJson, createHttpClient, failedReply, replyErrorOf, saysSomething, streamReply, toParleyError, unreadable } from '../../wire/index.ts';
+import { label } from './errors.ts';
+import { createInstance, type InstalledModel, type Instance } from './instance.ts';
+import { toChatBody } from './messages.ts';
+import { createPool } from './pool.ts';
+import { createChatReplyReader } from './reply.ts';
+
+export interface OllamaOptions {
+  /** Base URLs, such as http://127.0.0.1:11434. Nothing but these is ever contacted. */
+  urls: readonly string[];
+  /** Milliseconds without a byte after which a call fails. The first byte comes only when the model is loaded. */
+  timeoutMs: number;
+  clock: Clock;
+}
+
+const howToAdd = 'Install Ollama from ollama.com and run `ollama pull llama3.2`, or set OLLAMA_URLS to where it runs.';
+
+/**
+ * One or several instances of Ollama as one provider. An answer goes to the instance that is likely to begin first; when
+ * it fails before it said anything, the next one is asked.
+ * @throws {Error} for a URL that cannot be used, naming it
+ */
+export function createOllamaProvider(options: OllamaOptions): ModelProvider {
+  const { clock } = options;
+  const client = createHttpClient(options.timeoutMs);
+  const instances = options.urls.map((url) => createInstance(url, client, clock));
+  const pool = createPool(instances, clock);
+
+  async function* stream(request: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> {
+    if (typeof request.toolChoice === 'object' || request.toolChoice === 'required') {
+      yield* failedReply({ code: 'unsupported_value', message: 'Ollama cannot be made to call a tool: leave tool_choice out or set it to auto or none.', serviceFault: false });
+      return;
+    }
+    let failure: ReplyEvent[] = [{ type: 'error', error: nobody(instances) }];
+    for (const instance of pool.choose(request.model)) {
+      const permit = instance.breaker.admit();
+      if (!permit) continue;
+      const began = clock.monotonic();
+      instance.running += 1;
+      let hasBegun = false;
+      const held: ReplyEvent[] = [];
+      try {
+        const body = toChatBody(request, contextLengthOf(instance, request.model));
+        const reply = streamReply({ service: instance.service, request: instance.request('POST', '/api/chat', call.signal, body), createReader: createChatReplyReader });
+        for await (const events of reply) {
+          settle(permit, events.at(-1)!, instance);
+          if (hasBegun) {
+            yield events;
+            continue;
+          }
+          // Until something is said, another instance may still take over.
+          held.push(...events);
+          if (!saysSomething(events)) continue;
+          instance.measured(clock.monotonic() - began);
+          hasBegun = true;
+          yield held;
+        }
+      } finally {
+        instance.running -= 1;
+        permit.release();
+      }
+      if (hasBegun) return;
+      failure = held.slice(-1);
+      if (!isForTheNext(failure)) break;
+    }
+    yield failure;
+  }
+
+  const models = async (): Promise<ModelInfo[]> => {
+    await pool.look();
+    const able = instances.filter((instance) => instance.isReachable && instance.models);
+    if (able.length === 0) throw toParleyError(nobody(instances));
+    return merge(able);
+  };
+
+  return {
+    id: 'ollama',
+    kind: 'ollama',
+    location: instances.every((instance) => instance.address.isLoopback) ? 'local' : 'remote',
+    needsKey: false,
+    stop: () => client.close(),
+    stream,
+    models,
+    async embed(request, call): Promise<EmbedResult> {
+      let failure: unknown = toParleyError(nobody(instances));
+      for (const instance of pool.choose(request.model)) {
+        const permit = instance.breaker.admit();
+        if (!permit) continue;
+        try {
+          const body = JSON.stringify({ model: request.model, input: request.texts, dimensions: request.dimensions });
+          const result = readVectors(await callJson(instance.service, instance.request('POST', '/api/embed', call.signal, body)), request.texts.length);
+          permit.success();
+          return result;
+        } catch (thrown) {
+          failure = thrown;
+          const error: ReplyEvent = { type: 'error', error: replyErrorOf(thrown) };
+          settle(permit, error, instance);
+          if (!isForTheNext([error])) break;
+        } finally {
+          permit.release();
+        }
+      }
+      throw failure;
+    },
+    state: async (): Promise<ProviderState> => {
+      if (instances.length === 0) return { state: 'absent', detail: 'Ollama is switched off by OLLAMA_URLS=off.', howToAdd };
+      try {
+        const found = await models();
+        const hosts = instances.filter((instance) => instance.isReachable).map((instance) => instance.address.host).join(', ');
+        if (found.length === 0) return { state: 'absent', detail: `${label} runs at ${hosts}, but has no model yet.`, howToAdd: 'Run `ollama pull llama3.2`, or any other model.' };
+        return { state: 'ready', detail: `${label} at ${hosts} offers ${found.length === 1 ? 'one model' : `${found.length} models`}.`, howToAdd: '' };
+      } catch (thrown) {
+        return { state: 'absent', detail: asParleyError(thrown).message, howToAdd };
+      }
+    },
+  };
+}
+
+/** Whether another instance may do better: at faults of this one, and where this one lacks the model. */
+function isForTheNext(failure: ReplyEvent[]): boolean {
+  const last = failure.at(-1);
+  return last?.type === 'error' && (last.error.serviceFault || last.error.code === 'model_not_found');
+}
+
+function settle(permit: Permit, event: ReplyEvent, instance: Instance): void {
+  if (event.type === 'finish') permit.success();
+  if (event.type !== 'error') return permit.alive();
+  if (!event.error.serviceFault) return permit.release();
+  permit.fault();
+  if (event.error.code === 'provider_unavailable') instance.isReachable = false;
+}
+
+function contextLengthOf(instance: Instance, model: string): number | null {
+  return (instance.models?.get(model) ?? instance.models?.get(`${model}:latest`))?.contextLength ?? null;
+}
+
+function nobody(instances: readonly Instance[]) {
+  const hosts = instances.map((instance) => instance.address.host).join(', ');
+  return { code: 'provider_unavailable' as const, message: hosts === '' ? 'Ollama is switched off.' : `${label} cannot be reached at ${hosts}. Is it running?`, serviceFault: true };
+}
+
+/** Every model once. It is local only where every instance that has it is: the answer may come from any of them. */
+function merge(instances: readonly Instance[]): ModelInfo[] {
+  const merged = new Map<string, ModelInfo>();
+  for (const instance of instances) {
+    for (const model of instance.models!.values()) {
+      const info = toInfo(model, instance);
+      const known = merged.get(model.name);
+      if (!known) merged.set(model.name, info);
+      else if (info.location === 'remote') merged.set(model.name, { ...known, location: 'remote' });
+    }
+  }
+  return [...merged.values()].filter((model) => model.kinds.length > 0);
+}
+
+function toInfo(model: InstalledModel, instance: Instance): ModelInfo {
+  return {
+    id: `ollama/${model.name}`,
+    provider: 'ollama',
+    model: model.name,
+    label: model.name.replace(/:latest$/, ''),
+    kinds: model.kinds,
+    location: instance.address.isLoopback && !model.isCloud ? 'local' : 'remote',
+    contextLength: model.contextLength,
+    sizeBytes: model.sizeBytes,
+    createdAt: model.modifiedAt,
+  };
+}
+
+/** @throws {ParleyError} `provider_error` when there is not one vector for each text */
+function readVectors(answer: unknown, texts: number): EmbedResult {
+  const { embeddings, prompt_eval_count: tokens } = answer as { embeddings?: unknown; prompt_eval_count?: unknown };
+  const vectors = Array.isArray(embeddings) ? embeddings.map((vector) => (isVector(vector) ? Float32Array.from(vector) : null)) : [];
+  if (vectors.length !== texts || vectors.includes(null)) throw toParleyError(unreadable({ label }));
+  return { vectors: vectors as Float32Array[], tokensIn: typeof tokens === 'number' ? tokens : null };
+}
+
+function isVector(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length > 0 && value.every((number) => typeof number === 'number');
+}

@@ -1,0 +1,1 @@
+export { createOpenaiCompatibleProvider, type OpenaiCompatibleOptions } from './provider.ts';

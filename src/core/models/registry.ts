@@ -1,0 +1,184 @@
+import { Counter, Gauge } from 'prom-client';
+import type { Clock } from '../../base/clock.ts';
+import { asParleyError, ParleyError } from '../../base/errors.ts';
+import type { Log, Metrics } from '../../base/observability/index.ts';
+import { askInTurn, openBreaker, pauseBefore, sleep, type Candidate } from './asking.ts';
+import { createBreaker, type Breaker } from './breaker.ts';
+import { createCatalogue, listPatienceMs, withPatience } from './catalogue.ts';
+import { createKeys, type KeySettings } from './keys.ts';
+import { createNames } from './names.ts';
+import { priceOf } from './prices.ts';
+import type { Caller, Models, Target } from './service.ts';
+import { countTokens } from './tokens.ts';
+import type { EmbedResult, ModelProvider, ProviderState } from './types.ts';
+import { replyErrorOf, toParleyError } from './wire/index.ts';
+
+/** The settings of the registry, as src/config.ts reads them. */
+export interface ModelSettings extends KeySettings {
+  /** Model for whoever names none; null leaves the choice to the rule in docs/models.md. */
+  defaultModel: string | null;
+  /** Models to ask, in order, when a service is down. */
+  fallbackModels: readonly string[];
+}
+
+export interface ModelParts {
+  /** In any order; those on this machine are looked at first. Their ids must differ. */
+  providers: readonly ModelProvider[];
+  /** The key a user keeps with us for a provider, decrypted; null when there is none. */
+  providerKey(userId: string, provider: string): Promise<string | null>;
+  clock: Clock;
+  log: Log;
+  metrics: Metrics;
+  settings: ModelSettings;
+  /** Milliseconds before each further try of a call that failed. Default 300 and 1000. */
+  retryPausesMs?: readonly number[];
+}
+
+/**
+ * The registry over all providers.
+ * @throws {Error} when two providers have the same id
+ */
+export function createModels(parts: ModelParts): Models {
+  const { clock, log, settings } = parts;
+  const providers = [...parts.providers].sort((one, other) => Number(other.location === 'local') - Number(one.location === 'local'));
+  const byId = new Map(providers.map((provider) => [provider.id, provider]));
+  if (byId.size < providers.length) throw new Error(`Two model providers have the same name: ${providers.map((provider) => provider.id).join(', ')}.`);
+  const breakers = new Map(providers.map((provider) => [provider.id, createBreaker(clock)]));
+  const keys = createKeys(settings, parts.providerKey);
+  const catalogue = createCatalogue(clock, log);
+  const names = createNames({ providers, keys, catalogue, defaultModel: settings.defaultModel });
+  const onFault = countFaults(parts.metrics, breakers);
+  const asking = { log, retryPausesMs: parts.retryPausesMs ?? [300, 1000], onFault };
+
+  /** @throws {ParleyError} `model_not_found`, `no_api_key` */
+  const candidateFor = async (target: Target, caller: Caller): Promise<Candidate> => {
+    const provider = byId.get(target.provider);
+    if (!provider) throw new ParleyError('model_not_found');
+    const apiKey = await keys.find(provider, caller);
+    if (apiKey === null && keys.isNeeded(provider)) throw new ParleyError('no_api_key');
+    return { provider, breaker: breakers.get(provider.id)!, id: target.id, model: target.model, apiKey };
+  };
+
+  /** The target, and behind it the fallback models that the caller can use. */
+  async function* candidates(target: Target, caller: Caller): AsyncGenerator<Candidate> {
+    const first = await candidateFor(target, caller);
+    yield first;
+    const asked = new Set([first.id]);
+    for (const name of settings.fallbackModels) {
+      try {
+        const target = await names.resolve(name, caller);
+        if (target.isBuiltin || asked.has(target.id)) continue;
+        asked.add(target.id);
+        const candidate = await candidateFor(target, caller);
+        log.warn({ asked: first.id, fallback: target.id }, 'a fallback model is asked');
+        yield candidate;
+      } catch (thrown) {
+        log.warn({ fallback: name, reason: asParleyError(thrown).code }, 'a fallback model cannot be used');
+      }
+    }
+  }
+
+  return {
+    name: 'models',
+    start: () => startProviders(providers, log),
+    stop: async () => { await Promise.allSettled(providers.map((provider) => provider.stop?.())); },
+    async list(caller) {
+      const lists = await Promise.all(providers.map(async (provider) => {
+        const apiKey = await keys.find(provider, caller);
+        return apiKey === null && keys.isNeeded(provider) ? [] : (await catalogue.get(provider, apiKey)).models;
+      }));
+      return lists.flat();
+    },
+    resolve: names.resolve,
+    reply: (target, request, caller, signal) => askInTurn(asking, target.id, candidates(target, caller), request, signal),
+    async embed(target, texts, caller, signal, dimensions) {
+      const candidate = await candidateFor(target, caller);
+      return embedBy(candidate, asking, { model: candidate.model, texts, ...(dimensions === undefined ? {} : { dimensions }) }, signal);
+    },
+    async countTokens(target, text) {
+      const own = await byId.get(target.provider)?.countTokens?.(target.model, text);
+      if (own !== null && own !== undefined) return { tokens: own, exact: true };
+      return { tokens: (await countTokens(text)).tokens, exact: false };
+    },
+    cost(target, tokensIn, tokensOut, tokensCached) {
+      const provider = byId.get(target.id.slice(0, target.id.indexOf('/')));
+      if (!provider) return null;
+      if (['llama', 'builtin'].includes(provider.kind) || (provider.kind === 'ollama' && provider.location === 'local')) return 0;
+      return priceOf(target.id, tokensIn, tokensOut, tokensCached);
+    },
+    providers: (caller) => Promise.all(providers.map(async (provider) => {
+      const apiKey = await keys.find(provider, caller);
+      const isUsable = apiKey !== null || !keys.isNeeded(provider);
+      const [state, listing] = await Promise.all([stateOf(provider, apiKey), isUsable ? catalogue.get(provider, apiKey) : null]);
+      const { id, kind, location } = provider;
+      return { id, kind, location, needsKey: keys.isNeeded(provider), breaker: breakers.get(id)!.state(), models: listing?.models ?? [], ...state };
+    })),
+  };
+}
+
+/** Starts all providers at the same time. One that cannot start says so in its state; the others are not held up. */
+async function startProviders(providers: readonly ModelProvider[], log: Log): Promise<void> {
+  await Promise.all(providers.map(async (provider) => {
+    try {
+      await provider.start?.();
+    } catch (thrown) {
+      log.error({ err: thrown, provider: provider.id }, 'a model provider could not start');
+    }
+  }));
+}
+
+async function stateOf(provider: ModelProvider, apiKey: string | null): Promise<ProviderState> {
+  const patience = listPatienceMs[provider.location];
+  try {
+    return await withPatience(patience, (signal) => provider.state({ apiKey, signal }));
+  } catch (thrown) {
+    return { state: 'error', detail: asParleyError(thrown).message, howToAdd: '' };
+  }
+}
+
+/** Embeds with the same care as a reply: breaker, further tries, but no other model, whose vectors would not compare. */
+async function embedBy(
+  candidate: Candidate, asking: { retryPausesMs: readonly number[]; onFault(provider: string): void },
+  request: { model: string; texts: string[]; dimensions?: number }, signal: AbortSignal,
+): Promise<EmbedResult> {
+  const { provider, breaker, apiKey } = candidate;
+  if (!provider.embed) throw new ParleyError('unsupported_value', { message: `${candidate.id} makes no embeddings.`, parameter: 'model' });
+  const permit = breaker.admit();
+  if (!permit) throw toParleyError(openBreaker(candidate));
+  try {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const result = await provider.embed(request, { signal, apiKey });
+        permit.success();
+        return result;
+      } catch (thrown) {
+        const error = replyErrorOf(thrown);
+        const pause = pauseBefore(error, permit.isTrial ? undefined : asking.retryPausesMs[attempt]);
+        if (pause !== null && (await sleep(pause, signal))) continue;
+        if (error.serviceFault) {
+          permit.fault();
+          asking.onFault(provider.id);
+        }
+        throw thrown;
+      }
+    }
+  } finally {
+    permit.release();
+  }
+}
+
+/** Figures for /metrics: faults by provider, and which breakers are open. */
+function countFaults(metrics: Metrics, breakers: ReadonlyMap<string, Breaker>): (provider: string) => void {
+  const registers = [metrics.registry];
+  const faults = new Counter({ name: 'parley_model_faults_total', help: 'Calls that failed by a fault of the model service', labelNames: ['provider'], registers });
+  new Gauge({
+    name: 'parley_model_breaker_open',
+    help: '1 while calls to the model service are refused',
+    labelNames: ['provider'],
+    registers,
+    collect() {
+      for (const [provider, breaker] of breakers) this.set({ provider }, breaker.state().state === 'OPEN' ? 1 : 0);
+    },
+  });
+  return (provider) => faults.inc({ provider });
+}
