@@ -1,0 +1,9 @@
+/** How thoroughly to measure. */
+export interface MeasureOptions {
+  /** Rounds of which the median counts. */
+  rounds: number;
+  /** Shorter rounds: for a first look. */
+  quick: boolean;
+  /** Whether the peers run beside. */
+  peers: boolean;
+}

@@ -1,0 +1,126 @@
+import { execFileSync, fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const benchFolder = dirname(fileURLToPath(import.meta.url));
+export const projectRoot = join(benchFolder, '..');
+
+/** The core of the server that is measured; what drives it runs on the other one. */
+const serverCore = 0;
+const driverCore = 1;
+
+/** Whether processes can be given a core of their own. */
+export const canPin = availableParallelism() >= 2 && spawnSync('taskset', ['--version']).status === 0;
+
+/** Puts this process, and what it starts from now on, on the driver's core. */
+export function pinDriver(): void {
+  if (canPin) execFileSync('taskset', ['-acp', String(driverCore), String(process.pid)], { stdio: 'ignore' });
+}
+
+export interface Running {
+  pid: number;
+  output(): string;
+  /** Asks it to end and waits until it has. */
+  stop(): Promise<void>;
+}
+
+/** Starts a program, on the server's core when `pinned`. */
+export function start(command: string[], settings: { environment?: Record<string, string>; cwd?: string; pinned?: boolean } = {}): Running {
+  const everywhere = `0-${availableParallelism() - 1}`;
+  const [program, ...given] = canPin ? ['taskset', '-c', settings.pinned === false ? everywhere : String(serverCore), ...command] : command;
+  const child = spawn(program!, given, {
+    cwd: settings.cwd ?? projectRoot,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // taskset becomes the program, so the process id is the program's own.
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...settings.environment },
+  });
+  let output = '';
+  const take = (text: string): void => void (output = (output + text).slice(-20_000));
+  child.stdout!.setEncoding('utf8').on('data', take);
+  child.stderr!.setEncoding('utf8').on('data', take);
+  started.add(child);
+  return { pid: child.pid!, output: () => output, stop: () => end(child) };
+}
+
+const started = new Set<ChildProcess>();
+
+async function end(child: ChildProcess): Promise<void> {
+  const exited = child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : new Promise<void>((resolve) => child.once('close', () => resolve()));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  await exited;
+  clearTimeout(timer);
+  started.delete(child);
+}
+
+/** Ends whatever is still running when this process ends. */
+process.on('exit', () => {
+  for (const child of started) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+
+/** Waits until an address answers GET with this status. @throws {Error} with what the program printed */
+export async function untilAnswers(port: number, path: string, running: Running, status = 200): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (performance.now() < deadline) {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`).then((response) => response.status, () => 0);
+    if (answer === status) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`Nothing answers at port ${port}:\n${running.output()}`);
+}
+
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Clock ticks of the kernel in a second: fixed on Linux. */
+const ticksPerSecond = 100;
+
+/** Seconds of CPU that a process has used, all threads, user and system. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** Megabytes (10^6 bytes) of memory that a process holds now. */
+export function residentMegabytes(pid: number): number {
+  const kibibytes = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
+  return (kibibytes * 1024) / 1e6;
+}
+
+/** The mock upstream in its process. */
+export interface Mock {
+  port: number;
+  /** Requests and chunks it has sent so far. */
+  sent(): Promise<{ requests: number; chunks: number }>;
+  stop(): void;
+}
+
+export async function startMock(): Promise<Mock> {
+  const child = fork(join(benchFolder, 'mock.ts'), { execArgv: ['--disable-warning=ExperimentalWarning'] });
+  started.add(child);
+  const next = <Message>(): Promise<Message> => new Promise((resolve) => child.once('message', (message) => resolve(message as Message)));
+  const { port } = await next<{ port: number }>();
+  return {
+    port,
+    async sent() {
+      const answer = next<{ sent: { requests: number; chunks: number } }>();
+      child.send('sent');
+      return (await answer).sent;
+    },
+    stop() {
+      child.disconnect();
+      started.delete(child);
+    },
+  };
+}

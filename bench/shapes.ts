@@ -1,0 +1,32 @@
+/** An answer of the mock upstream: its name is the name of the model that is asked for. */
+export interface Shape {
+  name: string;
+  /** Pieces of text. */
+  chunks: number;
+  /** Milliseconds between them; 0 is as fast as the connection takes them. */
+  everyMs: number;
+  /** Milliseconds before the first byte. */
+  firstMs: number;
+}
+
+/** As fast as it goes: what a chunk costs when nothing else does. */
+export const fullSpeed: Shape = { name: 'full-speed', chunks: 200, everyMs: 0, firstMs: 0 };
+/** The pace of a fast model: a chunk is a wake-up of its own. */
+export const cadence: Shape = { name: 'cadence', chunks: 50, everyMs: 20, firstMs: 100 };
+/** Short streams at the same pace, to see many first tokens in little time. */
+export const shortCadence: Shape = { name: 'short-cadence', chunks: 6, everyMs: 20, firstMs: 30 };
+/** 200 words in one answer. */
+export const whole: Shape = { name: 'whole', chunks: 200, everyMs: 0, firstMs: 0 };
+/** Four words: to fill conversations. */
+export const tiny: Shape = { name: 'tiny', chunks: 4, everyMs: 0, firstMs: 0 };
+
+export const shapes: readonly Shape[] = [fullSpeed, cadence, shortCadence, whole, tiny];
+
+/** The text that the mock says in this shape. */
+export function textOf(shape: Shape): string {
+  return Array.from({ length: shape.chunks }, (_, index) => wordOf(index)).join('');
+}
+
+export function wordOf(index: number): string {
+  return `word${index + 1} `;
+}
