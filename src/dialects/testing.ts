@@ -13,7 +13,7 @@ import { readConfig } from '../config.ts';
 import { createAccounts } from '../core/accounts/index.ts';
 import { createConversations } from '../core/conversations/index.ts';
 import { scriptedModels, type ScriptedModels } from '../core/conversations/testing.ts';
-import type { ModelInfo } from '../core/models/index.ts';
+import { createModelStore, type ModelInfo } from '../core/models/index.ts';
 import { registerArketic } from './arketic/index.ts';
 import { registerFriend } from './friend/index.ts';
 import { registerOpenai } from './openai/index.ts';
@@ -88,13 +88,19 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   models.list = async () => [scriptedModel];
   const bus = createLocalBus((error) => { throw error; });
   const conversations = createConversations({ ...base, models, jobs, bus });
-  const parts: DialectParts = { ...base, accounts, jobs, models, conversations, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
+  const modelStore = createModelStore({ ...base, folder: settings.modelsDir, jobs });
+  const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, conversations, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
   const http = createHttpServer(parts);
   registerOpenai(http.app, parts);
   registerArketic(http.app, parts);
   registerFriend(http.app, parts);
   const order = [accounts, jobs, http.transport, conversations, http.listener];
-  await startAll(order);
+  try {
+    await startAll(order);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
   const { port } = http.addresses()[0]!;
   const url = `http://127.0.0.1:${port}`;
   const users = new Map<string, Promise<TestUser>>();

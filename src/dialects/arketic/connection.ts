@@ -3,7 +3,7 @@ import type { Viewer } from '../../core/accounts/index.ts';
 import { closeReason } from '../shared/index.ts';
 
 /** Bytes waiting for a client from which it counts as slow: it then follows answers by itself, in larger pieces. */
-const slowBytes = 1_048_576;
+const slowBytes = 262_144;
 
 /** Bytes waiting for a client that does not read at all, at which it is cut off. */
 const mostBytes = 16 * 1_048_576;

@@ -3,7 +3,9 @@ import { registerChats } from './chats.ts';
 import { arketicDialect } from './errors.ts';
 import { registerEventFeed } from './event-feed.ts';
 import { registerMessages } from './messages.ts';
+import { registerModels } from './models.ts';
 import { arketicNotBuilt } from './not-built.ts';
+import { registerPulls } from './pulls.ts';
 import { registerSocket } from './socket.ts';
 
 /** Chats for programs and for the page, at /api/v1/chat. Always needs credentials: a token, an API key, or the cookie. */
@@ -19,6 +21,8 @@ export function registerArketic(app: App, parts: DialectParts): void {
     registerChats(scope, parts);
     registerMessages(scope, parts);
     registerEventFeed(scope, parts, credentials);
+    registerModels(scope, parts);
+    registerPulls(scope, parts);
     registerNotBuilt(scope, arketicNotBuilt);
   });
   registerSocket(parts, credentials, (route) => app.upgrades.add(route));

@@ -46,7 +46,7 @@ export async function gather(head: AnswerHead, events: AsyncIterable<ReplyEvent[
         case 'text': answer.text += event.text; break;
         case 'reasoning': answer.reasoning += event.text; break;
         case 'tool': addToolPiece(answer.tools, event); break;
-        case 'model': answer.model = spokenModel(head, event.model); break;
+        case 'model': answer.model = event.model; break;
         case 'usage': answer.usage = { ...answer.usage, ...event.usage }; break;
         case 'error': throw failure(event.error);
         case 'finish': return completion({ ...head, model: answer.model }, answer, finishOf(event.reason));
@@ -86,11 +86,6 @@ function completion(head: AnswerHead, answer: { text: string; reasoning: string;
     ],
     usage: usageOf(answer.usage),
   };
-}
-
-/** The name to show: another model of ours that stood in for the asked one (a fallback), else the asked one. */
-export function spokenModel(head: AnswerHead, name: string): string {
-  return name.includes('/') ? name : head.model;
 }
 
 /** The committed events of a kept answer in the form of a reply, so that both are written by the same code. */

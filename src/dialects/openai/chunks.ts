@@ -1,7 +1,7 @@
 import { ParleyError } from '../../base/errors.ts';
 import type { ReplyEvent, Usage } from '../../core/models/index.ts';
 import type { EventStream } from '../shared/index.ts';
-import { failure, finishOf, spokenModel, usageOf, type AnswerHead } from './answers.ts';
+import { failure, finishOf, usageOf, type AnswerHead } from './answers.ts';
 import { errorObject } from './errors.ts';
 
 /** Milliseconds without a first token after which the stream begins all the same, so that nobody gives up waiting. */
@@ -112,7 +112,7 @@ class ChunkWriter {
       case 'tool':
         return this.begin() + this.lines!.delta(toolDelta(event));
       case 'model':
-        if (!this.lines) this.head = { ...this.head, model: spokenModel(this.head, event.model) };
+        if (!this.lines) this.head = { ...this.head, model: event.model };
         return '';
       case 'usage':
         this.usage = { ...this.usage, ...event.usage };

@@ -7,7 +7,7 @@ import type { Log, Metrics } from '../../base/observability/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
 import type { Conversations } from '../../core/conversations/index.ts';
-import type { Models } from '../../core/models/index.ts';
+import type { Models, ModelStore } from '../../core/models/index.ts';
 import type { UpgradeRouter } from './upgrades.ts';
 
 /** What the server and the dialects are made of. Dialects translate; everything they know comes from here. */
@@ -15,6 +15,7 @@ export interface DialectParts {
   accounts: Accounts;
   conversations: Conversations;
   models: Models;
+  modelStore: ModelStore;
   jobs: Jobs;
   storage: Storage;
   limiter: Limiter;
@@ -33,7 +34,6 @@ export interface HttpSettings {
   host: string;
   port: number;
   alsoListen: readonly number[];
-  modelsDir: string;
   publicUrl: string | null;
   trustProxy: boolean;
   limits: {
