@@ -16,7 +16,7 @@ export default defineConfig({
     // The page runs under a strict Content-Security-Policy: nothing is inlined as a data: address.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    reportCompressedSize: true,
+    chunkSizeWarningLimit: 600,
   },
   server: {
     proxy: {

@@ -1,18 +1,16 @@
-import { memo, type ComponentProps, type ReactNode } from 'react';
+import { memo, useMemo, type ComponentProps, type ReactNode } from 'react';
 import ReactMarkdown, { type Components, type ExtraProps, type Options } from 'react-markdown';
-import rehypeHighlight from 'rehype-highlight';
 import rehypeSanitize from 'rehype-sanitize';
 import remarkGfm from 'remark-gfm';
 import { CodeBlock } from './code-block.tsx';
 import { safeLink } from './links.ts';
+import { useHighlighter } from './use-highlighter.ts';
 
 /** Longest piece that is coloured while it still grows, in UTF-16 units: colouring reads all of it each time. */
 const longestGrowing = 6000;
 
 const remarkPlugins: Options['remarkPlugins'] = [[remarkGfm, { singleTilde: false }]];
-// Sanitised first: what the highlighter adds behind it comes from us.
-const plain: Options['rehypePlugins'] = [rehypeSanitize];
-const coloured: Options['rehypePlugins'] = [rehypeSanitize, [rehypeHighlight, { plainText: ['text', 'txt', 'plain'] }]];
+const sanitise: NonNullable<Options['rehypePlugins']> = [rehypeSanitize];
 
 const components: Components = {
   pre: Pre,
@@ -25,13 +23,18 @@ const components: Components = {
   ),
 };
 
+/** A fence that names its language. */
+const hasCode = /(`{3,}|~{3,})[ \t]*[\w#+-]/;
+
 interface MarkdownBlockProps {
   text: string;
   isGrowing: boolean;
 }
 
 const MarkdownBlock = memo(function MarkdownBlock({ text, isGrowing }: MarkdownBlockProps) {
-  const rehypePlugins = isGrowing && text.length > longestGrowing ? plain : coloured;
+  const highlight = useHighlighter(hasCode.test(text) && !(isGrowing && text.length > longestGrowing));
+  // Sanitised first: what the highlighter adds behind it comes from us.
+  const rehypePlugins = useMemo(() => (highlight ? [...sanitise, ...highlight] : sanitise), [highlight]);
   return (
     <ReactMarkdown remarkPlugins={remarkPlugins} rehypePlugins={rehypePlugins} components={components} urlTransform={(address) => address}>
       {text}

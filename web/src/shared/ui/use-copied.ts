@@ -10,11 +10,9 @@ export function useCopied(): { isCopied: boolean; copy: (text: string) => void }
     const timer = setTimeout(() => setCopied(false), 2000);
     return () => clearTimeout(timer);
   }, [copies]);
-  const copy = (text: string): void => {
-    void copyText(text).then((done) => {
-      setCopied(done);
-      setCopies((count) => count + 1);
-    });
+  const copy = async (text: string): Promise<void> => {
+    setCopied(await copyText(text));
+    setCopies((count) => count + 1);
   };
-  return { isCopied, copy };
+  return { isCopied, copy: (text) => void copy(text) };
 }

@@ -2,15 +2,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError, type Chat, type Message } from '../../../shared/api/index.ts';
 import { Conversation, type ConversationParts } from './conversation.ts';
 import { sampleMessage } from './sample.ts';
-import type { SocketLike } from './socket.ts';
+import type { SocketLike, SocketListener } from './socket.ts';
 
 const chat: Chat = { id: 'chat', title: 'Title', description: null, ai_model: null, message_count: 2, last_activity_at: '2026-01-01T00:00:00.000Z', created_at: '2026-01-01T00:00:00.000Z' };
 
 class FakeSocket implements SocketLike {
-  onmessage: SocketLike['onmessage'] = null;
-  onclose: SocketLike['onclose'] = null;
   readonly sent: Record<string, unknown>[] = [];
   isClosed = false;
+  readonly listener: SocketListener;
+  constructor(listener: SocketListener) {
+    this.listener = listener;
+  }
   send(text: string): void {
     this.sent.push(JSON.parse(text) as Record<string, unknown>);
   }
@@ -18,7 +20,7 @@ class FakeSocket implements SocketLike {
     this.isClosed = true;
   }
   say(frame: unknown): void {
-    this.onmessage?.({ data: JSON.stringify(frame) });
+    this.listener.onMessage(JSON.stringify(frame));
   }
   /** Attach frames sent, as [message, seq]. */
   get attached(): unknown[][] {
@@ -46,8 +48,8 @@ function setUp(branch: Message[] = [], overrides: Partial<ConversationParts> = {
       server.branch = [...server.branch, message, answer];
       return { message, answer };
     },
-    openSocket: () => {
-      const socket = new FakeSocket();
+    openSocket: (_chatId, listener) => {
+      const socket = new FakeSocket(listener);
       server.sockets.push(socket);
       return socket;
     },
@@ -145,7 +147,7 @@ describe('sending', () => {
     expect(setup.conversation.view.outgoing).toMatchObject([{ content: 'Hello', state: 'failed', isOffline: true }, { content: 'Again', state: 'sending' }]);
     expect(setup.stored.get('outbox.chat')).toContain('Hello');
     isDown = false;
-    setup.socket().onclose?.({ code: 1006 });
+    setup.socket().listener.onClose(1006);
     await vi.advanceTimersByTimeAsync(600);
     setup.socket().say({ type: 'welcome' });
     await settle();
@@ -158,10 +160,8 @@ describe('sending', () => {
     const setup = setUp([]);
     setup.stored.set('outbox.chat', JSON.stringify([{ key: 'old', content: 'Kept', error: null, isOffline: false }]));
     const { conversation, server } = setUp([], { storage: { read: (name) => setup.stored.get(name) ?? null, write: () => {} } });
+    expect(conversation.view.outgoing).toMatchObject([{ key: 'old', content: 'Kept', state: 'sending' }]);
     conversation.start();
-    await settle();
-    expect(conversation.view.outgoing).toMatchObject([{ key: 'old', content: 'Kept', state: 'failed' }]);
-    server.sockets[0]!.say({ type: 'welcome' });
     await settle();
     expect(server.delivered).toEqual(['old']);
   });
@@ -200,10 +200,10 @@ describe('branches', () => {
 describe('the connection', () => {
   it('comes back after longer and longer pauses, and reads what was missed', async () => {
     const setup = await live(setUp([question, answering('Be', 2)]));
-    setup.socket().onclose?.({ code: 1001 });
+    setup.socket().listener.onClose(1001);
     expect(setup.conversation.view.link).toMatchObject({ kind: 'waiting' });
     await vi.advanceTimersByTimeAsync(500);
-    setup.socket().onclose?.({ code: 1006 });
+    setup.socket().listener.onClose(1006);
     await vi.advanceTimersByTimeAsync(500);
     expect(setup.server.sockets).toHaveLength(2);
     await vi.advanceTimersByTimeAsync(500);
@@ -219,7 +219,7 @@ describe('the connection', () => {
   it('is tried at once when asked to hurry', async () => {
     const setup = await live(setUp([]));
     for (let failures = 0; failures < 6; failures += 1) {
-      setup.socket().onclose?.({ code: 1006 });
+      setup.socket().listener.onClose(1006);
       setup.conversation.hurry();
     }
     expect(setup.server.sockets).toHaveLength(7);
@@ -240,7 +240,7 @@ describe('the connection', () => {
     expect(deleted.conversation.view.phase).toBe('gone');
     expect(deleted.seen.chats).toEqual([null]);
     const signedOut = await live(setUp([question]));
-    signedOut.socket().onclose?.({ code: 4401 });
+    signedOut.socket().listener.onClose(4401);
     expect(signedOut.seen.signedOut).toBe(1);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(signedOut.server.sockets).toHaveLength(1);
@@ -250,7 +250,7 @@ describe('the connection', () => {
     const { conversation, socket } = await live(setUp([question]));
     const before = conversation.view;
     for (const frame of [{ type: 'something_new' }, 7, null, [], {}]) socket().say(frame);
-    socket().onmessage?.({ data: 'no JSON' });
+    socket().listener.onMessage('no JSON');
     expect(conversation.view).toBe(before);
   });
 });

@@ -2,7 +2,7 @@ import { ApiError, messageOf, type Chat, type Message } from '../../../shared/ap
 import type { ClientFrame, ServerFrame } from './frames.ts';
 import { Outbox, type Outgoing, type TextStorage } from './outbox.ts';
 import type { Path } from './path.ts';
-import { ChatSocket, type Link, type SocketLike } from './socket.ts';
+import { ChatSocket, type Link, type SocketLike, type SocketListener } from './socket.ts';
 import { isOpen } from './status.ts';
 import { Timeline } from './timeline.ts';
 
@@ -11,7 +11,7 @@ export interface ConversationParts {
   fetchPage(chatId: string, offset: number): Promise<{ chat: Chat; messages: Message[] }>;
   fetchMessage(chatId: string, messageId: string): Promise<Message>;
   sendMessage(chatId: string, content: string, key: string): Promise<{ message: Message; answer: Message | null }>;
-  openSocket(chatId: string): SocketLike;
+  openSocket(chatId: string, listener: SocketListener): SocketLike;
   storage: TextStorage;
   newKey(): string;
   spread(): number;
@@ -66,7 +66,7 @@ export class Conversation {
     this.chatId = chatId;
     this.parts = parts;
     this.socket = new ChatSocket({
-      open: () => parts.openSocket(chatId),
+      open: (listener) => parts.openSocket(chatId, listener),
       spread: parts.spread,
       onFrame: (frame) => this.receive(frame),
       onLink: (link) => this.linked(link),
@@ -87,6 +87,7 @@ export class Conversation {
   start(): void {
     this.socket.start();
     void this.refresh();
+    this.outbox.resume();
   }
 
   stop(): void {
@@ -137,6 +138,11 @@ export class Conversation {
   takeMade(...messages: (Message | null)[]): void {
     for (const message of messages) if (message) this.add(message);
     this.publish();
+  }
+
+  /** Takes the chat as a request has changed it. */
+  takeChat(chat: Chat): void {
+    this.show({ chat: { ...this.current.chat, ...chat } });
   }
 
   /** Takes a newer copy of a message. */
@@ -220,7 +226,7 @@ export class Conversation {
         if (frame.head_id !== this.timeline.path.at(-1)) void this.refresh();
         return;
       case 'chat_updated':
-        this.show({ chat: { ...this.current.chat, ...frame.chat } });
+        this.takeChat(frame.chat);
         this.parts.onChat(frame.chat);
         return;
       case 'chat_deleted':

@@ -42,6 +42,11 @@ export class Outbox {
     return this.list;
   }
 
+  /** Goes on with what an earlier page could not finish. */
+  resume(): void {
+    void this.work();
+  }
+
   add(content: string): void {
     this.replace([...this.list, { key: this.options.newKey(), content, state: 'sending', error: null, isOffline: false }]);
     void this.work();
@@ -106,14 +111,14 @@ function waiting(entry: Outgoing): Outgoing {
   return { ...entry, state: 'sending', error: null, isOffline: false };
 }
 
-/** What an earlier page could not finish: it goes on with it as if the connection had been lost meanwhile. */
+/** What an earlier page could not finish. Its keys come along, so that what did arrive is not sent twice. */
 function parseStored(text: string | null): readonly Outgoing[] {
   if (text === null) return [];
   try {
     const list = JSON.parse(text) as Partial<Outgoing>[];
     return list.flatMap((entry) =>
       typeof entry.key === 'string' && typeof entry.content === 'string'
-        ? [{ key: entry.key, content: entry.content, state: 'failed' as const, error: entry.error ?? 'The page was closed before this was sent.', isOffline: entry.isOffline === true || !entry.error }]
+        ? [entry.error ? { key: entry.key, content: entry.content, state: 'failed' as const, error: entry.error, isOffline: entry.isOffline === true } : waiting({ key: entry.key, content: entry.content } as Outgoing)]
         : [],
     );
   } catch {

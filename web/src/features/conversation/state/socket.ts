@@ -12,14 +12,18 @@ export type Link =
 
 /** What of a WebSocket is used, so that tests can give their own. */
 export interface SocketLike {
+  /** @throws when it is not open (yet) */
   send(text: string): void;
   close(): void;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code: number }) => void) | null;
+}
+
+export interface SocketListener {
+  onMessage(data: unknown): void;
+  onClose(code: number): void;
 }
 
 export interface ChatSocketOptions {
-  open(): SocketLike;
+  open(listener: SocketListener): SocketLike;
   onFrame(frame: ServerFrame): void;
   onLink(link: Link): void;
   /** Between 0 and 1; spreads the attempts to connect again. */
@@ -37,6 +41,8 @@ const pongWithinMs = 10_000;
 export class ChatSocket {
   private readonly options: ChatSocketOptions;
   private socket: SocketLike | null = null;
+  /** Number of the present attempt: what an earlier one still says is not listened to. */
+  private attempt = 0;
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isWaiting = false;
@@ -77,10 +83,15 @@ export class ChatSocket {
     this.drop();
     this.isWaiting = false;
     this.options.onLink({ kind: 'connecting' });
-    const socket = this.options.open();
-    this.socket = socket;
-    socket.onmessage = (event) => this.receive(event.data);
-    socket.onclose = (event) => this.lost(event.code);
+    const attempt = (this.attempt += 1);
+    this.socket = this.options.open({
+      onMessage: (data) => {
+        if (attempt === this.attempt) this.receive(data);
+      },
+      onClose: (code) => {
+        if (attempt === this.attempt) this.lost(code);
+      },
+    });
     this.expect(welcomeWithinMs);
   }
 
@@ -126,11 +137,8 @@ export class ChatSocket {
 
   private drop(): void {
     clearTimeout(this.timer);
-    const socket = this.socket;
+    this.attempt += 1;
+    this.socket?.close();
     this.socket = null;
-    if (!socket) return;
-    socket.onmessage = null;
-    socket.onclose = null;
-    socket.close();
   }
 }

@@ -1,0 +1,61 @@
+import { ArrowDown } from 'lucide-react';
+import { useEffect, useImperativeHandle, useRef, type Ref } from 'react';
+import { Spinner } from '../../../shared/ui/index.ts';
+import { useScope, useView } from '../use-conversation.ts';
+import { useOlderMessages } from '../use-older-messages.ts';
+import { useStickToBottom } from '../use-stick-to-bottom.ts';
+import { MessageRow } from './message-row.tsx';
+import { OutgoingRow } from './outgoing-row.tsx';
+
+export interface MessageListHandle {
+  /** Shows the end, and stays there. */
+  jump: () => void;
+}
+
+interface MessageListProps {
+  onTakeBack: (content: string) => void;
+  handle: Ref<MessageListHandle>;
+}
+
+/** The shown branch. Older messages come as one scrolls up; the end stays in sight unless one did. */
+export function MessageList({ onTakeBack, handle }: MessageListProps) {
+  const { conversation } = useScope();
+  const path = useView((view) => view.path);
+  const outgoing = useView((view) => view.outgoing);
+  const hasOlder = useView((view) => view.hasOlder);
+  const isLoadingOlder = useView((view) => view.isLoadingOlder);
+  const isReady = useView((view) => view.phase === 'ready');
+  const scroller = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const top = useRef<HTMLDivElement>(null);
+  const { isAway, jump } = useStickToBottom(scroller, content);
+  useOlderMessages(conversation, scroller, top, path, isReady && hasOlder);
+  useImperativeHandle(handle, () => ({ jump }), [jump]);
+  useEffect(() => {
+    if (outgoing.length > 0) jump();
+  }, [outgoing.length, jump]);
+  return (
+    <div className="relative min-h-0 flex-1">
+      <div ref={scroller} data-scroller className="h-full overflow-y-auto overscroll-contain" tabIndex={0} role="region" aria-label="Conversation">
+        <div ref={content} className="mx-auto max-w-3xl px-4 pb-6 pt-4 sm:px-6">
+          <div ref={top} className="flex min-h-px justify-center">
+            {isLoadingOlder && <Spinner label="Loading older messages…" />}
+          </div>
+          <ol aria-label="Messages">
+            {path.map((id, at) => (
+              <MessageRow key={id} id={id} isLast={at === path.length - 1} />
+            ))}
+            {outgoing.map((entry) => (
+              <OutgoingRow key={entry.key} entry={entry} onTakeBack={onTakeBack} />
+            ))}
+          </ol>
+        </div>
+      </div>
+      {isAway && (
+        <button type="button" onClick={jump} className="control control-plain absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full shadow-(--shadow)">
+          <ArrowDown aria-hidden size={16} /> Jump to latest
+        </button>
+      )}
+    </div>
+  );
+}

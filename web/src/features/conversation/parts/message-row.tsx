@@ -1,0 +1,23 @@
+import { memo } from 'react';
+import { useMessage } from '../use-conversation.ts';
+import { AnswerRow } from './answer-row.tsx';
+import { QuestionRow } from './question-row.tsx';
+
+interface MessageRowProps {
+  id: string;
+  /** The last one shown: what can be done with it is always in sight. */
+  isLast: boolean;
+}
+
+/** One message, drawn again only when it changes itself. */
+export const MessageRow = memo(function MessageRow({ id, isLast }: MessageRowProps) {
+  const message = useMessage(id);
+  if (!message) return null;
+  return (
+    <li data-message={id} data-type={message.message_type} data-status={message.status} className="conversation-row group/row px-1 py-3">
+      {message.message_type === 'USER' && <QuestionRow message={message} />}
+      {message.message_type === 'AI' && <AnswerRow message={message} isLast={isLast} />}
+      {message.message_type === 'SYSTEM' && <p className="text-center text-sm text-soft">{message.content}</p>}
+    </li>
+  );
+});

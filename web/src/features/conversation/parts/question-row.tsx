@@ -1,0 +1,32 @@
+import { Pencil } from 'lucide-react';
+import { useState } from 'react';
+import type { Message } from '../../../shared/api/index.ts';
+import { IconButton } from '../../../shared/ui/index.ts';
+import { useScope, useView } from '../use-conversation.ts';
+import { BranchSteps } from './branch-steps.tsx';
+import { CopyButton } from './copy-button.tsx';
+import { EditForm } from './edit-form.tsx';
+
+/** What a person said. One's own words can be changed, which makes another version of them. */
+export function QuestionRow({ message }: { message: Message }) {
+  const { userId } = useScope();
+  const isBusy = useView((view) => view.openCount > 0);
+  const [isEditing, setEditing] = useState(false);
+  if (isEditing) return <EditForm message={message} onDone={() => setEditing(false)} />;
+  return (
+    <article aria-label="Your message" className="flex flex-col items-end">
+      <div className="max-w-[85%] whitespace-pre-wrap rounded-2xl rounded-br-md bg-bubble px-4 py-2.5 leading-relaxed [overflow-wrap:anywhere]">{message.content}</div>
+      <div className="mt-1 flex min-h-8 items-center">
+        <span className="row-actions">
+          <CopyButton text={message.content} label="Copy message" />
+          {message.sender_id === userId && (
+            <IconButton label={isBusy ? 'Edit (when the answer is complete)' : 'Edit message'} className="size-8!" disabled={isBusy} onClick={() => setEditing(true)}>
+              <Pencil aria-hidden size={15} />
+            </IconButton>
+          )}
+        </span>
+        <BranchSteps message={message} />
+      </div>
+    </article>
+  );
+}
