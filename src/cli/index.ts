@@ -25,7 +25,7 @@ model
   .action(async (options: { json?: boolean }) => (await import('./commands/model.ts')).listModels(options));
 model
   .command('pull')
-  .description('fetch a GGUF model: a URL, a hub name such as owner/repository/file.gguf, or one of the recommended')
+  .description('fetch a GGUF model: an address, or a name in the hub such as hf:owner/repository/file.gguf')
   .argument('[source]', 'where from; without it the recommended models are listed')
   .option('--sha256 <checksum>', 'refuse a file with another checksum')
   .action(async (source: string | undefined, options: { sha256?: string }) => (await import('./commands/model.ts')).pullModel(source, options));
