@@ -93,21 +93,15 @@ async function fill(path: string, model: RemoteModel, run: JobRun, options: Pull
         receivedBytes: part.size,
         bytesPerSecond: speed.bytesPerSecond(),
       } satisfies PullNote);
-    await report();
-    let reported = options.clock.monotonic();
-    await transfer({
-      ...options,
-      model,
-      part,
-      signal: run.signal,
-      onBytes: (count) => {
-        speed.add(count);
-        if (options.clock.monotonic() - reported < reportPause) return;
-        reported = options.clock.monotonic();
-        void report();
-      },
-    });
-    await report();
+    // By the clock, not by the bytes: a transfer that stands still shows it.
+    const reports = setInterval(() => void report(), reportPause);
+    try {
+      await report();
+      await transfer({ ...options, model, part, signal: run.signal, onBytes: speed.add });
+    } finally {
+      clearInterval(reports);
+      await report();
+    }
     return await part.seal();
   } finally {
     await part.close();
