@@ -1,5 +1,6 @@
+import { openBrowser } from './cli/browser.ts';
 import { explain } from './cli/failure.ts';
-import { modelLines, startLines } from './cli/terminal-page.ts';
+import { addressOf, modelLines, startLines } from './cli/terminal-page.ts';
 import { readConfig, type Config } from './config.ts';
 import { createParts, type Parts } from './parts.ts';
 import { version } from './version.ts';
@@ -36,6 +37,7 @@ export async function runServer(config: Config): Promise<void> {
   );
   // Tells the start script, which then says how long everything took.
   process.send?.({ type: 'ready' });
+  if (config.openBrowser) openBrowser(addressOf(parts.http.addresses()[0]!));
   await sayModels(parts);
 }
 

@@ -63,7 +63,8 @@ export function modelLines(providers: readonly ProviderReport[], defaultModel: s
   return lines.join('\n');
 }
 
-function addressOf({ host, port }: { host: string; port: number }): string {
+/** The address a person types for a bound port. */
+export function addressOf({ host, port }: { host: string; port: number }): string {
   const name = host === '127.0.0.1' || host === '::1' || host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
   return `http://${name}:${port}`;
 }
