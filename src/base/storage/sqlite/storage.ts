@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { Kysely, type Transaction } from 'kysely';
+import { Kysely } from 'kysely';
 import { ParleyError } from '../../errors.ts';
 import { OpenTransactions } from '../after-commit.ts';
 import { checkStorage } from '../check.ts';
@@ -14,9 +14,13 @@ import { Checkpoints } from './checkpoints.ts';
 import { SqliteConnection } from './connection.ts';
 import { sqliteDialect } from './dialect.ts';
 import { translateSqliteError, withFolder } from './errors.ts';
+import { GroupCommit } from './group-commit.ts';
 import { lockDataFolder, makeDatabaseFile, makeDataFolder } from './folder-lock.ts';
 import { TurnLogWriter } from './turn-log.ts';
 import { askOnce } from './worker-client.ts';
+
+/** Milliseconds from which a transaction is reported as slow. */
+const slowMs = 1_000;
 
 /** The connections of a started storage. */
 interface Open {
@@ -33,12 +37,12 @@ export class SqliteStorage implements Storage {
   readonly engine = 'sqlite';
   readonly name = 'storage';
   readonly read: Queries;
-  readonly #writes: Queries;
   readonly #options: StorageOptions;
   readonly #path: string;
   readonly #lock = new WriteLock();
   readonly #transactions: OpenTransactions;
   readonly #checkpoints: Checkpoints;
+  readonly #group: GroupCommit;
   #open: Open | null = null;
 
   constructor(options: StorageOptions) {
@@ -47,7 +51,15 @@ export class SqliteStorage implements Storage {
     this.#transactions = new OpenTransactions(options.log);
     this.#checkpoints = new Checkpoints({ path: this.#path, fullSync: options.fullSync, readOnly: false }, this.#lock, options.log);
     this.read = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#opened().reader!) });
-    this.#writes = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#opened().writer) });
+    const connection = (): SqliteConnection => this.#opened().writer;
+    this.#group = new GroupCommit({
+      lock: this.#lock,
+      transactions: this.#transactions,
+      clock: options.clock,
+      writes: new Kysely<Schema>({ dialect: sqliteDialect(connection) }),
+      connection,
+      committed: () => this.#checkpoints.noteCommit(),
+    });
   }
 
   async start(): Promise<void> {
@@ -83,22 +95,8 @@ export class SqliteStorage implements Storage {
 
   async write<Result>(work: (queries: WriteQueries) => Promise<Result>): Promise<Result> {
     this.#transactions.refuseNesting();
-    if (!this.#lock.tryAcquire()) await this.#lock.acquire();
-    let effects: (() => void)[] = [];
-    let result: Result;
-    try {
-      result = await this.#transactions.inside(() =>
-        this.#writes.transaction().execute((queries: Transaction<Schema>) => {
-          effects = this.#transactions.begin(queries);
-          return work(queries);
-        }),
-      );
-      this.#checkpoints.noteCommit();
-    } finally {
-      this.#lock.release();
-    }
-    this.#transactions.run(effects);
-    return result;
+    this.#opened();
+    return this.#group.write(work);
   }
 
   afterCommit(queries: WriteQueries, effect: () => void): void {
@@ -108,17 +106,14 @@ export class SqliteStorage implements Storage {
   async appendTurnLog(rows: readonly TurnLogRow[]): Promise<boolean[]> {
     if (rows.length === 0) return [];
     this.#transactions.refuseNesting();
-    if (!this.#lock.tryAcquire()) await this.#lock.acquire();
     const { clock, metrics, dataDir } = this.#options;
+    const turnLog = this.#opened().turnLog!;
     const started = clock.monotonic();
     try {
-      const written = this.#opened().turnLog!.append(rows);
-      this.#checkpoints.noteCommit();
-      return written;
+      return await this.#group.write(() => turnLog.append(rows));
     } catch (error) {
       throw translateSqliteError(error, dataDir);
     } finally {
-      this.#lock.release();
       metrics.commitSeconds.observe((clock.monotonic() - started) / 1000);
     }
   }
@@ -168,6 +163,11 @@ export class SqliteStorage implements Storage {
     }
     this.#open?.writer.forgetStatements();
     this.#open?.reader?.forgetStatements();
+  }
+
+  /** Everybody else waits for an open transaction: one that takes long waits for something that is no query. */
+  #noteDuration(milliseconds: number): void {
+    if (milliseconds > slowMs) this.#options.log.warn({ milliseconds: Math.round(milliseconds) }, 'A transaction held up all other writers');
   }
 
   async #backupBefore(first: string): Promise<void> {

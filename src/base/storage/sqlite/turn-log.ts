@@ -2,21 +2,11 @@ import type { StatementSync } from 'node:sqlite';
 import type { TurnLogRow } from '../types.ts';
 import type { SqliteConnection } from './connection.ts';
 
-/**
- * The hot path: appends rows with prepared statements of its own, in one transaction, without leaving the thread.
- * The caller holds the write lock.
- */
+/** The hot path: appends rows with a prepared statement of its own. The caller holds the write lock and has begun a transaction. */
 export class TurnLogWriter {
-  readonly #connection: SqliteConnection;
-  readonly #begin: StatementSync;
-  readonly #commit: StatementSync;
   readonly #insert: StatementSync;
 
-  constructor(connection: SqliteConnection) {
-    const { database } = connection;
-    this.#connection = connection;
-    this.#begin = database.prepare('begin immediate');
-    this.#commit = database.prepare('commit');
+  constructor({ database }: SqliteConnection) {
     // A row that is there already is not written again: a repeated append must not undo what others gave in the same call.
     this.#insert = database.prepare(`
       insert into turn_log (message_id, seq, kind, body, text_offset)
@@ -26,20 +16,8 @@ export class TurnLogWriter {
     `);
   }
 
-  /** Whether each row was written. Throws what SQLite throws; then nothing was. */
+  /** Whether each row was written. Throws what SQLite throws. */
   append(rows: readonly TurnLogRow[]): boolean[] {
-    const written: boolean[] = [];
-    try {
-      this.#begin.run();
-      for (let index = 0; index < rows.length; index += 1) {
-        const row = rows[index]!;
-        written.push(this.#insert.run(row.messageId, row.seq, row.kind, row.body, row.offset, row.epoch).changes === 1);
-      }
-      this.#commit.run();
-      return written;
-    } catch (error) {
-      this.#connection.rollback();
-      throw error;
-    }
+    return rows.map((row) => this.#insert.run(row.messageId, row.seq, row.kind, row.body, row.offset, row.epoch).changes === 1);
   }
 }
