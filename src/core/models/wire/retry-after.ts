@@ -14,7 +14,8 @@ export function parseRetryAfter(headers: IncomingHttpHeaders, now: number): numb
   const value = single(headers['retry-after']);
   if (value === undefined) return undefined;
   if (/^\d+(\.\d+)?$/.test(value)) return bounded(Number(value) * 1000);
-  const date = Date.parse(value);
+  // Date.parse takes much that is no HTTP date; those begin with the day of the week.
+  const date = /^[A-Z][a-z]{2}/.test(value) ? Date.parse(value) : NaN;
   return Number.isNaN(date) ? undefined : bounded(date - now);
 }
 
