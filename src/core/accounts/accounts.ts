@@ -86,7 +86,6 @@ export function createAccounts({ storage, secrets, limiter, clock, log, metrics,
     providerKey: (userId, provider) => providerKeys.get(userId, provider),
     async rotateSecrets(options = {}) {
       secrets.rotate({ forgetSigningKeys: options.endSignIns });
-      cache.clear();
       if (options.endSignIns) await users.endAllSignIns();
       return { reencrypted: await providerKeys.reencrypt() };
     },

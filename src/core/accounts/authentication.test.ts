@@ -1,29 +1,18 @@
-import { createServer } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { engines } from '../../base/storage/testing.ts';
-import { everything, registrationOf, requestWith, startTestAccounts, type TestAccounts } from './testing.ts';
+import { everything, openLocalConnection, registrationOf, requestWith, startTestAccounts, type LocalConnection, type TestAccounts } from './testing.ts';
 import type { Accounts, AuthenticationPolicy, Credentials, SignIn } from './types.ts';
 
-/** A real connection of this machine, for local trust. */
-let localSocket: Socket;
-let closeConnection: () => void;
+/** A real connection of this machine: the request that comes over it is trusted. */
+let connection: LocalConnection;
 
 beforeAll(async () => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  localSocket = await new Promise<Socket>((resolve) => server.on('connection', resolve));
-  closeConnection = () => {
-    client.destroy();
-    localSocket.destroy();
-    server.close();
-  };
+  connection = await openLocalConnection();
 });
 
-afterAll(() => closeConnection());
+afterAll(() => connection.close());
 
-const local = (headers = {}, rest: Partial<Credentials> = {}): Credentials => ({ headers: { host: 'localhost:8080', ...headers }, method: 'GET', socket: localSocket, ...rest });
+const local = (headers = {}, rest: Partial<Credentials> = {}): Credentials => ({ headers: { host: 'localhost:8080', ...headers }, method: 'GET', socket: connection.socket, ...rest });
 const bearer = (token: string, rest: Partial<Credentials> = {}) => requestWith({ authorization: `Bearer ${token}` }, rest);
 const nothing: AuthenticationPolicy = { localTrust: false, cookie: false };
 
@@ -117,6 +106,7 @@ describe.each(engines)('authentication on %s', (engine) => {
       await refused(withCookies({ 'x-csrf-token': owner.csrfToken }));
       await refused({ cookie: `parley_session=${bob.token}; parley_csrf=${owner.csrfToken}`, 'x-csrf-token': owner.csrfToken });
       await refused({ cookie: `parley_session=${bob.token}; parley_csrf=planted`, 'x-csrf-token': 'planted' });
+      await refused({ cookie: `parley_session=${bob.token}; parley_csrf=planted`, 'x-csrf-token': bob.csrfToken });
       await refused({ cookie: `parley_session=${bob.token}; parley_csrf=planted; parley_csrf=${bob.csrfToken}`, 'x-csrf-token': bob.csrfToken });
       await refused({ cookie: `parley_session=${bob.token}`, 'x-csrf-token': bob.csrfToken });
     });
@@ -178,6 +168,29 @@ describe.each(engines)('authentication on %s', (engine) => {
     it('of a removed row is refused', async () => {
       await test.database.storage.write((queries) => queries.deleteFrom('tokens').execute());
       await unauthorized(bearer(bob.token));
+    });
+
+    it('of a row that is not its own is refused', async () => {
+      const row = { user_id: owner.user.id };
+      await test.database.storage.write((queries) => queries.updateTable('tokens').set(row).where('id', '=', bob.tokenId).execute());
+      await unauthorized(bearer(bob.token));
+    });
+
+    it('of a disabled user is refused, however that came into the rows', async () => {
+      await test.database.storage.write((queries) => queries.updateTable('users').set({ disabled_at: 1 }).where('id', '=', bob.user.id).execute());
+      await unauthorized(bearer(bob.token));
+    });
+
+    it.each([0, -5000])('is refused by its age when its sign-in outlived a revocation, clock moved by %i ms', async (change) => {
+      const tokenIs = async (signIn: SignIn) => {
+        await test.database.storage.write((queries) => queries.updateTable('tokens').set({ revoked_at: null }).execute());
+        return (await test.restart()).authenticate(bearer(signIn.token), everything).then(() => 'good', () => 'refused');
+      };
+      expect(await tokenIs(bob)).toBe('good');
+      test.clock.advance(change);
+      await accounts.setPassword(bob.user.id, 'bob-secret-2');
+      expect(await tokenIs(bob)).toBe('refused');
+      expect(await tokenIs(await accounts.login('bob', 'bob-secret-2', requestWith()))).toBe('good');
     });
 
     it('that another process revokes is noticed within ten seconds', async () => {

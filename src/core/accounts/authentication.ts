@@ -46,8 +46,9 @@ export function createAuthenticate(parts: AuthenticationParts): Accounts['authen
   };
   const byCookie = async (text: string, headers: IncomingHttpHeaders, method: string): Promise<Viewer> => {
     if (!origins.allowedWithCookie(headers)) throw new ParleyError('origin_refused');
-    const credential = text.startsWith(apiKeyPrefix) ? null : await known(text);
-    if (!credential?.cookieViewer || credential.csrfToken === null) throw new ParleyError('unauthorized');
+    const credential = await known(text);
+    // An API key is no cookie.
+    if (!credential.cookieViewer || credential.csrfToken === null) throw new ParleyError('unauthorized');
     if (!safeMethods.has(method) && !carriesCsrfToken(headers, credential.csrfToken)) throw new ParleyError('csrf_failed');
     return credential.cookieViewer;
   };

@@ -30,7 +30,6 @@ export interface CredentialCache {
   add(digest: string, credential: KnownCredential, generation: number): void;
   forgetCredential(credentialId: string): void;
   forgetUser(userId: string): void;
-  clear(): void;
 }
 
 /**
@@ -64,6 +63,5 @@ export function createCredentialCache(monotonic: () => number, capacity = 10_000
     },
     forgetCredential: (id) => forget((credential) => credential.credentialId === id),
     forgetUser: (id) => forget((credential) => credential.userId === id),
-    clear: () => forget(() => true),
   };
 }

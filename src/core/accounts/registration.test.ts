@@ -1,29 +1,18 @@
-import { createServer } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { engines } from '../../base/storage/testing.ts';
-import { everything, registrationOf, requestWith, startTestAccounts, type TestAccounts } from './testing.ts';
+import { everything, openLocalConnection, registrationOf, requestWith, startTestAccounts, type LocalConnection, type TestAccounts } from './testing.ts';
 import type { Credentials } from './types.ts';
 
 /** A real connection of this machine: the request that comes over it is trusted. */
-let localSocket: Socket;
-let closeConnection: () => void;
+let connection: LocalConnection;
 
 beforeAll(async () => {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  localSocket = await new Promise<Socket>((resolve) => server.on('connection', resolve));
-  closeConnection = () => {
-    client.destroy();
-    localSocket.destroy();
-    server.close();
-  };
+  connection = await openLocalConnection();
 });
 
-afterAll(() => closeConnection());
+afterAll(() => connection.close());
 
-const local = (): Credentials => ({ headers: { host: 'localhost:8080' }, method: 'POST', socket: localSocket });
+const local = (): Credentials => ({ headers: { host: 'localhost:8080' }, method: 'POST', socket: connection.socket });
 const remote = (): Credentials => requestWith({}, { method: 'POST' });
 
 describe.each(engines)('registration on %s', (engine) => {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { createLocalLimiter } from '../../base/limits.ts';
 import { createMetrics, silentLog } from '../../base/observability/index.ts';
@@ -71,6 +72,28 @@ export function requestWith(headers: IncomingHttpHeaders = {}, rest: Partial<Cre
   return {
     headers: { host: 'chat.example', ...headers }, method: 'GET',
     socket: { remoteAddress: '192.0.2.7', remotePort: 40_000, localAddress: '192.0.2.1', localPort: 8080 }, ...rest,
+  };
+}
+
+/** A real connection between two sockets of this process, for local trust. */
+export interface LocalConnection {
+  /** The server's end. */
+  socket: Socket;
+  close(): void;
+}
+
+export async function openLocalConnection(): Promise<LocalConnection> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const socket = await new Promise<Socket>((resolve) => server.on('connection', resolve));
+  return {
+    socket,
+    close() {
+      client.destroy();
+      socket.destroy();
+      server.close();
+    },
   };
 }
 

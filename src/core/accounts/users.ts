@@ -96,8 +96,10 @@ export function createUsers({ storage, clock, revocations }: { storage: Storage;
 async function endSignIns(queries: WriteQueries, userId: string, now: number): Promise<void> {
   await queries.updateTable('tokens').set({ revoked_at: now }).where('user_id', '=', userId).where('revoked_at', 'is', null).execute();
   const row = await queries.selectFrom('users').select('tokens_valid_from').where('id', '=', userId).executeTakeFirstOrThrow();
-  // The wall clock may have gone back; this time never does.
-  await queries.updateTable('users').set({ tokens_valid_from: Math.max(now, row.tokens_valid_from) + 1 }).where('id', '=', userId).execute();
+  const latest = await queries.selectFrom('tokens').select('created_at').where('user_id', '=', userId).orderBy('created_at', 'desc').limit(1).executeTakeFirst();
+  // The wall clock may have gone back since; this time never does.
+  const validFrom = Math.max(now, row.tokens_valid_from, latest?.created_at ?? 0) + 1;
+  await queries.updateTable('users').set({ tokens_valid_from: validFrom }).where('id', '=', userId).execute();
 }
 
 /** A row for somebody new. */
