@@ -107,11 +107,11 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   return {
     url, port, parts, http, models,
     user(name) {
-      const known = users.get(name) ?? register(url, name);
+      const known = users.get(name) ?? registerUser(url, name);
       users.set(name, known);
       return known;
     },
-    request: (method, path, requestOptions) => send(url, method, path, requestOptions),
+    request: (method, path, requestOptions) => sendRequest(url, method, path, requestOptions),
     async stop() {
       await stopAll(order);
       await database.close();
@@ -119,22 +119,25 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   };
 }
 
-async function register(url: string, username: string): Promise<TestUser> {
+/** Makes an account over HTTP. */
+export async function registerUser(url: string, username: string): Promise<TestUser> {
   const password = `${username}-secret-1`;
-  const answer = await send(url, 'POST', '/api/auth/register', { body: { username, password, email: `${username}@example.com`, name: username } });
+  const answer = await sendRequest(url, 'POST', '/api/auth/register', { body: { username, password, email: `${username}@example.com`, name: username } });
   if (answer.status !== 201) throw new Error(`registration of ${username}: ${answer.status} ${answer.text}`);
   const token: string = answer.json.access_token;
   const headers = { authorization: `Bearer ${token}` };
-  const session = await send(url, 'GET', '/api/auth/session', { headers });
+  const session = await sendRequest(url, 'GET', '/api/auth/session', { headers });
   return { username, password, userId: session.json.user.id, token, headers };
 }
 
-async function send(url: string, method: string, path: string, { as, headers, body, raw }: RequestOptions = {}): Promise<TestResponse> {
+/** One request; the body is parsed where it is JSON. Fails when the server does not answer within ten seconds. */
+export async function sendRequest(url: string, method: string, path: string, { as, headers, body, raw }: RequestOptions = {}): Promise<TestResponse> {
   const response = await fetch(url + path, {
     method,
     headers: { ...as?.headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     body: raw !== undefined ? (raw as string) : body === undefined ? undefined : JSON.stringify(body),
     redirect: 'manual',
+    signal: AbortSignal.timeout(10_000),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, json: parsed(text) };
@@ -162,7 +165,7 @@ export interface TestSocket {
 }
 
 /** Opens the socket of a chat; it resolves when it is open, before any frame. */
-export async function openSocket(server: TestServer, path: string, headers: Record<string, string> = {}): Promise<TestSocket> {
+export async function openSocket(server: { port: number }, path: string, headers: Record<string, string> = {}): Promise<TestSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`, { headers });
   const frames: any[] = [];
   const given = new Set<unknown>();

@@ -1,0 +1,104 @@
+import type { Chat } from './world.ts';
+
+/** What the suite must know of a route to write its requests. */
+export interface Entry {
+  /** Who may use it: `anyone`, or who has proven who they are, an administrator, or a request under local trust. */
+  access: 'anyone' | 'user' | 'admin' | 'local';
+  /** The address of what `chat` holds, or of anything for routes without parameters. */
+  path(chat: Chat): string;
+  /** Names of the query parameters it reads. */
+  query?: readonly string[];
+  /** A body that is taken, with every field it reads. */
+  body?: Record<string, unknown>;
+  /** Status of a good request by the owner. */
+  good: number;
+  /** Whether the address names what belongs to a user. */
+  owned?: boolean;
+  /** Whether a good request ends the credential it was sent with. */
+  endsCredential?: boolean;
+  /** Whether requests without credentials act as the owner on this machine. */
+  localTrust?: boolean;
+}
+
+const chat = ({ chatId }: Chat): string => `/api/v1/chat/chats/${chatId}`;
+const question = (made: Chat): string => `${chat(made)}/messages/${made.questionId}`;
+const answer = (made: Chat): string => `${chat(made)}/messages/${made.answerId}`;
+const at = (path: string) => (): string => path;
+
+const chatFields = {
+  title: 'A title', description: 'What it is about', ai_model: 'builtin/parley', ai_persona: 'kind', system_prompt: 'Be kind.', temperature: 0.5, max_tokens: 100,
+  is_private: true, tags: ['one'],
+};
+
+const completion = {
+  model: 'builtin/parley', messages: [{ role: 'user', content: [{ type: 'text', text: 'Hello?' }], tool_calls: [], tool_call_id: 'x' }], stream: false,
+  stream_options: { include_usage: true }, store: false, metadata: { a: 'b' }, temperature: 1, top_p: 1, max_tokens: 20, max_completion_tokens: 20, stop: ['END'], seed: 1,
+  frequency_penalty: 0, presence_penalty: 0, n: 1, tool_choice: 'auto', response_format: { type: 'text' }, logprobs: false,
+  logit_bias: {}, functions: [], modalities: ['text'], user: 'somebody',
+};
+
+const account = { username: 'cleo', password: 'a long password', email: 'cleo@example.com', name: 'Cleo', code: 'a-code' };
+
+/** Every route of the server. One that is missing here fails the suite; those that are not built yet need no entry. */
+export const routeTable: Record<string, Entry> = {
+  'GET /health': { access: 'anyone', path: at('/health'), good: 200 },
+  'GET /metrics': { access: 'admin', path: at('/metrics'), good: 200, localTrust: true },
+  'GET /docs': { access: 'anyone', path: at('/docs'), good: 200 },
+  'GET /docs/json': { access: 'anyone', path: at('/docs/json'), good: 200 },
+  'GET /docs/start.js': { access: 'anyone', path: at('/docs/start.js'), good: 200 },
+  'GET /docs/swagger-ui.css': { access: 'anyone', path: at('/docs/swagger-ui.css'), good: 200 },
+  'GET /docs/swagger-ui-bundle.js': { access: 'anyone', path: at('/docs/swagger-ui-bundle.js'), good: 200 },
+  'GET /': { access: 'anyone', path: at('/'), good: 200 },
+
+  'POST /v1/chat/completions': { access: 'user', path: at('/v1/chat/completions'), body: completion, good: 200, localTrust: true },
+  'POST /v1/embeddings': { access: 'user', path: at('/v1/embeddings'), body: { model: 'builtin/parley', input: ['x'], encoding_format: 'float', dimensions: 8, user: 'x' }, good: 400, localTrust: true },
+  'GET /v1/models': { access: 'user', path: at('/v1/models'), good: 200, localTrust: true },
+  'GET /v1/models/*': { access: 'user', path: at('/v1/models/builtin/parley'), good: 200, localTrust: true },
+
+  'POST /api/auth/register': { access: 'anyone', path: at('/api/auth/register'), body: account, good: 201 },
+  'POST /api/auth/login': { access: 'anyone', path: at('/api/auth/login'), body: { username: 'ann', password: 'ann-secret-1' }, good: 200 },
+  'POST /api/auth/local': { access: 'local', path: at('/api/auth/local'), good: 200, localTrust: true },
+  'GET /api/auth/session': { access: 'anyone', path: at('/api/auth/session'), good: 200 },
+  'POST /api/auth/logout': { access: 'user', path: at('/api/auth/logout'), good: 200, endsCredential: true },
+
+  'GET /api/v1/chat/chats': { access: 'user', path: at('/api/v1/chat/chats'), query: ['limit', 'offset'], good: 200 },
+  'POST /api/v1/chat/chats': { access: 'user', path: at('/api/v1/chat/chats'), body: { ...chatFields, chat_type: 'DIRECT', auto_title: false }, good: 200 },
+  'GET /api/v1/chat/chats/:chat_id': { access: 'user', path: chat, query: ['limit', 'offset', 'include'], good: 200, owned: true },
+  'PATCH /api/v1/chat/chats/:chat_id': { access: 'user', path: chat, body: chatFields, good: 200, owned: true },
+  'DELETE /api/v1/chat/chats/:chat_id': { access: 'user', path: chat, good: 204, owned: true },
+  'GET /api/v1/chat/chats/:chat_id/participants': { access: 'user', path: (made) => `${chat(made)}/participants`, good: 200, owned: true },
+  'POST /api/v1/chat/chats/:chat_id/typing': { access: 'user', path: (made) => `${chat(made)}/typing`, good: 200, owned: true },
+  'POST /api/v1/chat/chats/:chat_id/messages': {
+    access: 'user', path: (made) => `${chat(made)}/messages`, query: ['include'], good: 200, owned: true,
+    body: { content: 'Hello?', message_type: 'USER', reply_to_id: null, message_metadata: { a: { b: 'c' } }, answer: false },
+  },
+  'GET /api/v1/chat/chats/:chat_id/messages/:message_id': { access: 'user', path: answer, good: 200, owned: true },
+  'GET /api/v1/chat/chats/:chat_id/messages/:message_id/stream': { access: 'user', path: (made) => `${answer(made)}/stream`, query: ['after'], good: 200, owned: true },
+  'POST /api/v1/chat/chats/:chat_id/messages/:message_id/cancel': { access: 'user', path: (made) => `${answer(made)}/cancel`, good: 200, owned: true },
+  'POST /api/v1/chat/chats/:chat_id/messages/:message_id/continue': { access: 'user', path: (made) => `${answer(made)}/continue`, body: { ai_model: 'builtin/parley' }, good: 409, owned: true },
+  'POST /api/v1/chat/chats/:chat_id/messages/:message_id/regenerate': { access: 'user', path: (made) => `${answer(made)}/regenerate`, body: { ai_model: 'builtin/parley' }, good: 200, owned: true },
+  'POST /api/v1/chat/chats/:chat_id/messages/:message_id/edit': { access: 'user', path: (made) => `${question(made)}/edit`, body: { content: 'Other?', ai_model: 'builtin/parley' }, good: 200, owned: true },
+  'POST /api/v1/chat/chats/:chat_id/messages/:message_id/select': { access: 'user', path: (made) => `${answer(made)}/select`, good: 200, owned: true },
+
+  'GET /api/v1/chat/models': { access: 'user', path: at('/api/v1/chat/models'), good: 200 },
+  'GET /api/v1/chat/setup': { access: 'user', path: at('/api/v1/chat/setup'), good: 200 },
+  'GET /api/v1/chat/keys': { access: 'user', path: at('/api/v1/chat/keys'), good: 200 },
+  'PUT /api/v1/chat/keys/:provider': { access: 'user', path: at('/api/v1/chat/keys/openai'), body: { key: 'sk-a-key' }, good: 200 },
+  'DELETE /api/v1/chat/keys/:provider': { access: 'user', path: at('/api/v1/chat/keys/openai'), good: 404 },
+  'GET /api/v1/chat/models/inspect': { access: 'admin', path: at('/api/v1/chat/models/inspect?source=no-source'), query: ['source'], good: 400 },
+  'POST /api/v1/chat/models/pull': { access: 'admin', path: at('/api/v1/chat/models/pull'), body: { source: 'no-source', sha256: 'a'.repeat(64) }, good: 400 },
+  'GET /api/v1/chat/models/pulls': { access: 'admin', path: at('/api/v1/chat/models/pulls'), good: 200 },
+  'POST /api/v1/chat/models/pulls/:pull_id/cancel': { access: 'admin', path: at('/api/v1/chat/models/pulls/none/cancel'), good: 404 },
+  'POST /api/v1/chat/models/pulls/:pull_id/resume': { access: 'admin', path: at('/api/v1/chat/models/pulls/none/resume'), good: 404 },
+  'DELETE /api/v1/chat/models/files/:file_name': { access: 'admin', path: at('/api/v1/chat/models/files/none.gguf'), good: 404 },
+};
+
+/** A good frame of each type that a client may send, by the address of its socket. */
+export const frameTable: Record<string, Record<string, (made: Chat) => Record<string, unknown>>> = {
+  '/api/v1/chat/chats/:chat_id/ws': {
+    ping: () => ({ type: 'ping', timestamp: '2024-01-01T12:00:00Z' }),
+    heartbeat: () => ({ type: 'heartbeat', timestamp: '2024-01-01T12:00:00Z' }),
+    cancel: ({ answerId }) => ({ type: 'cancel', message_id: answerId }),
+    attach: ({ answerId }) => ({ type: 'attach', message_id: answerId, after_seq: 0 }),
+  },
+};

@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RouteOptions } from 'fastify';
+import { silentLog } from '../../src/base/observability/index.ts';
+import { readConfig } from '../../src/config.ts';
+import { registerUser, sendRequest, type RequestOptions, type TestResponse, type TestUser } from '../../src/dialects/testing.ts';
+import { createParts, type Parts } from '../../src/parts.ts';
+
+/** A whole server with two users, and what the first of them owns. */
+export interface World {
+  parts: Parts;
+  port: number;
+  dataDir: string;
+  /** Every route that the server has, HEAD left out. */
+  routes: RouteOptions[];
+  /** The owner. */
+  ann: TestUser;
+  /** An ordinary user. */
+  bob: TestUser;
+  request(method: string, path: string, options?: RequestOptions): Promise<TestResponse>;
+  /** A fresh chat with a question and its answer. */
+  makeChat(user: TestUser, content: string): Promise<Chat>;
+  stop(): Promise<void>;
+}
+
+export interface Chat {
+  chatId: string;
+  questionId: string;
+  answerId: string;
+}
+
+const limits = { LIMIT_LOGINS_PER_MINUTE: '1000000', LIMIT_REQUESTS_PER_MINUTE: '1000000', LIMIT_COMPLETIONS_PER_MINUTE: '1000000', LIMIT_MESSAGES_PER_HOUR: '1000000', LIMIT_SOCKETS_PER_ADDRESS: '1000' };
+
+export async function startWorld(): Promise<World> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'parley-bad-input-'));
+  const config = readConfig({ PORT: '0', DATA_DIR: dataDir, OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', ...limits });
+  const parts = createParts(config, { log: silentLog(), webDir: join(dataDir, 'no-page') });
+  const routes: RouteOptions[] = [];
+  parts.http.app.addHook('onRoute', (route) => {
+    if (route.method !== 'HEAD') routes.push(route);
+  });
+  await parts.start();
+  const { port } = parts.http.addresses()[0]!;
+  const url = `http://127.0.0.1:${port}`;
+  const request: World['request'] = (method, path, options) => sendRequest(url, method, path, options);
+  const makeChat: World['makeChat'] = async (user, content) => {
+    const chat = await request('POST', '/api/v1/chat/chats', { as: user, body: { title: content, ai_model: null } });
+    const base = `/api/v1/chat/chats/${chat.json.id}/messages`;
+    const sent = await request('POST', `${base}?include=answer`, { as: user, body: { content } });
+    await request('GET', `${base}/${sent.json.answer.id}/stream`, { as: user });
+    return { chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
+  };
+  return {
+    parts, port, dataDir, routes, request, makeChat,
+    ann: await registerUser(url, 'ann'),
+    bob: await registerUser(url, 'bob'),
+    async stop() {
+      await parts.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
