@@ -22,7 +22,13 @@ export interface Storage {
    * Runs `work` in one transaction: all of it is committed, or, when it throws, none. When this resolves the rows
    * survive the end of the process. On PostgreSQL serialisation failures and deadlocks are tried again (3 times), so
    * `work` has no effects but its queries.
+   *
+   * On SQLite transactions run one after another. On PostgreSQL they run side by side (READ COMMITTED): rows on which
+   * a transaction decides are locked first, by `forUpdate()` or by updating them (`update ... returning`). SQLite
+   * leaves `forUpdate()` and `skipLocked()` out, so the same queries serve both. A query that fails ends the whole
+   * transaction on PostgreSQL: let the error pass, and use `onConflict` where a row may be there already.
    * @throws {ParleyError} `storage_full`, `storage_unavailable`.
+   * @throws {Error} when it is called inside the work of another transaction, which it would wait for.
    */
   write<Result>(work: (queries: WriteQueries) => Promise<Result>): Promise<Result>;
   /**
@@ -32,11 +38,12 @@ export interface Storage {
    */
   afterCommit(queries: WriteQueries, effect: () => void): void;
   /**
-   * Appends events of running turns: the hot path. All rows given in one call are committed together. A row is written
+   * Appends events of running turns: the hot path. All rows given in one call are committed together. A function is
+   * called once, when they are about to be written, and gives them then. A row is written
    * only while its turn is RUNNING under the epoch it names; the answer says for each row whether it was.
    * @throws {ParleyError} `storage_full`, `storage_unavailable`; then none of the rows were written.
    */
-  appendTurnLog(rows: readonly TurnLogRow[]): Promise<boolean[]>;
+  appendTurnLog(rows: readonly TurnLogRow[] | (() => readonly TurnLogRow[])): Promise<boolean[]>;
   /** Milliseconds since the epoch by the database's clock (leases are compared by it). On SQLite the process's clock. */
   now(): Promise<number>;
   start(): Promise<void>;

@@ -22,8 +22,8 @@ const foldEveryMs = 10 * 60 * 1000;
 /** The heart: conversations, their messages, and the turns that answer them. */
 export function createConversations(needs: ConversationNeeds): Conversations {
   const { storage, log } = needs;
-  const journal = createJournal(needs);
-  const runner = new TurnRunner({
+  const journal = createJournal({ ...needs, turnsRunning: () => runner.running.size });
+  const runner: TurnRunner = new TurnRunner({
     ...needs,
     journal,
     sources: [instructions, ...(needs.sources ?? []), history(storage)],

@@ -93,14 +93,14 @@ export class PostgresStorage implements Storage {
     this.#transactions.add(queries, effect);
   }
 
-  async appendTurnLog(rows: readonly TurnLogRow[]): Promise<boolean[]> {
-    if (rows.length === 0) return [];
+  async appendTurnLog(given: readonly TurnLogRow[] | (() => readonly TurnLogRow[])): Promise<boolean[]> {
     this.#transactions.refuseNesting();
     await this.#appends.acquire();
+    const rows = typeof given === 'function' ? given() : given;
     const { clock, metrics } = this.#options;
     const started = clock.monotonic();
     try {
-      return await appendTurnLog(this.#opened().writes, rows);
+      return rows.length === 0 ? [] : await appendTurnLog(this.#opened().writes, rows);
     } catch (error) {
       throw translatePostgresError(error);
     } finally {

@@ -103,14 +103,13 @@ export class SqliteStorage implements Storage {
     this.#transactions.add(queries, effect);
   }
 
-  async appendTurnLog(rows: readonly TurnLogRow[]): Promise<boolean[]> {
-    if (rows.length === 0) return [];
+  async appendTurnLog(rows: readonly TurnLogRow[] | (() => readonly TurnLogRow[])): Promise<boolean[]> {
     this.#transactions.refuseNesting();
     const { clock, metrics, dataDir } = this.#options;
     const turnLog = this.#opened().turnLog!;
     const started = clock.monotonic();
     try {
-      return await this.#group.write(() => turnLog.append(rows));
+      return await this.#group.write(() => turnLog.append(typeof rows === 'function' ? rows() : rows));
     } catch (error) {
       throw translateSqliteError(error, dataDir);
     } finally {

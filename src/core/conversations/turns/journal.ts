@@ -34,8 +34,8 @@ export function newJournalEntry(messageId: string, epoch: number, onLost: Journa
 }
 
 /**
- * Commits the events of all running turns together before anyone sees them. On SQLite once in each turn of the event
- * loop; on PostgreSQL every `groupMs` milliseconds. The first text of a turn does not wait for its group.
+ * Commits the events of all running turns together before anyone sees them: on SQLite once in each turn of the event
+ * loop, or every few milliseconds while many turns run; on PostgreSQL every 20 ms. The first text of a turn does not wait.
  */
 export interface Journal {
   /** Adds events; they reach the entry's feed when they are committed. */
@@ -44,8 +44,17 @@ export interface Journal {
   flush(): Promise<void>;
 }
 
-export function createJournal({ storage, bus }: { storage: Storage; bus: Bus }): Journal {
-  const groupMs = storage.engine === 'sqlite' ? 0 : 20;
+/** Turns that run at the same time from which events are gathered for a moment, so that a commit serves many. */
+const fewTurns = 8;
+/** How long they are gathered then, milliseconds. */
+const busyGroupMs = 4;
+/** On PostgreSQL, where a commit is a way over the network and back, milliseconds. */
+const postgresGroupMs = 20;
+
+/** @param parts.turnsRunning turns that run now in this process */
+export function createJournal(parts: { storage: Storage; bus: Bus; turnsRunning: () => number }): Journal {
+  const { storage, bus } = parts;
+  let timer: NodeJS.Timeout | undefined;
   let dirty = new Set<JournalEntry>();
   let scheduled = false;
   let commits: Promise<void> = Promise.resolve();
@@ -54,33 +63,30 @@ export function createJournal({ storage, bus }: { storage: Storage; bus: Bus }):
   function schedule(): void {
     if (scheduled) return;
     scheduled = true;
-    if (groupMs === 0) setImmediate(begin);
-    else setTimeout(begin, groupMs);
+    const milliseconds = storage.engine === 'postgres' ? postgresGroupMs : parts.turnsRunning() > fewTurns ? busyGroupMs : 0;
+    if (milliseconds === 0) begin();
+    else timer = setTimeout(begin, milliseconds);
   }
 
   function begin(): void {
+    clearTimeout(timer);
     scheduled = false;
-    if (dirty.size === 0) return;
-    if (running) {
-      // One commit at a time keeps the order; what comes meanwhile joins the next group.
-      schedule();
-      return;
-    }
-    commits = commitGroup();
+    // One commit at a time keeps the order; what comes meanwhile joins the next group.
+    if (dirty.size > 0 && !running) commits = commitGroup();
   }
 
   async function commitGroup(): Promise<void> {
     running = true;
-    const entries = dirty;
-    dirty = new Set();
-    const rows: TurnLogRow[] = [];
     const groups: { entry: JournalEntry; events: TurnEvent[]; last: number }[] = [];
-    for (const entry of entries) {
-      const events = place(entry, rows);
-      groups.push({ entry, events, last: rows.length - 1 });
-    }
+    // Called when the storage is about to write: what came until then is in the same group.
+    const takeRows = (): TurnLogRow[] => {
+      const rows: TurnLogRow[] = [];
+      for (const entry of dirty) groups.push({ entry, events: place(entry, rows), last: rows.length - 1 });
+      dirty = new Set();
+      return rows;
+    };
     try {
-      const written = await storage.appendTurnLog(rows);
+      const written = await storage.appendTurnLog(takeRows);
       for (const { entry, events, last } of groups) {
         if (!written[last]) {
           lose(entry, { fenced: true });
@@ -90,9 +96,11 @@ export function createJournal({ storage, bus }: { storage: Storage; bus: Bus }):
         bus.publish(`turn:${entry.messageId}`, { type: 'turn', seq: entry.seq });
       }
     } catch (error) {
+      if (groups.length === 0) takeRows();
       for (const { entry } of groups) lose(entry, { fenced: false, error });
     } finally {
       running = false;
+      if (dirty.size > 0) schedule();
     }
   }
 
