@@ -19,6 +19,9 @@ import { registerFriend } from './friend/index.ts';
 import { registerOpenai } from './openai/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './shared/index.ts';
 
+/** JSON that a test looks into; what is not there fails the test. */
+export type Json = ReturnType<typeof JSON.parse>;
+
 /** A user of the test server, with what it needs to ask. */
 export interface TestUser {
   username: string;
@@ -56,7 +59,7 @@ export interface TestResponse {
   headers: Headers;
   text: string;
   /** The body, parsed; undefined when it is no JSON. */
-  json: any;
+  json: Json;
 }
 
 export interface ServerOptions {
@@ -153,9 +156,9 @@ function parsed(text: string): unknown {
 
 /** One WebSocket of a client, with the frames it got. */
 export interface TestSocket {
-  frames: any[];
+  frames: Json[];
   /** The next frame that fits and has not been given yet; waits for it. */
-  next(type: string, fits?: (frame: any) => boolean): Promise<any>;
+  next(type: string, fits?: (frame: Json) => boolean): Promise<Json>;
   send(frame: unknown): void;
   sendRaw(text: string | Buffer): void;
   close(): void;
@@ -167,7 +170,7 @@ export interface TestSocket {
 /** Opens the socket of a chat; it resolves when it is open, before any frame. */
 export async function openSocket(server: { port: number }, path: string, headers: Record<string, string> = {}): Promise<TestSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`, { headers });
-  const frames: any[] = [];
+  const frames: Json[] = [];
   const given = new Set<unknown>();
   const waiting = new Set<() => void>();
   socket.on('message', (data: Buffer) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engines } from '../../base/storage/testing.ts';
-import { startTestServer, type TestServer, type TestUser } from '../testing.ts';
+import { startTestServer, type Json, type TestServer, type TestUser } from '../testing.ts';
 
 describe.each(engines)('Chats on %s', (engine) => {
   let server: TestServer;
@@ -14,7 +14,7 @@ describe.each(engines)('Chats on %s', (engine) => {
   });
   afterAll(() => server.stop());
 
-  const chat = async (fields: object = {}): Promise<any> => (await server.request('POST', '/api/v1/chat/chats', { as: ann, body: { title: 'A chat', ...fields } })).json;
+  const chat = async (fields: object = {}): Promise<Json> => (await server.request('POST', '/api/v1/chat/chats', { as: ann, body: { title: 'A chat', ...fields } })).json;
 
   it('makes a chat with the defaults of the document', async () => {
     const made = await server.request('POST', '/api/v1/chat/chats', { as: ann, body: { title: 'My AI Chat' } });
@@ -48,10 +48,10 @@ describe.each(engines)('Chats on %s', (engine) => {
     for (const title of ['one', 'two', 'three']) ids.push((await server.request('POST', '/api/v1/chat/chats', { as: cleo, body: { title } })).json.id);
     await server.request('POST', `/api/v1/chat/chats/${ids[0]}/messages`, { as: cleo, body: { content: 'Hi', answer: false } });
     const all = await server.request('GET', '/api/v1/chat/chats', { as: cleo });
-    expect(all.json.map((entry: any) => entry.title)).toEqual(['one', 'three', 'two']);
+    expect(all.json.map((entry: Json) => entry.title)).toEqual(['one', 'three', 'two']);
     expect(all.json[0].message_count).toBe(1);
     const pages = await Promise.all([0, 1, 2, 3].map((offset) => server.request('GET', `/api/v1/chat/chats?limit=1&offset=${offset}`, { as: cleo })));
-    expect(pages.flatMap((page) => page.json.map((entry: any) => entry.title))).toEqual(['one', 'three', 'two']);
+    expect(pages.flatMap((page) => page.json.map((entry: Json) => entry.title))).toEqual(['one', 'three', 'two']);
     expect((await server.request('GET', '/api/v1/chat/chats?limit=1001', { as: cleo })).json.detail[0].loc).toEqual(['query', 'limit']);
     expect((await server.request('GET', '/api/v1/chat/chats?limit=x', { as: cleo })).status).toBe(422);
   });
@@ -65,7 +65,7 @@ describe.each(engines)('Chats on %s', (engine) => {
       processing_time_ms: null, status: 'DELIVERED', created_at: expect.any(String), is_edited: false,
     });
     const whole = await answered(id);
-    expect(whole.messages.map((message: any) => [message.message_type, message.content, message.status])).toEqual([
+    expect(whole.messages.map((message: Json) => [message.message_type, message.content, message.status])).toEqual([
       ['USER', 'Hello?', 'DELIVERED'],
       ['AI', 'Hello there.', 'DELIVERED'],
     ]);
@@ -78,10 +78,10 @@ describe.each(engines)('Chats on %s', (engine) => {
   });
 
   /** The history, when no answer is being made any more. */
-  async function answered(id: string): Promise<any> {
+  async function answered(id: string): Promise<Json> {
     for (;;) {
       const { json } = await server.request('GET', `/api/v1/chat/chats/${id}?include=branches`, { as: ann });
-      if (json.messages.every((message: any) => !['QUEUED', 'PROCESSING'].includes(message.status))) return json;
+      if (json.messages.every((message: Json) => !['QUEUED', 'PROCESSING'].includes(message.status))) return json;
     }
   }
 
@@ -117,10 +117,10 @@ describe.each(engines)('Chats on %s', (engine) => {
     const edited = (await at(first.message.id, 'edit', { content: 'Two' })).json;
     expect(edited.message).toMatchObject({ content: 'Two', is_edited: true, siblings: [first.message.id, edited.message.id] });
     const now = await answered(id);
-    expect(now.messages.map((message: any) => message.content)).toEqual(['Two', 'Hello there.']);
+    expect(now.messages.map((message: Json) => message.content)).toEqual(['Two', 'Hello there.']);
     const back = await at(first.answer.id, 'select');
     expect(back.json.head_id).toBe(first.answer.id);
-    expect((await answered(id)).messages.map((message: any) => message.id)).toEqual([first.message.id, first.answer.id]);
+    expect((await answered(id)).messages.map((message: Json) => message.id)).toEqual([first.message.id, first.answer.id]);
     expect((await at(first.answer.id, 'continue')).status).toBe(409);
   });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openSocket, startTestServer, type TestServer, type TestUser } from '../testing.ts';
+import { openSocket, startTestServer, type Json, type TestServer, type TestUser } from '../testing.ts';
 import { ChunkPace, wholeFrameDue, type DueChunk } from './chunk-pace.ts';
 
 let server: TestServer;
@@ -17,7 +17,7 @@ async function ask(): Promise<{ id: string; answer: string }> {
 }
 
 /** The events of a stream, as far as it goes. */
-async function* events(path: string, headers: Record<string, string> = {}): AsyncGenerator<{ event: string; id: number; data: any }> {
+async function* events(path: string, headers: Record<string, string> = {}): AsyncGenerator<{ event: string; id: number; data: Json }> {
   const response = await fetch(server.url + path, { headers: { ...ann.headers, ...headers } });
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
   let rest = '';

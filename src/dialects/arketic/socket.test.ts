@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '../../base/clock.ts';
-import { openSocket, startTestServer, type TestServer, type TestUser } from '../testing.ts';
+import { openSocket, startTestServer, type Json, type TestServer, type TestUser } from '../testing.ts';
 
 /** The machine's clock, moved on. */
 let movedMs = 0;
@@ -18,7 +18,7 @@ afterAll(() => server.stop());
 
 const newChat = async (): Promise<string> =>
   (await server.request('POST', '/api/v1/chat/chats', { as: ann, body: { title: 'A chat', ai_model: null } })).json.id;
-const say = (id: string, content = 'Hello?', query = ''): Promise<any> =>
+const say = (id: string, content = 'Hello?', query = ''): Promise<Json> =>
   server.request('POST', `/api/v1/chat/chats/${id}/messages${query}`, { as: ann, body: { content } }).then(({ json }) => json);
 const connect = (id: string, query = '', user = ann) => openSocket(server, `/api/v1/chat/chats/${id}/ws?token=${user.token}${query}`);
 const ready = async (id: string, query = '', user = ann) => {
@@ -150,7 +150,7 @@ describe('The socket of a chat', () => {
     attached.close();
   });
 
-  async function message(id: string, messageId: string): Promise<any> {
+  async function message(id: string, messageId: string): Promise<Json> {
     return (await server.request('GET', `/api/v1/chat/chats/${id}/messages/${messageId}`, { as: ann })).json;
   }
 

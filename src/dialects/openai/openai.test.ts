@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText, tool } from 'ai';
 import { z } from 'zod';
-import { startTestServer, type TestServer } from '../testing.ts';
+import { startTestServer, type Json, type TestServer } from '../testing.ts';
 
 let server: TestServer;
 let openai: OpenAI;
@@ -134,7 +134,7 @@ describe('The openai package', () => {
 });
 
 describe('Kept answers (store)', () => {
-  const chats = async (): Promise<any[]> => (await server.request('GET', '/api/v1/chat/chats', { as: await server.user('ann') })).json;
+  const chats = async (): Promise<Json[]> => (await server.request('GET', '/api/v1/chat/chats', { as: await server.user('ann') })).json;
   const keep = async (history: { role: 'user' | 'assistant' | 'system'; content: string }[], words: string): Promise<OpenAI.ChatCompletion> => {
     const key = await server.user('ann');
     const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key.token, maxRetries: 0 });
@@ -156,7 +156,7 @@ describe('Kept answers (store)', () => {
     expect(now).toHaveLength(after.length);
     expect(now[0].message_count).toBe(4);
     const whole = await server.request('GET', `/api/v1/chat/chats/${now[0].id}`, { as: await server.user('ann') });
-    expect(whole.json.messages.map((message: any) => message.content)).toEqual(['One?', 'One.', 'Two?', 'Two.']);
+    expect(whole.json.messages.map((message: Json) => message.content)).toEqual(['One?', 'One.', 'Two?', 'Two.']);
     expect(second.id).toBe(`chatcmpl-${whole.json.messages[3].id}`);
     await keep([{ role: 'user', content: 'Another path' }], 'Yes.');
     expect(await chats()).toHaveLength(after.length + 1);
