@@ -13,6 +13,7 @@ import { createOriginRules } from './origins.ts';
 import { createPasswordHasher } from './passwords.ts';
 import { createProviderKeys } from './provider-keys.ts';
 import { createRegistration } from './registration.ts';
+import { createRevocationWatch } from './revocation-watch.ts';
 import { createRevocations } from './revocations.ts';
 import { scopesOfRole } from './scopes.ts';
 import { createSessions } from './sessions.ts';
@@ -47,6 +48,7 @@ export function createAccounts({ storage, secrets, limiter, clock, log, metrics,
   const providerKeys = createProviderKeys({ storage, secrets, clock, log });
   const invites = createInvites({ storage, clock, users });
   const registration = createRegistration({ storage, clock, settings, users, invites, passwords, localTrust });
+  const revocationWatch = createRevocationWatch({ storage, clock, log, revocations });
   const owner = createOwnerViewer(users, clock);
   const limit = createSignInLimit(limiter, settings, metrics);
   const signIns = createLogin({ storage, users, sessions, registration, passwords, origins, limit, afterClaim: owner.forget });
@@ -56,8 +58,14 @@ export function createAccounts({ storage, secrets, limiter, clock, log, metrics,
     async start() {
       await users.ensureOwner();
       await registration.start();
+      revocationWatch.start();
+      // A rotation by hand, or one that broke off, left provider keys to an old key. They can be read all the same.
+      await providerKeys.reencrypt().catch((error: unknown) => log.warn({ err: error }, 'Provider keys could not be encrypted with the new key'));
     },
-    stop: () => apiKeys.settle(),
+    async stop() {
+      await revocationWatch.stop();
+      await apiKeys.settle();
+    },
     authenticate: createAuthenticate({ cache, sessions, apiKeys, localTrust, origins, clock, ownerViewer: owner.viewer }),
     localTrust: (credentials) => localTrust.check(credentials),
     localTrustOff: localTrust.impossible,

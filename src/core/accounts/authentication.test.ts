@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { engines } from '../../base/storage/testing.ts';
 import { everything, openLocalConnection, registrationOf, requestWith, startTestAccounts, type LocalConnection, type TestAccounts } from './testing.ts';
@@ -248,6 +251,20 @@ describe.each(engines)('authentication on %s', (engine) => {
         expect(await check.authenticate(requestWith(withCookies({ 'x-csrf-token': bob.csrfToken }), { method: 'POST' }), everything)).toMatchObject({ username: 'bob' });
       }
       expect(await accounts.rotateSecrets()).toEqual({ reencrypted: 1 });
+    });
+
+    it('by hand, provider keys are encrypted again at the next start', async () => {
+      await accounts.setProviderKey(bob.user.id, 'openai', 'sk-of-bob');
+      const file = join(test.database.dataDir, 'secrets.json');
+      const content = JSON.parse(readFileSync(file, 'utf8')) as Record<'encryption' | 'signing', { id: string; key: string }[]>;
+      for (const ring of [content.encryption, content.signing]) ring.unshift({ id: 'by-hand', key: randomBytes(32).toString('base64url') });
+      writeFileSync(file, JSON.stringify(content));
+
+      const restarted = await test.restart();
+      const { ciphertext } = await test.database.storage.read.selectFrom('provider_keys').select('ciphertext').executeTakeFirstOrThrow();
+      expect(ciphertext).toMatch(/^v1\.by-hand\./);
+      expect(await restarted.providerKey(bob.user.id, 'openai')).toBe('sk-of-bob');
+      expect(await restarted.authenticate(bearer(bob.token), everything)).toMatchObject({ username: 'bob' });
     });
 
     it('all sign-ins end when asked to', async () => {

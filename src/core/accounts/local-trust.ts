@@ -26,20 +26,24 @@ const forwardingHeaders = new Set([
 ]);
 const forwardingPrefixes = ['x-forwarded', 'x-original-', 'x-envoy-', 'cf-', 'x-azure-', 'x-appengine-', 'x-vercel-', 'ngrok-', 'tailscale-'];
 
-/** @param userIdOfPeer for tests of platforms other than this one */
-export function createLocalTrust(
-  settings: LocalTrustSettings,
-  origins: OriginRules,
-  userIdOfPeer: ((socket: PeerSocket) => number | null) | null = process.platform === 'linux' ? peerUserId : null,
-): LocalTrust {
+/** How to tell whose process is at the other end, and who we are; null where the system does not say. */
+export interface UserIds {
+  ofPeer(socket: PeerSocket): number | null;
+  own: number;
+}
+
+const userIdsHere: UserIds | null = process.platform === 'linux' && process.geteuid ? { ofPeer: peerUserId, own: process.geteuid() } : null;
+
+/** @param userIds for tests as another user or on another platform */
+export function createLocalTrust(settings: LocalTrustSettings, origins: OriginRules, userIds: UserIds | null = userIdsHere): LocalTrust {
   const impossible = reasonOfSettings(settings);
   // A connection keeps its two ends, so each is looked up once.
   const peers = new WeakMap<PeerSocket, boolean>();
   const isOwnPeer = (socket: PeerSocket): boolean => {
-    if (!userIdOfPeer) return true;
+    if (!userIds) return true;
     const known = peers.get(socket);
     if (known !== undefined) return known;
-    const own = userIdOfPeer(socket) === process.geteuid?.();
+    const own = userIds.ofPeer(socket) === userIds.own;
     peers.set(socket, own);
     return own;
   };

@@ -1,0 +1,92 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { silentLog } from '../../base/observability/index.ts';
+import { engines } from '../../base/storage/testing.ts';
+import { createCredentialCache } from './credential-cache.ts';
+import { createRevocationWatch, type RevocationWatch } from './revocation-watch.ts';
+import { createRevocations, type Revoked } from './revocations.ts';
+import { registrationOf, requestWith, startTestAccounts, type TestAccounts } from './testing.ts';
+import type { Accounts, SignIn } from './types.ts';
+
+describe.each(engines)('what another process has revoked, on %s', (engine) => {
+  let test: TestAccounts;
+  let commandLine: Accounts;
+  let bob: SignIn;
+  let keyId: string;
+  let watch: RevocationWatch;
+  let told: Revoked[];
+
+  beforeEach(async () => {
+    test = await startTestAccounts(engine);
+    commandLine = test.accounts;
+    await commandLine.createUser({ ...registrationOf('bob'), role: 'user' });
+    bob = await commandLine.login('bob', 'bob-secret-1', requestWith());
+    keyId = (await commandLine.createApiKey(bob.user.id, 'program')).id;
+    test.clock.advance(100_000);
+    // The server, which shares nothing with the command line but the rows.
+    const revocations = createRevocations(createCredentialCache(test.clock.monotonic), silentLog());
+    watch = createRevocationWatch({ storage: test.database.storage, clock: test.clock, log: silentLog(), revocations });
+    told = [];
+    revocations.onRevoked((revoked) => told.push(revoked));
+  });
+
+  afterEach(() => test.close());
+
+  const toldNow = async () => {
+    told.length = 0;
+    await watch.look();
+    return told;
+  };
+  const token = () => ({ userId: bob.user.id, credentialId: bob.tokenId });
+  const key = () => ({ userId: bob.user.id, credentialId: keyId });
+
+  it('is nothing while nothing is', async () => {
+    expect(await toldNow()).toEqual([]);
+  });
+
+  it('is told once: a key', async () => {
+    await commandLine.revokeApiKey(bob.user.id, keyId);
+    expect(await toldNow()).toEqual([key()]);
+    expect(await toldNow()).toEqual([]);
+    test.clock.advance(200_000);
+    expect(await toldNow()).toEqual([]);
+    expect(await toldNow()).toEqual([]);
+  });
+
+  it('is told as a whole when a user was disabled', async () => {
+    await commandLine.setDisabled(bob.user.id, true);
+    expect(await toldNow()).toEqual(expect.arrayContaining([token(), key(), { userId: bob.user.id, credentialId: null }]));
+    expect(await toldNow()).toEqual([]);
+  });
+
+  it('is told one by one when a user got another role or password, and leaves the new sign-in alone', async () => {
+    await commandLine.setRole(bob.user.id, 'admin');
+    const again = await commandLine.login('bob', 'bob-secret-1', requestWith());
+    expect(await toldNow()).toEqual([token(), key()]);
+    await commandLine.setPassword(bob.user.id, 'bob-secret-2');
+    expect(await toldNow()).toEqual([{ ...token(), credentialId: again.tokenId }, key()]);
+    expect(await toldNow()).toEqual([]);
+  });
+
+  it('is found though its clock is some seconds behind, or its transaction ended late', async () => {
+    test.clock.advance(30_000);
+    await watch.look();
+    test.clock.advance(-20_000);
+    await commandLine.revokeApiKey(bob.user.id, keyId);
+    test.clock.advance(25_000);
+    expect(await toldNow()).toEqual([key()]);
+  });
+
+  it('reaches whoever listens at a running server within five seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    try {
+      const server = await test.restart();
+      const heard = new Promise<Revoked>((resolve) => server.onRevoked(resolve));
+      await commandLine.revokeApiKey(bob.user.id, keyId);
+      vi.advanceTimersByTime(5000);
+      expect(await heard).toEqual(key());
+      await server.stop?.();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});

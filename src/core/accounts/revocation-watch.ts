@@ -1,0 +1,76 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Log } from '../../base/observability/index.ts';
+import type { Storage } from '../../base/storage/index.ts';
+import type { Revocations, Revoked } from './revocations.ts';
+
+/**
+ * Notices what other processes on the same rows have revoked (the command line, another instance), so that open
+ * sockets end there as well. Requests need it less: their credentials are read again every few seconds anyway.
+ */
+export interface RevocationWatch {
+  start(): void;
+  /** Waits for a look under way. */
+  stop(): Promise<void>;
+  /** Looks once. */
+  look(): Promise<void>;
+}
+
+const lookEveryMs = 5000;
+/** Clocks of two machines differ, and a transaction is seen later than the time it wrote: each look goes back this far. */
+const overlapMs = 60_000;
+
+export function createRevocationWatch({ storage, clock, log, revocations }: { storage: Storage; clock: Clock; log: Log; revocations: Revocations }): RevocationWatch {
+  let timer: NodeJS.Timeout | undefined;
+  let looking: Promise<void> | null = null;
+  let from = clock.now();
+  /** What was told already, by the time it is dated. */
+  const told = new Map<string, number>();
+
+  const look = async (): Promise<void> => {
+    const since = from - overlapMs;
+    const startedAt = clock.now();
+    for (const { at, ...revoked } of await revokedSince(storage, since)) {
+      const key = `${revoked.userId} ${revoked.credentialId} ${at}`;
+      if (told.has(key)) continue;
+      told.set(key, at);
+      if (revoked.credentialId === null) revocations.user(revoked.userId);
+      else revocations.credential(revoked.userId, revoked.credentialId);
+    }
+    for (const [key, at] of told) if (at <= since) told.delete(key);
+    from = Math.max(from, startedAt);
+  };
+  const lookQuietly = (): void => {
+    looking ??= look()
+      .catch((error: unknown) => log.warn({ err: error }, 'Credentials revoked by other processes could not be looked up'))
+      .finally(() => (looking = null));
+  };
+
+  return {
+    look,
+    start() {
+      timer ??= setInterval(lookQuietly, lookEveryMs).unref();
+    },
+    async stop() {
+      clearInterval(timer);
+      timer = undefined;
+      await looking;
+    },
+  };
+}
+
+/**
+ * Everything that ended after a time. Revoked tokens and keys stay revoked, so it does no harm to tell of them twice.
+ * A user is told of as a whole only when disabled: one with a new role or password may have signed in again meanwhile.
+ */
+async function revokedSince({ read }: Storage, since: number): Promise<(Revoked & { at: number })[]> {
+  const tokens = await read.selectFrom('tokens').select(['id', 'user_id', 'revoked_at as at']).where('revoked_at', '>', since).execute();
+  const keys = await read.selectFrom('api_keys').select(['id', 'user_id', 'revoked_at as at']).where('revoked_at', '>', since).execute();
+  // What an open socket may do was read when it opened: keys of users with a new role open theirs again.
+  const changed = await read.selectFrom('api_keys').innerJoin('users', 'users.id', 'api_keys.user_id')
+    .select(['api_keys.id', 'user_id', 'users.tokens_valid_from as at']).where('users.tokens_valid_from', '>', since).where('revoked_at', 'is', null).execute();
+  const disabled = await read.selectFrom('users').select(['id as user_id', 'disabled_at as at']).where('disabled_at', '>', since).execute();
+  return [
+    ...[...tokens, ...keys, ...changed].map(({ id, user_id, at }) => ({ userId: user_id, credentialId: id, at: at ?? 0 })),
+    ...disabled.map(({ user_id, at }) => ({ userId: user_id, credentialId: null, at: at ?? 0 })),
+  ];
+}
