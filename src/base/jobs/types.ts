@@ -42,7 +42,12 @@ export interface JobRun {
   report(progress: number | null, note?: unknown): Promise<void>;
 }
 
-/** Does one job; what it returns is stored as the result. A server that stops puts running jobs back to waiting. */
+/**
+ * Does one job; what it returns is stored as the result (JSON of at most a million characters). What it throws is
+ * stored as the error and tried again later, but for a ParleyError of the 4xx kind: a wrong request stays wrong. When
+ * `signal` is aborted it should throw soon; however it ends then, the job is cancelled, or put back to waiting when the
+ * server stops (that try does not count).
+ */
 export type JobHandler = (job: Job, run: JobRun) => Promise<unknown>;
 
 /** Durable long work: at-least-once, so handlers are idempotent. */

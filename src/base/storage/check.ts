@@ -16,7 +16,7 @@ export async function checkStorage(storage: Storage, clock: Clock): Promise<{ ok
     const row = await storage.read.selectFrom('settings').select('value').where('key', '=', checkKey).executeTakeFirst();
     return row ? { ok: true } : { ok: false, problem: 'A row that was written cannot be read.' };
   } catch (error) {
-    const problem = error instanceof ParleyError ? error.message : `The database answered with an error: ${error instanceof Error ? error.message : String(error)}`;
-    return { ok: false, problem };
+    if (error instanceof ParleyError) return { ok: false, problem: error.message };
+    return { ok: false, problem: `The database answered with an error: ${error instanceof Error ? error.message : String(error)}` };
   }
 }

@@ -28,7 +28,12 @@ export const groundFloor: Migration = {
 };
 
 /** Begins a table. STRICT makes SQLite refuse values of the wrong type, as PostgreSQL does. */
-function table<Name extends string>(database: Kysely<unknown>, engine: Engine, name: Name, withoutRowId = false): CreateTableBuilder<Name, never> {
+function table<Name extends string>(
+  database: Kysely<unknown>,
+  engine: Engine,
+  name: Name,
+  withoutRowId = false,
+): CreateTableBuilder<Name, never> {
   const builder = database.schema.createTable(name);
   if (engine !== 'sqlite') return builder;
   return builder.modifyEnd(withoutRowId ? sql`strict, without rowid` : sql`strict`);

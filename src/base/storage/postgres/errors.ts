@@ -5,12 +5,15 @@ const uniqueViolation = '23505';
 const retryable = new Set(['40001', '40P01']);
 const full = new Set(['53100', '53200']);
 const unavailable = new Set([
-  '25006', '28000', '28P01', '3D000', '53300', '53400', '55P03', '57014', '57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '58000', '58030',
+  '25006', '25P03', '28000', '28P01', '3D000', '53300', '53400', '55P03', '57014', '57P01', '57P02', '57P03', '57P04', '57P05',
+  '58000', '58030',
   'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN',
 ]);
 
 /** What the client library throws without a code. */
-const connectionTexts = ['Connection terminated', 'timeout exceeded when trying to connect', 'Client has encountered a connection error', 'Query read timeout'];
+const connectionTexts = [
+  'Connection terminated', 'timeout exceeded when trying to connect', 'Client has encountered a connection error', 'Query read timeout',
+];
 
 /** After these the connection is gone, and whether the last statement was committed is not known. */
 const connectionLost = new Set(['57P01', '57P02', '57P03', '57P05', '25P03', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
@@ -50,7 +53,9 @@ function hasConnectionText(thrown: unknown): boolean {
  */
 export function translatePostgresError(thrown: unknown): unknown {
   const found = code(thrown);
-  if (found !== null && full.has(found)) return new ParleyError('storage_full', { message: 'The database server has no space left. Nothing was saved.', cause: thrown });
+  if (found !== null && full.has(found)) {
+    return new ParleyError('storage_full', { message: 'The database server has no space left. Nothing was saved.', cause: thrown });
+  }
   if ((found !== null && (unavailable.has(found) || found.startsWith('08'))) || hasConnectionText(thrown)) {
     return new ParleyError('storage_unavailable', { message: 'The database server cannot be used now. Nothing was saved.', cause: thrown });
   }

@@ -115,7 +115,9 @@ export class PostgresStorage implements Storage {
   }
 
   async backup(): Promise<void> {
-    throw new ParleyError('not_implemented', { message: 'Parley copies SQLite databases only. Back up PostgreSQL with its own tools, such as pg_dump.' });
+    throw new ParleyError('not_implemented', {
+      message: 'Parley copies SQLite databases only. Back up PostgreSQL with its own tools, such as pg_dump.',
+    });
   }
 
   async integrity(): Promise<string[]> {
@@ -142,8 +144,10 @@ export class PostgresStorage implements Storage {
       lock_timeout: 15_000,
       statement_timeout: 60_000,
       types: {
-        getTypeParser: ((type: number, format?: 'text' | 'binary') =>
-          numberTypes.has(type) && format !== 'binary' ? toNumber : parsers.getTypeParser(type, format as 'text')) as typeof parsers.getTypeParser,
+        getTypeParser: ((type: number, format?: 'text' | 'binary') => {
+          if (numberTypes.has(type) && format !== 'binary') return toNumber;
+          return parsers.getTypeParser(type, format as 'text');
+        }) as typeof parsers.getTypeParser,
       },
     };
     const pool = new pg.Pool(config);

@@ -19,8 +19,8 @@ afterEach(async () => {
   await opened.close();
 });
 
-function checkpoints(lock: WriteLock, limit: number, file = path): Checkpoints {
-  const one = new Checkpoints({ path: file, fullSync: false, readOnly: false }, lock, silentLog(), limit);
+function checkpoints(lock: WriteLock, maxLogPages: number, file = path): Checkpoints {
+  const one = new Checkpoints({ path: file, fullSync: false, readOnly: false }, lock, silentLog(), { minLogBytes: 900_000, maxLogPages });
   made.push(one);
   return one;
 }
@@ -80,8 +80,15 @@ describe('a checkpoint', () => {
     expect(lock.tryAcquire()).toBe(true);
   });
 
-  test('comes by itself soon after a commit', async () => {
-    await fill(1_000_000);
-    await vi.waitFor(() => expect(sizeOf(path)).toBeGreaterThan(900_000), { timeout: 10_000 });
+  test('is not made while the log is short', async () => {
+    await fill(100_000);
+    const before = sizeOf(path);
+    await checkpoints(new WriteLock(), 1).run();
+    expect(sizeOf(path)).toBe(before);
+  });
+
+  test('comes by itself soon after a commit that makes the log long', async () => {
+    await fill(5_000_000);
+    await vi.waitFor(() => expect(sizeOf(path)).toBeGreaterThan(4_900_000), { timeout: 10_000 });
   });
 });

@@ -60,8 +60,7 @@ export class SqliteConnection implements DatabaseConnection {
       if (columns.length > 0) {
         return { rows: toObjects(statement.all(...parameters) as unknown as SQLInputValue[][], columns) as Row[] };
       }
-      const { changes, lastInsertRowid } = statement.run(...parameters);
-      return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+      return { rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) };
     } catch (error) {
       throw translateSqliteError(error, this.#dataDir);
     }

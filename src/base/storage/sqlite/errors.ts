@@ -75,7 +75,10 @@ export function translateSystemError(thrown: unknown, path: string): unknown {
     case 'EROFS':
     case 'ENOTDIR':
     case 'EIO':
-      return new ParleyError('storage_unavailable', { message: `The data folder ${path} cannot be written (${systemCode(thrown)}).`, cause: thrown });
+      return new ParleyError('storage_unavailable', {
+        message: `The data folder ${path} cannot be written (${systemCode(thrown)}).`,
+        cause: thrown,
+      });
     default:
       return thrown;
   }

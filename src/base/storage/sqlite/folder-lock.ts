@@ -50,7 +50,10 @@ export function lockDataFolder(dataDir: string): () => void {
     database?.close();
     const code = sqliteCode(error);
     if (code !== null && (code & 0xff) === busy) {
-      throw new ParleyError('conflict', { message: `Another Parley uses the data folder ${dataDir}. Stop it first, or set DATA_DIR to another folder.`, cause: error });
+      throw new ParleyError('conflict', {
+        message: `Another Parley uses the data folder ${dataDir}. Stop it first, or set DATA_DIR to another folder.`,
+        cause: error,
+      });
     }
     throw withFolder(translateSqliteError(error, dataDir), dataDir);
   }

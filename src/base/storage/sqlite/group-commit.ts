@@ -1,17 +1,24 @@
-import type { ControlledTransaction } from 'kysely';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Kysely, type Dialect } from 'kysely';
 import type { Clock } from '../../clock.ts';
+import type { Log } from '../../observability/index.ts';
 import type { OpenTransactions } from '../after-commit.ts';
-import type { Queries, WriteQueries } from '../types.ts';
 import type { Schema } from '../schema.ts';
+import type { WriteQueries } from '../types.ts';
 import type { WriteLock } from '../write-lock.ts';
 import type { SqliteConnection } from './connection.ts';
+import { WriterQueries } from './transaction.ts';
 
 /** Milliseconds after which a group is committed, whoever still waits. */
 const longestGroupMs = 5;
 
+/** Milliseconds from which a group is reported as slow. */
+const slowMs = 1_000;
+
 /** Something to be written, and whoever waits for its commit. */
 interface Item {
-  work: (queries: WriteQueries) => unknown;
+  /** Writes, behind the begin of the group or a savepoint. The answer is for the one who waits. */
+  work: (connection: SqliteConnection) => unknown;
   result: unknown;
   effects: (() => void)[];
   resolve: (result: never) => void;
@@ -22,7 +29,9 @@ export interface GroupCommitParts {
   lock: WriteLock;
   transactions: OpenTransactions;
   clock: Clock;
-  writes: Queries;
+  log: Log;
+  dialect: Dialect;
+  /** Throws while the database is not open. */
   connection: () => SqliteConnection;
   /** Called after each commit. */
   committed: () => void;
@@ -35,91 +44,130 @@ export interface GroupCommitParts {
  */
 export class GroupCommit {
   readonly #parts: GroupCommitParts;
+  readonly #kysely: Kysely<Schema>;
   #waiting: Item[] = [];
-  #scheduled = false;
+  #running: Promise<void> | null = null;
 
   constructor(parts: GroupCommitParts) {
     this.#parts = parts;
+    this.#kysely = new Kysely<Schema>({ dialect: parts.dialect });
   }
 
   /** Runs `work` in the next group. Resolves when it is committed, with what `work` gave. */
-  write<Result>(work: (queries: WriteQueries) => Result | Promise<Result>): Promise<Result> {
-    return new Promise<Result>((resolve, reject) => {
-      this.#waiting.push({ work, result: undefined, effects: [], resolve: resolve as (result: never) => void, reject });
-      this.#schedule();
+  write<Result>(work: (queries: WriteQueries) => Promise<Result>): Promise<Result> {
+    const { transactions, dialect } = this.#parts;
+    const inContext = AsyncLocalStorage.snapshot(); // A group runs in the context of whoever came first.
+    return this.#add(async (connection, item) => {
+      const writer = new WriterQueries(this.#kysely, dialect, connection);
+      item.effects = transactions.begin(writer.queries);
+      try {
+        return await inContext(() => transactions.inside(async () => await work(writer.queries)));
+      } finally {
+        writer.end();
+      }
     });
   }
 
-  /** At the end of this turn of the event loop: what other requests of the same turn write comes along. */
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => void this.#runGroup());
+  /** The same for what is written at once, by prepared statements on the connection. */
+  writeNow<Result>(work: () => Result): Promise<Result> {
+    return this.#add(work);
   }
 
+  /** Resolves when everything asked for so far has been written or refused. */
+  async drain(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  #add<Result>(work: (connection: SqliteConnection, item: Item) => Result | Promise<Result>): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      const item: Item = {
+        work: (connection) => work(connection, item),
+        result: undefined,
+        effects: [],
+        resolve: resolve as (result: never) => void,
+        reject,
+      };
+      this.#waiting.push(item);
+      this.#running ??= this.#runGroups();
+    });
+  }
+
+  async #runGroups(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      // At the end of this turn of the event loop: what other requests of the same turn write comes along.
+      await new Promise(setImmediate);
+      await this.#runGroup();
+    }
+    this.#running = null;
+  }
+
+  /** Never throws: whoever failed has been told. */
   async #runGroup(): Promise<void> {
-    const { lock, transactions } = this.#parts;
-    await lock.acquire();
+    const { lock, transactions, clock, log } = this.#parts;
+    if (!lock.tryAcquire()) await lock.acquire();
+    const began = clock.monotonic();
     const written: Item[] = [];
     try {
-      await this.#writeAll(written);
+      await this.#writeAll(written, began + longestGroupMs);
+      this.#commit(written);
     } finally {
       lock.release();
-      this.#scheduled = false;
-      if (this.#waiting.length > 0) this.#schedule();
     }
+    // Everybody else waits for an open group: one that takes long waits for something that is no query.
+    const milliseconds = Math.round(clock.monotonic() - began);
+    if (milliseconds > slowMs) log.warn({ milliseconds }, 'A transaction held up all other writers');
     for (const item of written) {
       item.resolve(item.result as never);
       transactions.run(item.effects);
     }
   }
 
-  /** Writes and commits; `written` then holds the items that are committed. Never throws: whoever failed has been told. */
-  async #writeAll(written: Item[]): Promise<void> {
-    const { writes, clock, committed } = this.#parts;
-    const began = clock.monotonic();
-    let transaction: ControlledTransaction<Schema> | null = null;
-    while (this.#waiting.length > 0 && clock.monotonic() - began < longestGroupMs) {
+  /** Writes what waits, until `end`; `written` then holds the items that wait for the commit. */
+  async #writeAll(written: Item[], end: number): Promise<void> {
+    while (this.#waiting.length > 0 && (written.length === 0 || this.#parts.clock.monotonic() < end)) {
       const item = this.#waiting.shift()!;
       try {
-        transaction ??= await writes.startTransaction().execute();
-        await this.#writeOne(item, transaction, written.length > 0);
+        await this.#writeOne(item, this.#parts.connection(), written);
         written.push(item);
       } catch (error) {
         item.reject(error);
-        // SQLite ends a transaction by itself when the disk is full: then nothing of the group is written.
-        if (transaction && !this.#parts.connection().database.isTransaction) {
-          rejectAll(written, error);
-          transaction = null;
-        }
       }
-    }
-    if (!transaction) return;
-    try {
-      await transaction.commit().execute();
-      committed();
-    } catch (error) {
-      this.#parts.connection().rollback();
-      rejectAll(written, error);
     }
   }
 
-  async #writeOne(item: Item, queries: WriteQueries, isLater: boolean): Promise<void> {
-    const connection = this.#parts.connection();
+  async #writeOne(item: Item, connection: SqliteConnection, written: Item[]): Promise<void> {
     // The first of a group is alone: when it fails, the whole transaction is undone.
-    if (isLater) connection.run('savepoint item');
+    const isFirst = written.length === 0;
+    connection.run(isFirst ? 'begin immediate' : 'savepoint item');
     try {
-      item.effects = this.#parts.transactions.begin(queries);
-      item.result = await this.#parts.transactions.inside(async () => item.work(queries));
-      if (isLater) connection.run('release item');
+      const result = item.work(connection);
+      item.result = result instanceof Promise ? await result : result;
+      if (!isFirst) connection.run('release item');
+      // A full disk ends the transaction, also when the writer kept the error to himself.
+      if (!connection.database.isTransaction) throw new Error('The transaction ended while it was written.');
     } catch (error) {
-      if (!isLater) connection.rollback();
+      if (isFirst) connection.rollback();
       else if (connection.database.isTransaction) {
         connection.run('rollback to item');
         connection.run('release item');
       }
+      // SQLite ends a transaction by itself when the disk is full: then nothing of the group is written.
+      if (!connection.database.isTransaction) rejectAll(written, error);
       throw error;
     }
+  }
+
+  #commit(written: Item[]): void {
+    if (written.length === 0) return;
+    const { connection, committed } = this.#parts;
+    try {
+      connection().run('commit');
+    } catch (error) {
+      connection().rollback();
+      rejectAll(written, error);
+      return;
+    }
+    committed();
   }
 }
 

@@ -19,9 +19,6 @@ import { lockDataFolder, makeDatabaseFile, makeDataFolder } from './folder-lock.
 import { TurnLogWriter } from './turn-log.ts';
 import { askOnce } from './worker-client.ts';
 
-/** Milliseconds from which a transaction is reported as slow. */
-const slowMs = 1_000;
-
 /** The connections of a started storage. */
 interface Open {
   writer: SqliteConnection;
@@ -29,6 +26,7 @@ interface Open {
   reader: SqliteConnection | null;
   /** Null until the tables exist. */
   turnLog: TurnLogWriter | null;
+  checkpoints: Checkpoints;
   unlock: () => void;
 }
 
@@ -41,7 +39,6 @@ export class SqliteStorage implements Storage {
   readonly #path: string;
   readonly #lock = new WriteLock();
   readonly #transactions: OpenTransactions;
-  readonly #checkpoints: Checkpoints;
   readonly #group: GroupCommit;
   #open: Open | null = null;
 
@@ -49,27 +46,28 @@ export class SqliteStorage implements Storage {
     this.#options = options;
     this.#path = join(options.dataDir, 'parley.db');
     this.#transactions = new OpenTransactions(options.log);
-    this.#checkpoints = new Checkpoints({ path: this.#path, fullSync: options.fullSync, readOnly: false }, this.#lock, options.log);
     this.read = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#opened().reader!) });
     const connection = (): SqliteConnection => this.#opened().writer;
     this.#group = new GroupCommit({
       lock: this.#lock,
       transactions: this.#transactions,
       clock: options.clock,
-      writes: new Kysely<Schema>({ dialect: sqliteDialect(connection) }),
+      log: options.log,
+      dialect: sqliteDialect(connection),
       connection,
-      committed: () => this.#checkpoints.noteCommit(),
+      committed: () => this.#open?.checkpoints.noteCommit(),
     });
   }
 
   async start(): Promise<void> {
-    const { dataDir, fullSync, exclusive = true } = this.#options;
+    const { dataDir, fullSync, log, exclusive = true } = this.#options;
     makeDataFolder(dataDir);
     const unlock = exclusive ? lockDataFolder(dataDir) : () => {};
     try {
       makeDatabaseFile(this.#path);
       const writer = new SqliteConnection({ path: this.#path, dataDir, fullSync, queryOnly: false });
-      this.#open = { writer, unlock, reader: null, turnLog: null };
+      const checkpoints = new Checkpoints({ path: this.#path, fullSync, readOnly: false }, this.#lock, log);
+      this.#open = { writer, unlock, checkpoints, reader: null, turnLog: null };
       this.#open.reader = new SqliteConnection({ path: this.#path, dataDir, fullSync, queryOnly: true });
       await this.#migrate();
       this.#open.turnLog = new TurnLogWriter(writer);
@@ -81,14 +79,16 @@ export class SqliteStorage implements Storage {
   }
 
   async stop(): Promise<void> {
-    await this.#checkpoints.stop();
+    await this.#group.drain();
+    await this.#open?.checkpoints.stop(); // Before the lock is taken, because a checkpoint may be waiting for it.
     await this.#lock.acquire();
+    const open = this.#open;
+    this.#open = null;
     try {
-      this.#open?.reader?.close();
-      this.#open?.writer.close();
-      this.#open?.unlock();
-      this.#open = null;
+      open?.reader?.close();
+      open?.writer.close();
     } finally {
+      open?.unlock();
       this.#lock.release();
     }
   }
@@ -109,7 +109,7 @@ export class SqliteStorage implements Storage {
     const turnLog = this.#opened().turnLog!;
     const started = clock.monotonic();
     try {
-      return await this.#group.write(() => turnLog.append(typeof rows === 'function' ? rows() : rows));
+      return await this.#group.writeNow(() => turnLog.append(typeof rows === 'function' ? rows() : rows));
     } catch (error) {
       throw translateSqliteError(error, dataDir);
     } finally {
@@ -162,11 +162,6 @@ export class SqliteStorage implements Storage {
     }
     this.#open?.writer.forgetStatements();
     this.#open?.reader?.forgetStatements();
-  }
-
-  /** Everybody else waits for an open transaction: one that takes long waits for something that is no query. */
-  #noteDuration(milliseconds: number): void {
-    if (milliseconds > slowMs) this.#options.log.warn({ milliseconds: Math.round(milliseconds) }, 'A transaction held up all other writers');
   }
 
   async #backupBefore(first: string): Promise<void> {
