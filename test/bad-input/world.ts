@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RouteOptions } from 'fastify';
 import { silentLog } from '../../src/base/observability/index.ts';
+import type { Engine } from '../../src/base/storage/index.ts';
+import { openTestStorage } from '../../src/base/storage/testing.ts';
 import { readConfig } from '../../src/config.ts';
 import { registerUser, sendRequest, type RequestOptions, type TestResponse, type TestUser } from '../../src/dialects/testing.ts';
 import { createParts, type Parts } from '../../src/parts.ts';
@@ -32,9 +32,11 @@ export interface Chat {
 
 const limits = { LIMIT_LOGINS_PER_MINUTE: '1000000', LIMIT_REQUESTS_PER_MINUTE: '1000000', LIMIT_COMPLETIONS_PER_MINUTE: '1000000', LIMIT_MESSAGES_PER_HOUR: '1000000', LIMIT_SOCKETS_PER_ADDRESS: '1000' };
 
-export async function startWorld(): Promise<World> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'parley-bad-input-'));
-  const config = readConfig({ PORT: '0', DATA_DIR: dataDir, OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', ...limits });
+export async function startWorld(engine: Engine): Promise<World> {
+  const database = await openTestStorage(engine);
+  await database.storage.stop();
+  const { dataDir, options } = database;
+  const config = readConfig({ PORT: '0', DATA_DIR: dataDir, DATABASE_URL: options.databaseUrl ?? '', OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', ...limits });
   const parts = createParts(config, { log: silentLog(), webDir: join(dataDir, 'no-page') });
   const routes: RouteOptions[] = [];
   parts.http.app.addHook('onRoute', (route) => {
@@ -57,7 +59,7 @@ export async function startWorld(): Promise<World> {
     bob: await registerUser(url, 'bob'),
     async stop() {
       await parts.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await database.close();
     },
   };
 }

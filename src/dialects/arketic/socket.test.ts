@@ -222,6 +222,22 @@ describe('The socket of a chat', () => {
     expect((await socket.closed).code).toBe(4401);
   });
 
+  it('closes when the token expires', async () => {
+    let lateMs = 0;
+    const late: Clock = { now: () => systemClock.now() + lateMs, monotonic: () => systemClock.monotonic() };
+    const small = await startTestServer({ clock: late, settings: { TOKEN_LIFETIME: '60' } });
+    try {
+      const user = await small.user('ann');
+      const { id } = (await small.request('POST', '/api/v1/chat/chats', { as: user, body: { title: 'A chat' } })).json;
+      const socket = await openSocket(small, `/api/v1/chat/chats/${id}/ws?token=${user.token}`);
+      await socket.next('welcome');
+      lateMs = 61_000;
+      expect((await socket.closed).code).toBe(4401);
+    } finally {
+      await small.stop();
+    }
+  });
+
   it('closes a frame over 64 KB with 1009', async () => {
     const socket = await ready(await newChat());
     socket.sendRaw(JSON.stringify({ type: 'ping', timestamp: 'x'.repeat(66_000) }));

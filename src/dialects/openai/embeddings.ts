@@ -12,15 +12,14 @@ export function registerEmbeddings(scope: DialectScope, parts: DialectParts): vo
       schema: { summary: 'Turns texts into vectors', body: embeddingRequest, response: { 200: embeddingAnswer } },
     },
     async (request, reply) => {
-      const { userId, role } = viewerFrom(request);
       const { model, encoding_format: format, dimensions } = request.body;
       const texts = textsOf(request.body);
-      const target = await parts.models.resolve(model || null, { userId, role });
-      const result = await parts.models.embed(target, texts, { userId, role }, goneSignal(reply), dimensions ?? undefined);
+      const asked = { model: model || null, texts, dimensions: dimensions ?? undefined, dialect: 'openai' };
+      const result = await parts.conversations.embedUnstored(viewerFrom(request), asked, goneSignal(reply));
       return reply.send({
         object: 'list',
         data: result.vectors.map((vector, index) => ({ object: 'embedding' as const, index, embedding: format === 'base64' ? base64(vector) : [...vector] })),
-        model: target.id,
+        model: result.model,
         usage: { prompt_tokens: result.tokensIn, total_tokens: result.tokensIn },
       });
     },
