@@ -175,6 +175,15 @@ describe.each(engines)('conversations on %s', (engine) => {
     expect(await store.storage.read.selectFrom('messages').selectAll().execute()).toEqual([]);
   });
 
+  test('vectors leave a row of their usage, also when they fail', async () => {
+    const ask = (texts: string[]) => conversations.embedUnstored(ann, { model: null, texts, ...options }, new AbortController().signal);
+    expect(await ask(['a', 'b'])).toMatchObject({ model: 'scripted/one', tokensIn: 2, vectors: [Float32Array.of(1, 0), Float32Array.of(1, 0)] });
+    await expect(ask(['fail'])).rejects.toMatchObject({ code: 'provider_error' });
+    await house.stop();
+    const usage = await store.storage.read.selectFrom('usage').selectAll().orderBy('id').execute();
+    expect(usage).toMatchObject([{ kind: 'embedding', tokens_in: 2, outcome: 'DELIVERED' }, { kind: 'embedding', tokens_in: null, outcome: 'FAILED' }]);
+  });
+
   test('opens at its newest page quickly however long it is', async () => {
     const chat = await conversations.create(ann, { title: 'long', origin: 'test' });
     for (let n = 0; n < 300; n += 1) await conversations.send(ann, chat.id, { content: `${n}`, answer: false, ...options });

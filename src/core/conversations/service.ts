@@ -56,6 +56,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     ...following,
     ...createCancelling(parts, following.attach),
     answerUnstored: unstored.answerUnstored,
+    embedUnstored: unstored.embedUnstored,
 
     async start() {
       await recovery.start();

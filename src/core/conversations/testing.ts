@@ -56,7 +56,10 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
     answerWith: (words) => void (automatic = words),
     list: async () => [],
     providers: async () => [],
-    embed: async () => { throw new ParleyError('unsupported_value'); },
+    embed: async (_target, texts) => {
+      if (texts.includes('fail')) throw new ParleyError('provider_error');
+      return { vectors: texts.map(() => Float32Array.of(1, 0)), tokensIn: texts.length };
+    },
     cost: () => 0,
     countTokens: async (_target, text) => ({ tokens: tokensOf(text), exact: true }),
     async resolve(name) {

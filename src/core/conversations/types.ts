@@ -1,5 +1,5 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { FinishReason, ModelMessage, Sampling, ToolChoiceRequest, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
+import type { EmbedResult, FinishReason, ModelMessage, Sampling, ToolChoiceRequest, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 
 /** A conversation as a viewer sees it. */
@@ -200,6 +200,8 @@ export interface Conversations extends Part {
   attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal): AsyncIterable<TurnEvent[]>;
   /** A call that is not kept (OpenAI dialect without `store`): only its usage row is. Ends like `Models.reply`. */
   answerUnstored(viewer: Viewer, request: UnstoredRequest, signal: AbortSignal): Promise<UnstoredReply>;
+  /** Vectors of texts; only the usage row is kept. @throws {ParleyError} as `Models.resolve` and `Models.embed` */
+  embedUnstored(viewer: Viewer, request: { model: string | null; texts: string[]; dimensions?: number; dialect: string }, signal: AbortSignal): Promise<EmbedResult & { model: string }>;
 }
 
 export interface UnstoredRequest extends Sampling {

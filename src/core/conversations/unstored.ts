@@ -7,7 +7,7 @@ import { ReplyMeasurement } from './turns/measurement.ts';
 import type { Conversations, UnstoredRequest } from './types.ts';
 
 /** Calls that are not kept: nothing of what was said is stored, only a row of what it used. */
-export function createUnstored(parts: ConversationParts): Pick<Conversations, 'answerUnstored'> & { flush(): Promise<void> } {
+export function createUnstored(parts: ConversationParts): Pick<Conversations, 'answerUnstored' | 'embedUnstored'> & { flush(): Promise<void> } {
   const usage = createUsageWriter(parts);
   return {
     flush: usage.flush,
@@ -18,6 +18,43 @@ export function createUnstored(parts: ConversationParts): Pick<Conversations, 'a
       const reply = parts.models.reply(target, { ...rest, messages }, caller, signal);
       return { model: target.id, events: measured(parts, reply, usage.add, { viewer, request, target, signal, dialect }) };
     },
+    async embedUnstored(viewer, request, signal) {
+      const caller = { userId: viewer.userId, role: viewer.role };
+      const target = await parts.models.resolve(request.model, caller);
+      const began = parts.clock.monotonic();
+      const note = (outcome: UsageTable['outcome'], tokensIn: number | null): void => {
+        const cost = tokensIn === null ? null : parts.models.cost(target, tokensIn, 0);
+        usage.add({ ...usageRow(parts, viewer, request.dialect, target.id), kind: 'embedding', tokens_in: tokensIn, cost_micros: cost, duration_ms: Math.round(parts.clock.monotonic() - began), outcome });
+      };
+      try {
+        const result = await parts.models.embed(target, request.texts, caller, signal, request.dimensions);
+        note('DELIVERED', result.tokensIn);
+        return { ...result, model: target.id };
+      } catch (error) {
+        note(signal.aborted ? 'CANCELLED' : 'FAILED', null);
+        throw error;
+      }
+    },
+  };
+}
+
+/** A usage row of a call that is not kept, with nothing measured yet. */
+function usageRow({ clock }: ConversationParts, viewer: Viewer, dialect: string, model: string): UsageTable {
+  return {
+    id: newId(),
+    user_id: viewer.userId,
+    api_key_id: viewer.via === 'api-key' ? viewer.credentialId : null,
+    message_id: null,
+    dialect,
+    kind: 'chat',
+    model,
+    tokens_in: null,
+    tokens_out: null,
+    cost_micros: null,
+    duration_ms: null,
+    time_to_first_token_ms: null,
+    outcome: 'DELIVERED',
+    created_at: clock.now(),
   };
 }
 
@@ -45,21 +82,15 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
     metrics.turns.inc({ provider: call.target.provider, outcome });
     if (timeToFirstTokenMs !== null) metrics.firstToken.observe({ provider: call.target.provider }, timeToFirstTokenMs / 1000);
     const { tokensIn, tokensOut } = usage;
+    const model = measurement.spokenModel?.includes('/') ? measurement.spokenModel : call.target.id;
     add({
-      id: newId(),
-      user_id: call.viewer.userId,
-      api_key_id: call.viewer.via === 'api-key' ? call.viewer.credentialId : null,
-      message_id: null,
-      dialect: call.dialect,
-      kind: 'chat',
-      model: measurement.spokenModel?.includes('/') ? measurement.spokenModel : call.target.id,
+      ...usageRow(parts, call.viewer, call.dialect, model),
       tokens_in: tokensIn ?? null,
       tokens_out: tokensOut ?? null,
       cost_micros: tokensIn === undefined || tokensOut === undefined ? null : models.cost(call.target, tokensIn, tokensOut, usage.tokensCached),
       duration_ms: measurement.durationMs,
       time_to_first_token_ms: timeToFirstTokenMs === null ? null : Math.round(timeToFirstTokenMs),
       outcome,
-      created_at: clock.now(),
     });
   }
 }
