@@ -27,6 +27,7 @@ beforeEach(async () => {
     dialect: sqliteDialect(() => connection),
     connection: () => connection,
     committed: () => void (commits += 1),
+    longestMs: Number.POSITIVE_INFINITY,
   });
 });
 afterEach(async () => {

@@ -9,8 +9,7 @@ import type { WriteLock } from '../write-lock.ts';
 import type { SqliteConnection } from './connection.ts';
 import { WriterQueries } from './transaction.ts';
 
-/** Milliseconds after which a group is committed, whoever still waits. */
-const longestGroupMs = 5;
+const defaultLongestMs = 5;
 
 /** Milliseconds from which a group is reported as slow. */
 const slowMs = 1_000;
@@ -35,6 +34,8 @@ export interface GroupCommitParts {
   connection: () => SqliteConnection;
   /** Called after each commit. */
   committed: () => void;
+  /** Milliseconds after which a group is committed, whoever still waits. Default 5. */
+  longestMs?: number;
 }
 
 /**
@@ -103,12 +104,12 @@ export class GroupCommit {
 
   /** Never throws: whoever failed has been told. */
   async #runGroup(): Promise<void> {
-    const { lock, transactions, clock, log } = this.#parts;
+    const { lock, transactions, clock, log, longestMs = defaultLongestMs } = this.#parts;
     if (!lock.tryAcquire()) await lock.acquire();
     const began = clock.monotonic();
     const written: Item[] = [];
     try {
-      await this.#writeAll(written, began + longestGroupMs);
+      await this.#writeAll(written, began + longestMs);
       this.#commit(written);
     } finally {
       lock.release();
