@@ -34,78 +34,91 @@ export interface Breaker {
  * not hold the place for more than another `breakerOpenMs`.
  */
 export function createBreaker(clock: Clock): Breaker {
-  let failures = 0;
-  let lastFailureAt: number | null = null;
-  /** Monotonic time of opening; null while closed. */
-  let openedAt: number | null = null;
-  /** Monotonic time the running trial began; null when there is none. */
-  let trialSince: number | null = null;
-  /** Raised at every opening and closing: calls let through before have no say any more. */
-  let epoch = 0;
+  return new ConsecutiveFaultBreaker(clock);
+}
 
-  const open = (): void => {
-    openedAt = clock.monotonic();
-    trialSince = null;
-    epoch += 1;
-  };
-  const close = (): void => {
-    openedAt = null;
-    trialSince = null;
-    failures = 0;
-    epoch += 1;
-  };
-  const permit = (isTrial: boolean): Permit => {
-    let mine = epoch;
+class ConsecutiveFaultBreaker implements Breaker {
+  readonly #clock: Clock;
+  #failures = 0;
+  #lastFailureAt: number | null = null;
+  /** Monotonic time of opening; null while closed. */
+  #openedAt: number | null = null;
+  /** Monotonic time the running trial began; null when there is none. */
+  #trialSince: number | null = null;
+  /** Raised whenever the permits given so far lose their say: at opening, at closing, when a trial took too long. */
+  #epoch = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  state(): BreakerState {
+    const isHalfOpen = this.#trialSince !== null || this.retryAfterMs() === 0;
+    return {
+      state: this.#openedAt === null ? 'CLOSED' : isHalfOpen ? 'HALF_OPEN' : 'OPEN',
+      failures: this.#failures,
+      threshold: breakerThreshold,
+      openMs: breakerOpenMs,
+      lastFailureAt: this.#lastFailureAt,
+    };
+  }
+
+  retryAfterMs(): number {
+    if (this.#openedAt === null) return 0;
+    return Math.max((this.#trialSince ?? this.#openedAt) + breakerOpenMs - this.#clock.monotonic(), 0);
+  }
+
+  admit(): Permit | null {
+    if (this.#openedAt === null) return this.#permit(false);
+    if (this.retryAfterMs() > 0) return null;
+    if (this.#trialSince !== null) this.#epoch += 1;
+    this.#trialSince = this.#clock.monotonic();
+    return this.#permit(true);
+  }
+
+  #permit(isTrial: boolean): Permit {
+    let epoch = this.#epoch;
     let isSettled = false;
     const settle = (): boolean => {
-      const counts = !isSettled && mine === epoch;
+      const counts = !isSettled && epoch === this.#epoch;
       isSettled = true;
       return counts;
     };
     return {
       isTrial,
-      alive() {
-        if (!isTrial || isSettled || mine !== epoch || openedAt === null) return;
-        close();
-        mine = epoch;
+      alive: () => {
+        if (this.#openedAt === null || isSettled || epoch !== this.#epoch) return;
+        this.#close();
+        // The call goes on and may still fail: it counts among those of the closed breaker.
+        epoch = this.#epoch;
       },
-      success() {
+      success: () => {
         if (!settle()) return;
-        if (openedAt !== null) close();
-        else failures = 0;
+        if (this.#openedAt !== null) this.#close();
+        else this.#failures = 0;
       },
-      fault() {
+      fault: () => {
         if (!settle()) return;
-        failures += 1;
-        lastFailureAt = clock.now();
-        if (openedAt !== null || failures >= breakerThreshold) open();
+        this.#failures += 1;
+        this.#lastFailureAt = this.#clock.now();
+        if (this.#openedAt !== null || this.#failures >= breakerThreshold) this.#open();
       },
-      release() {
-        if (settle() && openedAt !== null) trialSince = null;
+      release: () => {
+        if (settle() && this.#openedAt !== null) this.#trialSince = null;
       },
     };
-  };
-  const retryAfterMs = (): number => {
-    if (openedAt === null) return 0;
-    const since = trialSince ?? openedAt;
-    return Math.max(since + breakerOpenMs - clock.monotonic(), 0);
-  };
+  }
 
-  return {
-    retryAfterMs,
-    state: () => ({
-      state: openedAt === null ? 'CLOSED' : trialSince !== null || retryAfterMs() === 0 ? 'HALF_OPEN' : 'OPEN',
-      failures,
-      threshold: breakerThreshold,
-      openMs: breakerOpenMs,
-      lastFailureAt,
-    }),
-    admit() {
-      if (openedAt === null) return permit(false);
-      if (retryAfterMs() > 0) return null;
-      if (trialSince !== null) epoch += 1;
-      trialSince = clock.monotonic();
-      return permit(true);
-    },
-  };
+  #open(): void {
+    this.#openedAt = this.#clock.monotonic();
+    this.#trialSince = null;
+    this.#epoch += 1;
+  }
+
+  #close(): void {
+    this.#openedAt = null;
+    this.#trialSince = null;
+    this.#failures = 0;
+    this.#epoch += 1;
+  }
 }

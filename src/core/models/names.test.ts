@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { asParleyError } from '../../base/errors.ts';
-import { guest, openHouse, owner, type House, type HouseOptions } from './registry-house.ts';
+import { guest, openHouse, owner, type House, type HouseOptions } from './testing.ts';
 import type { Caller } from './service.ts';
 
 let house: House;

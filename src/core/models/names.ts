@@ -35,42 +35,56 @@ export interface NameParts {
 }
 
 /** Finds who answers to a name. The rules stand in docs/models.md. */
-export function createNames(parts: NameParts): { resolve(name: string | null, caller: Caller): Promise<Target> } {
-  const { providers, keys, catalogue } = parts;
-  const byId = new Map(providers.map((provider) => [provider.id, provider]));
+export class Names {
+  readonly #parts: NameParts;
+  readonly #byId: ReadonlyMap<string, ModelProvider>;
 
-  /** What a provider offers the caller; null when the caller lacks the key. */
-  const listingFor = async (provider: ModelProvider, caller: Caller, anew = false): Promise<Listing | null> => {
-    const apiKey = await keys.find(provider, caller);
-    if (apiKey === null && keys.isNeeded(provider)) return null;
-    return anew ? catalogue.renew(provider, apiKey, relistMs) : catalogue.get(provider, apiKey);
-  };
+  constructor(parts: NameParts) {
+    this.#parts = parts;
+    this.#byId = new Map(parts.providers.map((provider) => [provider.id, provider]));
+  }
 
-  const explicit = async (provider: ModelProvider, model: string, caller: Caller): Promise<Target> => {
-    const listing = await listingFor(provider, caller);
+  /**
+   * The target for a name; null means the default.
+   * @throws {ParleyError} `model_not_found`, `no_api_key`, `no_model`
+   */
+  resolve(name: string | null, caller: Caller): Promise<Target> {
+    return name === null ? this.#default(caller) : this.#named(name.trim(), caller);
+  }
+
+  async #named(name: string, caller: Caller): Promise<Target> {
+    if (name === '' || name.length > maxNameLength) throw notFound(name.slice(0, 40), []);
+    const slash = name.indexOf('/');
+    const provider = slash > 0 ? this.#byId.get(name.slice(0, slash)) : undefined;
+    return provider ? this.#whole(provider, name.slice(slash + 1), caller) : this.#bare(name, caller);
+  }
+
+  async #whole(provider: ModelProvider, model: string, caller: Caller): Promise<Target> {
+    const listing = await this.#listing(provider, caller);
     if (!listing) throw noKey(provider);
     const known = find(listing, model, provider);
     if (known) return targetOf(provider, known);
     // A service that cannot be listed may answer all the same; it says itself what it does not have.
     if (listing.error && isService(provider)) return unlisted(provider, model);
-    const renewed = await listingFor(provider, caller, true);
+    const renewed = await this.#listing(provider, caller, true);
     const found = renewed && find(renewed, model, provider);
     if (found) return targetOf(provider, found);
     if (provider.kind === 'openai-compatible' || (renewed?.error && isService(provider))) return unlisted(provider, model);
     throw notFound(`${provider.id}/${model}`, renewed ? [renewed] : [], renewed?.error ? ` ${renewed.error.message}` : '');
-  };
+  }
 
-  const bare = async (name: string, caller: Caller): Promise<Target> => {
+  async #bare(name: string, caller: Caller): Promise<Target> {
     const family = families.find(({ pattern }) => pattern.test(name));
-    const maker = family?.provider ? byId.get(family.provider) : undefined;
+    const maker = family?.provider ? this.#byId.get(family.provider) : undefined;
+    const { providers } = this.#parts;
     const order = maker ? [maker, ...providers.filter((provider) => provider !== maker)] : providers;
     for (const provider of order) {
-      const listing = await listingFor(provider, caller);
+      const listing = await this.#listing(provider, caller);
       const found = listing && find(listing, name, provider);
       if (found) return targetOf(provider, found);
       if (listing?.error && provider === maker) return unlisted(provider, name);
     }
-    const listings = await Promise.all(order.map((provider) => listingFor(provider, caller, true)));
+    const listings = await Promise.all(order.map((provider) => this.#listing(provider, caller, true)));
     for (const [index, provider] of order.entries()) {
       const listing = listings[index];
       const found = listing && find(listing, name, provider);
@@ -79,54 +93,51 @@ export function createNames(parts: NameParts): { resolve(name: string | null, ca
     if (maker && listings[0] === null) throw noKey(maker, name);
     const hint = family && !maker ? ` It is a model of ${family.maker}, and no provider here offers it.` : '';
     throw notFound(name, listings.filter((listing) => listing !== null), hint);
-  };
+  }
 
-  const resolve = async (given: string, caller: Caller): Promise<Target> => {
-    const name = given.trim();
-    if (name === '' || name.length > maxNameLength) throw notFound(name.slice(0, 40), []);
-    const slash = name.indexOf('/');
-    const provider = slash > 0 ? byId.get(name.slice(0, slash)) : undefined;
-    return provider ? explicit(provider, name.slice(slash + 1), caller) : bare(name, caller);
-  };
-
-  const firstOf = async (provider: ModelProvider, caller: Caller, fits: (model: ModelInfo) => boolean): Promise<Target | null> => {
-    const listing = await listingFor(provider, caller);
-    const model = listing && pickDefault(provider, listing.models.filter((info) => info.kinds.includes('chat') && fits(info)));
-    return model ? targetOf(provider, model) : null;
-  };
-
-  const resolveDefault = async (caller: Caller): Promise<Target> => {
-    if (parts.defaultModel !== null) {
-      const configured = await resolve(parts.defaultModel, caller).catch((thrown: unknown) => {
-        if (thrown instanceof ParleyError) return null;
-        throw thrown;
-      });
-      // A model that no list has confirmed does not work for sure: then the next one is taken.
-      if (configured && (await isAtHand(configured, caller))) return configured;
-    }
-    const all = (): boolean => true;
-    const stages: ((provider: ModelProvider) => Promise<Target | null>)[] = [
-      async (provider) => (provider.kind === 'ollama' ? firstOf(provider, caller, (model) => model.location === 'local') : null),
-      async (provider) => (provider.kind === 'llama' ? firstOf(provider, caller, all) : null),
-      async (provider) => (keys.isNeeded(provider) && keys.mayUseEnvironment(provider, caller) ? firstOf(provider, caller, all) : null),
-      async (provider) => (['openai', 'openai-compatible', 'ollama'].includes(provider.kind) ? firstOf(provider, caller, all) : null),
-      async (provider) => (provider.kind === 'builtin' ? firstOf(provider, caller, all) : null),
+  async #default(caller: Caller): Promise<Target> {
+    const configured = await this.#configured(caller);
+    if (configured) return configured;
+    const { providers, keys } = this.#parts;
+    const stages: ((provider: ModelProvider) => ((model: ModelInfo) => boolean) | null)[] = [
+      (provider) => (provider.kind === 'ollama' ? (model) => model.location === 'local' : null),
+      (provider) => (provider.kind === 'llama' ? () => true : null),
+      (provider) => (keys.isNeeded(provider) && keys.mayUseEnvironment(provider, caller) ? () => true : null),
+      (provider) => (isService(provider) ? () => true : null),
+      (provider) => (provider.kind === 'builtin' ? () => true : null),
     ];
     for (const stage of stages) {
       for (const provider of providers) {
-        const target = await stage(provider);
-        if (target) return target;
+        const fits = stage(provider);
+        const listing = fits && (await this.#listing(provider, caller));
+        const model = listing && pickDefault(provider, listing.models.filter((info) => info.kinds.includes('chat') && fits(info)));
+        if (model) return targetOf(provider, model);
       }
     }
     throw new ParleyError('no_model');
-  };
+  }
 
-  const isAtHand = async (target: Target, caller: Caller): Promise<boolean> => {
-    const listing = await listingFor(byId.get(target.provider)!, caller);
-    return listing !== null && listing.error === null;
-  };
+  /** The configured default, if it works: a model that no list has confirmed does not, for sure. */
+  async #configured(caller: Caller): Promise<Target | null> {
+    const { defaultModel } = this.#parts;
+    if (defaultModel === null) return null;
+    try {
+      const target = await this.#named(defaultModel, caller);
+      const listing = await this.#listing(this.#byId.get(target.provider)!, caller);
+      return listing && !listing.error ? target : null;
+    } catch (thrown) {
+      if (thrown instanceof ParleyError) return null;
+      throw thrown;
+    }
+  }
 
-  return { resolve: (name, caller) => (name === null ? resolveDefault(caller) : resolve(name, caller)) };
+  /** What a provider offers the caller; null when the caller lacks the key. */
+  async #listing(provider: ModelProvider, caller: Caller, anew = false): Promise<Listing | null> {
+    const { keys, catalogue } = this.#parts;
+    const apiKey = await keys.find(provider, caller);
+    if (apiKey === null && keys.isNeeded(provider)) return null;
+    return anew ? catalogue.renew(provider, apiKey, relistMs) : catalogue.get(provider, apiKey);
+  }
 }
 
 /** Services have the last word on their models; files and the responder are exactly those that are listed. */

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { chats, guest, openHouse, owner, question, type House, type HouseOptions } from './registry-house.ts';
+import { chats, guest, openHouse, owner, question, type House, type HouseOptions } from './testing.ts';
 import { collect, textOf } from './providers/provider-suite.ts';
 import type { ModelProvider, ReplyEvent } from './types.ts';
 
@@ -327,6 +327,7 @@ describe('embeddings', () => {
 test('knows what answers cost: nothing on this machine, the list price, or not at all', async () => {
   await open({ settings: withKey });
   expect(house.models.cost({ id: 'ollama/llama2:latest' }, 1000, 100)).toBe(0);
+  expect(house.models.cost({ id: 'ollama/gpt-oss:120b-cloud' }, 1000, 100)).toBeNull();
   expect(house.models.cost({ id: 'builtin/parley' }, 1000, 100)).toBe(0);
   expect(house.models.cost({ id: 'openai/gpt-4o-mini' }, 1000, 100)).toBe(210);
   expect(house.models.cost({ id: 'nearby/gpt-4o-mini' }, 1000, 100)).toBeNull();

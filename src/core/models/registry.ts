@@ -3,12 +3,13 @@ import type { Clock } from '../../base/clock.ts';
 import { asParleyError, ParleyError } from '../../base/errors.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import { askInTurn, openBreaker, pauseBefore, sleep, type Candidate } from './asking.ts';
+import { Candidates } from './candidates.ts';
 import { createBreaker, type Breaker } from './breaker.ts';
 import { createCatalogue, listPatienceMs, withPatience } from './catalogue.ts';
 import { createKeys, type KeySettings } from './keys.ts';
-import { createNames } from './names.ts';
+import { Names } from './names.ts';
 import { priceOf } from './prices.ts';
-import type { Caller, Models, Target } from './service.ts';
+import type { Caller, Models } from './service.ts';
 import { countTokens } from './tokens.ts';
 import type { EmbedResult, ModelProvider, ProviderState } from './types.ts';
 import { replyErrorOf, toParleyError } from './wire/index.ts';
@@ -46,37 +47,18 @@ export function createModels(parts: ModelParts): Models {
   const breakers = new Map(providers.map((provider) => [provider.id, createBreaker(clock)]));
   const keys = createKeys(settings, parts.providerKey);
   const catalogue = createCatalogue(clock, log);
-  const names = createNames({ providers, keys, catalogue, defaultModel: settings.defaultModel });
+  const names = new Names({ providers, keys, catalogue, defaultModel: settings.defaultModel });
+  const candidates = new Candidates({ byId, breakers, keys, names, fallbackModels: settings.fallbackModels, log });
   const onFault = countFaults(parts.metrics, breakers);
   const asking = { log, retryPausesMs: parts.retryPausesMs ?? [300, 1000], onFault };
 
-  /** @throws {ParleyError} `model_not_found`, `no_api_key` */
-  const candidateFor = async (target: Target, caller: Caller): Promise<Candidate> => {
-    const provider = byId.get(target.provider);
-    if (!provider) throw new ParleyError('model_not_found');
+  const describe = async (provider: ModelProvider, caller: Caller): Promise<ProviderReport> => {
     const apiKey = await keys.find(provider, caller);
-    if (apiKey === null && keys.isNeeded(provider)) throw new ParleyError('no_api_key');
-    return { provider, breaker: breakers.get(provider.id)!, id: target.id, model: target.model, apiKey };
+    const needsKey = keys.isNeeded(provider);
+    const [state, listing] = await Promise.all([stateOf(provider, apiKey), apiKey !== null || !needsKey ? catalogue.get(provider, apiKey) : null]);
+    const { id, kind, location } = provider;
+    return { id, kind, location, needsKey, breaker: breakers.get(id)!.state(), models: listing?.models ?? [], ...state };
   };
-
-  /** The target, and behind it the fallback models that the caller can use. */
-  async function* candidates(target: Target, caller: Caller): AsyncGenerator<Candidate> {
-    const first = await candidateFor(target, caller);
-    yield first;
-    const asked = new Set([first.id]);
-    for (const name of settings.fallbackModels) {
-      try {
-        const target = await names.resolve(name, caller);
-        if (target.isBuiltin || asked.has(target.id)) continue;
-        asked.add(target.id);
-        const candidate = await candidateFor(target, caller);
-        log.warn({ asked: first.id, fallback: target.id }, 'a fallback model is asked');
-        yield candidate;
-      } catch (thrown) {
-        log.warn({ fallback: name, reason: asParleyError(thrown).code }, 'a fallback model cannot be used');
-      }
-    }
-  }
 
   return {
     name: 'models',
@@ -89,10 +71,10 @@ export function createModels(parts: ModelParts): Models {
       }));
       return lists.flat();
     },
-    resolve: names.resolve,
-    reply: (target, request, caller, signal) => askInTurn(asking, target.id, candidates(target, caller), request, signal),
+    resolve: (name, caller) => names.resolve(name, caller),
+    reply: (target, request, caller, signal) => askInTurn(asking, target.id, candidates.inTurn(target, caller), request, signal),
     async embed(target, texts, caller, signal, dimensions) {
-      const candidate = await candidateFor(target, caller);
+      const candidate = await candidates.of(target, caller);
       return embedBy(candidate, asking, { model: candidate.model, texts, ...(dimensions === undefined ? {} : { dimensions }) }, signal);
     },
     async countTokens(target, text) {
@@ -102,18 +84,20 @@ export function createModels(parts: ModelParts): Models {
     },
     cost(target, tokensIn, tokensOut, tokensCached) {
       const provider = byId.get(target.id.slice(0, target.id.indexOf('/')));
-      if (!provider) return null;
-      if (['llama', 'builtin'].includes(provider.kind) || (provider.kind === 'ollama' && provider.location === 'local')) return 0;
-      return priceOf(target.id, tokensIn, tokensOut, tokensCached);
+      return provider && isFree(provider, target.id) ? 0 : priceOf(target.id, tokensIn, tokensOut, tokensCached);
     },
-    providers: (caller) => Promise.all(providers.map(async (provider) => {
-      const apiKey = await keys.find(provider, caller);
-      const isUsable = apiKey !== null || !keys.isNeeded(provider);
-      const [state, listing] = await Promise.all([stateOf(provider, apiKey), isUsable ? catalogue.get(provider, apiKey) : null]);
-      const { id, kind, location } = provider;
-      return { id, kind, location, needsKey: keys.isNeeded(provider), breaker: breakers.get(id)!.state(), models: listing?.models ?? [], ...state };
-    })),
+    providers: (caller) => Promise.all(providers.map((provider) => describe(provider, caller))),
   };
+}
+
+type ProviderReport = Awaited<ReturnType<Models['providers']>>[number];
+
+/**
+ * Models that run on this machine cost nothing. Ollama's cloud models run elsewhere; what a compatible server here costs
+ * is known to its owner alone.
+ */
+function isFree(provider: ModelProvider, id: string): boolean {
+  return provider.kind !== 'openai' && provider.kind !== 'openai-compatible' && provider.location === 'local' && !/[:-]cloud$/.test(id);
 }
 
 /** Starts all providers at the same time. One that cannot start says so in its state; the others are not held up. */

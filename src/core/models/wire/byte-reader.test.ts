@@ -1,10 +1,10 @@
 import { expect, test, vi } from 'vitest';
-import { createByteReader } from './byte-reader.ts';
+import { BufferedReader } from './byte-reader.ts';
 import { HttpFault } from './faults.ts';
 
 function reader() {
   const flow = { pause: vi.fn(), resume: vi.fn(), destroy: vi.fn() };
-  return { flow, bytes: createByteReader(flow) };
+  return { flow, bytes: new BufferedReader(flow) };
 }
 
 test('hands over what has come together, then the end', async () => {

@@ -40,98 +40,104 @@ const releaseBytes = 65_536;
 const releaseMs = 1000;
 
 /** A reader and the sink that feeds it. */
-export function createByteReader(flow: Flow): ByteReader & ByteSink {
-  let waiting: Buffer[] = [];
-  let waitingBytes = 0;
-  let isPaused = false;
-  let state: 'open' | 'released' | 'ended' | 'failed' = 'open';
-  let fault: HttpFault | null = null;
-  let discarded = 0;
-  let releaseTimer: NodeJS.Timeout | undefined;
-  let wake: (() => void) | null = null;
+export class BufferedReader implements ByteReader, ByteSink {
+  readonly #flow: Flow;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #isPaused = false;
+  #state: 'open' | 'released' | 'over' = 'open';
+  #fault: HttpFault | null = null;
+  #discarded = 0;
+  #releaseTimer: NodeJS.Timeout | undefined;
+  #wake: (() => void) | null = null;
 
-  const notify = (): void => {
-    const waiter = wake;
-    wake = null;
-    waiter?.();
-  };
-  const take = (): Buffer[] | null => {
-    if (waitingBytes > 0) {
-      const chunks = waiting;
-      waiting = [];
-      waitingBytes = 0;
-      if (isPaused) {
-        isPaused = false;
-        flow.resume();
-      }
-      return chunks;
+  constructor(flow: Flow) {
+    this.#flow = flow;
+  }
+
+  next(): Promise<Buffer[] | null> {
+    if (this.#waitingBytes === 0 && this.#state === 'open') {
+      return new Promise<void>((resolve) => { this.#wake = resolve; }).then(() => this.#take());
     }
-    if (fault) throw fault;
-    return null;
-  };
-  const over = (next: 'ended' | 'failed'): void => {
-    if (releaseTimer) clearTimeout(releaseTimer);
-    state = next;
-    notify();
-  };
-
-  const next = (): Promise<Buffer[] | null> => {
-    if (waitingBytes > 0 || state !== 'open') {
-      try {
-        return Promise.resolve(take());
-      } catch (thrown) {
-        return Promise.reject(thrown as Error);
-      }
+    try {
+      return Promise.resolve(this.#take());
+    } catch (thrown) {
+      return Promise.reject(thrown as HttpFault);
     }
-    return new Promise<void>((resolve) => { wake = resolve; }).then(take);
-  };
+  }
 
-  return {
-    next,
-    async text(maxBytes) {
-      const parts: Buffer[] = [];
-      let total = 0;
-      for (let chunks = await next(); chunks !== null; chunks = await next()) {
-        for (const chunk of chunks) total += chunk.length;
-        if (total > maxBytes) {
-          flow.destroy();
-          throw new HttpFault('protocol', `more than ${maxBytes} bytes came`);
-        }
-        parts.push(...chunks);
+  async text(maxBytes: number): Promise<string> {
+    const parts: Buffer[] = [];
+    let total = 0;
+    for (let chunks = await this.next(); chunks !== null; chunks = await this.next()) {
+      for (const chunk of chunks) total += chunk.length;
+      if (total > maxBytes) {
+        this.#flow.destroy();
+        throw new HttpFault('protocol', `more than ${maxBytes} bytes came`);
       }
-      return Buffer.concat(parts).toString('utf8');
-    },
-    release() {
-      if (state !== 'open') return;
-      state = 'released';
-      waiting = [];
-      waitingBytes = 0;
-      if (isPaused) flow.resume();
-      releaseTimer = setTimeout(() => flow.destroy(), releaseMs);
-      releaseTimer.unref();
-    },
-    close() {
-      if (state === 'open') flow.destroy();
-    },
-    data(chunk) {
-      if (state === 'released') {
-        discarded += chunk.length;
-        if (discarded > releaseBytes) flow.destroy();
-        return;
-      }
-      if (chunk.length === 0) return;
-      waiting.push(chunk);
-      waitingBytes += chunk.length;
-      if (waitingBytes > pauseAtBytes && !isPaused) {
-        isPaused = true;
-        flow.pause();
-      }
-      notify();
-    },
-    end: () => over('ended'),
-    fail(reason) {
-      fault = reason;
-      over('failed');
-    },
-  };
+      parts.push(...chunks);
+    }
+    return Buffer.concat(parts).toString('utf8');
+  }
+
+  release(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'released';
+    this.#take();
+    this.#releaseTimer = setTimeout(() => this.#flow.destroy(), releaseMs);
+    this.#releaseTimer.unref();
+  }
+
+  close(): void {
+    if (this.#state === 'open') this.#flow.destroy();
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#state === 'released') {
+      this.#discarded += chunk.length;
+      if (this.#discarded > releaseBytes) this.#flow.destroy();
+      return;
+    }
+    if (chunk.length === 0) return;
+    this.#waiting.push(chunk);
+    this.#waitingBytes += chunk.length;
+    if (this.#waitingBytes > pauseAtBytes && !this.#isPaused) {
+      this.#isPaused = true;
+      this.#flow.pause();
+    }
+    this.#notify();
+  }
+
+  end(): void {
+    clearTimeout(this.#releaseTimer);
+    this.#state = 'over';
+    this.#notify();
+  }
+
+  fail(fault: HttpFault): void {
+    this.#fault = fault;
+    this.end();
+  }
+
+  /** What waits; without that the fault, or null for the end. */
+  #take(): Buffer[] | null {
+    if (this.#waitingBytes === 0) {
+      if (this.#fault) throw this.#fault;
+      return null;
+    }
+    const chunks = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#flow.resume();
+    }
+    return chunks;
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  }
 }

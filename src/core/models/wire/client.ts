@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Agent as AgentClass, Dispatcher } from 'undici';
-import { createByteReader, type ByteReader, type ByteSink } from './byte-reader.ts';
+import { BufferedReader, type ByteReader, type ByteSink } from './byte-reader.ts';
 import { HttpFault, httpFault } from './faults.ts';
 
 /** One request to a model service. */
@@ -106,7 +106,7 @@ function send(agent: AgentClass, request: HttpRequest, timeoutMs: number): Promi
         },
         onResponseStart(started, status, headers) {
           if (status < 200) return;
-          const reader = createByteReader({
+          const reader = new BufferedReader({
             pause: () => started.pause(),
             resume: () => started.resume(),
             destroy: () => destroy(new HttpFault('cut', 'the connection was closed from this side')),

@@ -1,12 +1,12 @@
 import type { Clock } from '../../../../base/clock.ts';
 import { asParleyError } from '../../../../base/errors.ts';
 import type { Permit } from '../../breaker.ts';
-import type { CallOptions, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyEvent } from '../../types.ts';
+import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
 import { callJson, createHttpClient, failedReply, replyErrorOf, saysSomething, streamReply, toParleyError, unreadable } from '../../wire/index.ts';
 import { label } from './errors.ts';
 import { createInstance, type InstalledModel, type Instance } from './instance.ts';
 import { toChatBody } from './messages.ts';
-import { createPool } from './pool.ts';
+import { createPool, type Pool } from './pool.ts';
 import { createChatReplyReader } from './reply.ts';
 
 export interface OllamaOptions {
@@ -17,6 +17,9 @@ export interface OllamaOptions {
   clock: Clock;
 }
 
+const cannotForceTools: ReplyError = {
+  code: 'unsupported_value', message: 'Ollama cannot be made to call a tool: leave tool_choice out or set it to auto or none.', serviceFault: false,
+};
 const howToAdd = 'Install Ollama from ollama.com and run `ollama pull llama3.2`, or set OLLAMA_URLS to where it runs.';
 
 /**
@@ -25,99 +28,106 @@ const howToAdd = 'Install Ollama from ollama.com and run `ollama pull llama3.2`,
  * @throws {Error} for a URL that cannot be used, naming it
  */
 export function createOllamaProvider(options: OllamaOptions): ModelProvider {
-  const { clock } = options;
   const client = createHttpClient(options.timeoutMs);
-  const instances = options.urls.map((url) => createInstance(url, client, clock));
-  const pool = createPool(instances, clock);
-
-  async function* stream(request: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> {
-    if (typeof request.toolChoice === 'object' || request.toolChoice === 'required') {
-      yield* failedReply({ code: 'unsupported_value', message: 'Ollama cannot be made to call a tool: leave tool_choice out or set it to auto or none.', serviceFault: false });
-      return;
-    }
-    let failure: ReplyEvent[] = [{ type: 'error', error: nobody(instances) }];
-    for (const instance of pool.choose(request.model)) {
-      const permit = instance.breaker.admit();
-      if (!permit) continue;
-      const began = clock.monotonic();
-      instance.running += 1;
-      let hasBegun = false;
-      const held: ReplyEvent[] = [];
-      try {
-        const body = toChatBody(request, contextLengthOf(instance, request.model));
-        const reply = streamReply({ service: instance.service, request: instance.request('POST', '/api/chat', call.signal, body), createReader: createChatReplyReader });
-        for await (const events of reply) {
-          settle(permit, events.at(-1)!, instance);
-          if (hasBegun) {
-            yield events;
-            continue;
-          }
-          // Until something is said, another instance may still take over.
-          held.push(...events);
-          if (!saysSomething(events)) continue;
-          instance.measured(clock.monotonic() - began);
-          hasBegun = true;
-          yield held;
-        }
-      } finally {
-        instance.running -= 1;
-        permit.release();
-      }
-      if (hasBegun) return;
-      failure = held.slice(-1);
-      if (!isForTheNext(failure)) break;
-    }
-    yield failure;
-  }
-
-  const models = async (): Promise<ModelInfo[]> => {
-    await pool.look();
-    const able = instances.filter((instance) => instance.isReachable && instance.models);
-    if (able.length === 0) throw toParleyError(nobody(instances));
-    return merge(able);
-  };
-
+  const instances = options.urls.map((url) => createInstance(url, client, options.clock));
+  const house: House = { instances, pool: createPool(instances, options.clock), clock: options.clock };
   return {
     id: 'ollama',
     kind: 'ollama',
     location: instances.every((instance) => instance.address.isLoopback) ? 'local' : 'remote',
     needsKey: false,
     stop: () => client.close(),
-    stream,
-    models,
-    async embed(request, call): Promise<EmbedResult> {
-      let failure: unknown = toParleyError(nobody(instances));
-      for (const instance of pool.choose(request.model)) {
-        const permit = instance.breaker.admit();
-        if (!permit) continue;
-        try {
-          const body = JSON.stringify({ model: request.model, input: request.texts, dimensions: request.dimensions });
-          const result = readVectors(await callJson(instance.service, instance.request('POST', '/api/embed', call.signal, body)), request.texts.length);
-          permit.success();
-          return result;
-        } catch (thrown) {
-          failure = thrown;
-          const error: ReplyEvent = { type: 'error', error: replyErrorOf(thrown) };
-          settle(permit, error, instance);
-          if (!isForTheNext([error])) break;
-        } finally {
-          permit.release();
-        }
-      }
-      throw failure;
+    stream: (request, call) => {
+      const isForced = typeof request.toolChoice === 'object' || request.toolChoice === 'required';
+      return isForced ? failedReply(cannotForceTools) : stream(house, request, call);
     },
-    state: async (): Promise<ProviderState> => {
-      if (instances.length === 0) return { state: 'absent', detail: 'Ollama is switched off by OLLAMA_URLS=off.', howToAdd };
-      try {
-        const found = await models();
-        const hosts = instances.filter((instance) => instance.isReachable).map((instance) => instance.address.host).join(', ');
-        if (found.length === 0) return { state: 'absent', detail: `${label} runs at ${hosts}, but has no model yet.`, howToAdd: 'Run `ollama pull llama3.2`, or any other model.' };
-        return { state: 'ready', detail: `${label} at ${hosts} offers ${found.length === 1 ? 'one model' : `${found.length} models`}.`, howToAdd: '' };
-      } catch (thrown) {
-        return { state: 'absent', detail: asParleyError(thrown).message, howToAdd };
-      }
-    },
+    models: () => listModels(house),
+    embed: (request, call) => embed(house, request, call),
+    state: () => stateOf(house),
   };
+}
+
+interface House {
+  instances: readonly Instance[];
+  pool: Pool;
+  clock: Clock;
+}
+
+async function* stream({ instances, pool, clock }: House, request: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> {
+  let failure: ReplyEvent[] = [{ type: 'error', error: nobody(instances) }];
+  for (const instance of pool.choose(request.model)) {
+    const permit = instance.breaker.admit();
+    if (!permit) continue;
+    const began = clock.monotonic();
+    instance.running += 1;
+    let hasBegun = false;
+    const held: ReplyEvent[] = [];
+    try {
+      const body = toChatBody(request, contextLengthOf(instance, request.model));
+      const reply = streamReply({ service: instance.service, request: instance.request('POST', '/api/chat', call.signal, body), createReader: createChatReplyReader });
+      for await (const events of reply) {
+        settle(permit, events.at(-1)!, instance);
+        if (hasBegun) {
+          yield events;
+          continue;
+        }
+        // Until something is said, another instance may still take over.
+        held.push(...events);
+        if (!saysSomething(events)) continue;
+        instance.measured(clock.monotonic() - began);
+        hasBegun = true;
+        yield held;
+      }
+    } finally {
+      instance.running -= 1;
+      permit.release();
+    }
+    if (hasBegun) return;
+    failure = held.slice(-1);
+    if (!isForTheNext(failure)) break;
+  }
+  yield failure;
+}
+
+async function embed({ instances, pool }: House, request: EmbedRequest, call: CallOptions): Promise<EmbedResult> {
+  let failure: unknown = toParleyError(nobody(instances));
+  for (const instance of pool.choose(request.model)) {
+    const permit = instance.breaker.admit();
+    if (!permit) continue;
+    try {
+      const body = JSON.stringify({ model: request.model, input: request.texts, dimensions: request.dimensions });
+      const result = readVectors(await callJson(instance.service, instance.request('POST', '/api/embed', call.signal, body)), request.texts.length);
+      permit.success();
+      return result;
+    } catch (thrown) {
+      failure = thrown;
+      const error: ReplyEvent = { type: 'error', error: replyErrorOf(thrown) };
+      settle(permit, error, instance);
+      if (!isForTheNext([error])) break;
+    } finally {
+      permit.release();
+    }
+  }
+  throw failure;
+}
+
+async function listModels({ instances, pool }: House): Promise<ModelInfo[]> {
+  await pool.look();
+  const able = instances.filter((instance) => instance.isReachable && instance.models);
+  if (able.length === 0) throw toParleyError(nobody(instances));
+  return merge(able);
+}
+
+async function stateOf(house: House): Promise<ProviderState> {
+  if (house.instances.length === 0) return { state: 'absent', detail: 'Ollama is switched off by OLLAMA_URLS=off.', howToAdd };
+  try {
+    const found = await listModels(house);
+    const hosts = house.instances.filter((instance) => instance.isReachable).map((instance) => instance.address.host).join(', ');
+    if (found.length === 0) return { state: 'absent', detail: `${label} runs at ${hosts}, but has no model yet.`, howToAdd: 'Run `ollama pull llama3.2`, or any other model.' };
+    return { state: 'ready', detail: `${label} at ${hosts} offers ${found.length === 1 ? 'one model' : `${found.length} models`}.`, howToAdd: '' };
+  } catch (thrown) {
+    return { state: 'absent', detail: asParleyError(thrown).message, howToAdd };
+  }
 }
 
 /** Whether another instance may do better: at faults of this one, and where this one lacks the model. */
