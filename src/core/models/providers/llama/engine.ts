@@ -8,6 +8,7 @@ import { checkMemory, gigabytes } from './memory.ts';
 import type { ModelFile } from './model-files.ts';
 import { loadFailure } from './errors.ts';
 import { contextLength, type EngineSettings } from './options.ts';
+import type { TokenTexts } from './reply-text.ts';
 import { createSequencePool, type SequencePool } from './sequence-pool.ts';
 
 /** A model in memory. Its parts are made when they are first used. */
@@ -25,6 +26,7 @@ export interface LoadedModel {
 
 export interface LoadedChat {
   context: LlamaContext;
+  texts: TokenTexts;
   sequences: SequencePool<Token, LlamaContextSequence>;
   wrapper: ChatWrapper;
 }
@@ -105,6 +107,7 @@ export function createEngine(options: EngineOptions): Engine {
           const context = await model.createContext({ sequences, contextSize: contextTokens, threads, failedCreationRemedy: false });
           return {
             context,
+            texts: new Map(),
             sequences: createSequencePool(Array.from({ length: sequences }, () => context.getSequence()), mostWaiting),
             wrapper: chatTemplate(library, model, log),
           };

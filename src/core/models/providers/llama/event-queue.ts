@@ -8,46 +8,46 @@ export interface EventQueue {
   push(event: ReplyEvent): void;
   /** No more events will come. */
   end(): void;
-  /** All that has come since the last batch, until the end. */
-  batches(): AsyncGenerator<ReplyEvent[], void, void>;
+  /** All that has come since the last call, as soon as there is something; null at the end. One call at a time. */
+  next(): Promise<ReplyEvent[] | null>;
 }
 
 export function createEventQueue(): EventQueue {
   let events: ReplyEvent[] = [];
   let ended = false;
-  let wake: (() => void) | null = null;
+  let waiting: ((batch: ReplyEvent[] | null) => void) | null = null;
 
-  function notify(): void {
-    wake?.();
-    wake = null;
+  function takeAll(): ReplyEvent[] | null {
+    if (events.length === 0) return null;
+    const batch = events;
+    events = [];
+    return batch;
   }
 
   return {
     push(event) {
+      if (waiting !== null) {
+        const deliver = waiting;
+        waiting = null;
+        deliver([event]);
+        return;
+      }
       const last = events.at(-1);
       if (last !== undefined && (event.type === 'text' || event.type === 'reasoning') && last.type === event.type) {
         events[events.length - 1] = { type: event.type, text: last.text + event.text };
       } else {
         events.push(event);
       }
-      notify();
     },
     end() {
       ended = true;
-      notify();
+      waiting?.(null);
+      waiting = null;
     },
-    async *batches() {
-      for (;;) {
-        if (events.length > 0) {
-          const batch = events;
-          events = [];
-          yield batch;
-        } else if (ended) {
-          return;
-        } else {
-          await new Promise<void>((resolve) => (wake = resolve));
-        }
-      }
+    next() {
+      const batch = takeAll();
+      if (batch !== null || ended) return Promise.resolve(batch);
+      return new Promise((resolve) => (waiting = resolve));
     },
   };
 }

@@ -85,7 +85,7 @@ class LlamaProvider implements ModelProvider {
       })
       .finally(events.end);
     try {
-      yield* events.batches();
+      for (let batch = await events.next(); batch !== null; batch = await events.next()) yield batch;
     } finally {
       left.abort();
       await ended;

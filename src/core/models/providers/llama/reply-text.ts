@@ -21,24 +21,31 @@ const replacement = '\ufffd';
 /** Tokens before a piece that the tokenizer looks at to decide about blanks. */
 const contextTokens = 3;
 
-export function createReplyText(model: LlamaModel, prompt: Prompt, stops: readonly string[], push: (event: ReplyEvent) => void): ReplyText {
-  return new TokenReader(model, prompt, stops, push);
+/** Texts of tokens in the middle of a text, by token; filled while answers are made, so at most as many as the model has. */
+export type TokenTexts = Map<Token, string>;
+
+export function createReplyText(model: LlamaModel, texts: TokenTexts, prompt: Prompt, stops: readonly string[], push: (event: ReplyEvent) => void): ReplyText {
+  return new TokenReader(model, texts, prompt, stops, push);
 }
 
 class TokenReader implements ReplyText {
   readonly #model: LlamaModel;
+  readonly #texts: TokenTexts;
   readonly #prompt: Prompt;
   readonly #push: (event: ReplyEvent) => void;
   readonly #reasoning: ReasoningFilter;
   readonly #stop: StopFilter;
-  #before: Token[];
-  #pending: Token[] = [];
+  readonly #before: Token[];
+  readonly #pending: Token[] = [];
+  /** The token before printed something: then the text of this one does not depend on what it was. */
+  #inText = false;
   #dropsBlanks: boolean;
   tokens = 0;
   reasoningTokens = 0;
 
-  constructor(model: LlamaModel, prompt: Prompt, stops: readonly string[], push: (event: ReplyEvent) => void) {
+  constructor(model: LlamaModel, texts: TokenTexts, prompt: Prompt, stops: readonly string[], push: (event: ReplyEvent) => void) {
     this.#model = model;
+    this.#texts = texts;
     this.#prompt = prompt;
     this.#push = push;
     this.#reasoning = createReasoningFilter(prompt.reasoning, prompt.startsInReasoning);
@@ -67,22 +74,28 @@ class TokenReader implements ReplyText {
 
   /** The text that became complete with this token; empty while a character is incomplete. */
   #add(token: Token): string {
+    const isAlone = this.#pending.length === 0;
+    const known = isAlone && this.#inText ? this.#texts.get(token) : undefined;
     this.#pending.push(token);
-    const text = this.#model.detokenize(this.#pending, false, this.#before);
-    if (text.endsWith(replacement) && this.#pending.length < mostPending) return '';
+    const text = known ?? this.#model.detokenize(this.#pending, false, this.#before);
+    if (known === undefined && text.endsWith(replacement) && this.#pending.length < mostPending) return '';
+    if (known === undefined && isAlone && this.#inText && !text.includes(replacement)) this.#texts.set(token, text);
     this.#remember();
+    this.#inText = text !== '';
     return text;
   }
 
   #flush(): string {
     const text = this.#pending.length === 0 ? '' : this.#model.detokenize(this.#pending, false, this.#before);
     this.#remember();
+    this.#inText = false;
     return text;
   }
 
   #remember(): void {
-    this.#before = [...this.#before, ...this.#pending].slice(-contextTokens);
-    this.#pending = [];
+    for (const token of this.#pending) this.#before.push(token);
+    if (this.#before.length > contextTokens) this.#before.splice(0, this.#before.length - contextTokens);
+    this.#pending.length = 0;
   }
 
   /** False when a stop text came. */

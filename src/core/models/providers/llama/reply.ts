@@ -23,8 +23,8 @@ export async function reply({ loaded, request, signal, push, clock, pace }: Repl
   const chat = await loaded.chat();
   const prompt = buildPrompt(loaded, chat.wrapper, request.messages, request.prefill ?? '');
   const room = answerRoom(loaded, prompt);
-  const most = Math.min(request.maxTokens ?? Infinity, room);
-  const text = createReplyText(loaded.model, prompt, request.stop ?? [], push);
+  const most = Math.max(1, Math.min(request.maxTokens ?? room, room));
+  const text = createReplyText(loaded.model, chat.texts, prompt, request.stop ?? [], push);
   const sequence = await chat.sequences.take(prompt.tokens, signal);
   let tokensCached = 0;
   const reportUsage = (): void => push({ type: 'usage', usage: {
@@ -53,6 +53,8 @@ export async function reply({ loaded, request, signal, push, clock, pace }: Repl
     push({ type: 'finish', reason: ended || stopped ? 'stop' : 'length' });
   } catch (error) {
     reportUsage();
+    // After a failure of the engine nobody knows what the sequence holds.
+    if (!(error instanceof ParleyError)) await sequence.clearHistory().catch(() => undefined);
     throw error;
   } finally {
     chat.sequences.give(sequence);

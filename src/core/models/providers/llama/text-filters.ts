@@ -1,7 +1,8 @@
-/** How much of the end of `text` could be the beginning of `mark`: 0 when none of it. */
+/** How much of the end of `text` could be the beginning of `mark`: 0 when none of it. Called for every token. */
 export function overlap(text: string, mark: string): number {
-  for (let length = Math.min(text.length, mark.length - 1); length > 0; length -= 1) {
-    if (text.endsWith(mark.slice(0, length))) return length;
+  const from = Math.max(0, text.length - mark.length + 1);
+  for (let at = text.indexOf(mark[0]!, from); at >= 0; at = text.indexOf(mark[0]!, at + 1)) {
+    if (mark.startsWith(text.slice(at))) return text.length - at;
   }
   return 0;
 }
@@ -30,7 +31,12 @@ export function createStopFilter(stops: readonly string[]): StopFilter {
         held = '';
         return { text: all.slice(0, found), stopped: true };
       }
-      const keep = Math.max(...marks.map((mark) => overlap(all, mark)));
+      let keep = 0;
+      for (const mark of marks) keep = Math.max(keep, overlap(all, mark));
+      if (keep === 0) {
+        held = '';
+        return { text: all, stopped: false };
+      }
       held = all.slice(all.length - keep);
       return { text: all.slice(0, all.length - keep), stopped: false };
     },
