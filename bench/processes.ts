@@ -1,7 +1,7 @@
 import { execFileSync, fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import net from 'node:net';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,8 +12,11 @@ export const projectRoot = join(benchFolder, '..');
 const serverCore = 0;
 const driverCore = 1;
 
+/** Cores of the machine, counted before this process is put on one of them. */
+export const cores = availableParallelism();
+
 /** Whether processes can be given a core of their own. */
-export const canPin = availableParallelism() >= 2 && spawnSync('taskset', ['--version']).status === 0;
+export const canPin = cores >= 2 && spawnSync('taskset', ['--version']).status === 0;
 
 /** Puts this process, and what it starts from now on, on the driver's core. */
 export function pinDriver(): void {
@@ -29,13 +32,13 @@ export interface Running {
 
 /** Starts a program, on the server's core when `pinned`. */
 export function start(command: string[], settings: { environment?: Record<string, string>; cwd?: string; pinned?: boolean } = {}): Running {
-  const everywhere = `0-${availableParallelism() - 1}`;
+  const everywhere = `0-${cores - 1}`;
   const [program, ...given] = canPin ? ['taskset', '-c', settings.pinned === false ? everywhere : String(serverCore), ...command] : command;
   const child = spawn(program!, given, {
     cwd: settings.cwd ?? projectRoot,
     stdio: ['ignore', 'pipe', 'pipe'],
     // taskset becomes the program, so the process id is the program's own.
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...settings.environment },
+    env: { PATH: process.env['PATH'], HOME: tmpdir(), ...settings.environment },
   });
   let output = '';
   const take = (text: string): void => void (output = (output + text).slice(-20_000));
@@ -90,6 +93,18 @@ export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+/** Seconds of CPU of each thread of a process, by name; threads of one name together, the main thread as `main`. */
+export function threadSeconds(pid: number): Record<string, number> {
+  const seconds: Record<string, number> = {};
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    const name = thread === String(pid) ? 'main' : stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    seconds[name] = (seconds[name] ?? 0) + (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  }
+  return seconds;
 }
 
 /** Megabytes (10^6 bytes) of memory that a process holds now. */

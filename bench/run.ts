@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { benchFolder, canPin, pinDriver } from './processes.ts';
+import { benchFolder, canPin, cores, pinDriver } from './processes.ts';
 import { table, type Measured } from './report.ts';
 import { limitsInForce } from './servers.ts';
 import type { MeasureOptions } from './measures/options.ts';
@@ -41,7 +41,7 @@ pinDriver();
 const machine = {
   date: new Date().toISOString(),
   processor: cpus()[0]?.model.trim() ?? 'unknown',
-  cores: availableParallelism(),
+  cores,
   memoryGigabytes: Math.round(totalmem() / 1e9),
   node: process.version,
   pinned: canPin,

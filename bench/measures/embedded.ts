@@ -1,11 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeTestModel } from '../../test/gguf/index.ts';
 import type { BareAnswer, BareRequest } from '../bare-llama.ts';
-import { benchFolder } from '../processes.ts';
+import { benchFolder, cores } from '../processes.ts';
 import { median, type Measured, type Row } from '../report.ts';
 import { startParley, type ParleyServer } from '../servers.ts';
 import type { MeasureOptions } from './options.ts';
@@ -57,7 +57,7 @@ interface Compared {
 }
 
 async function compare(candidate: Candidate, folder: string, rounds: number): Promise<Compared[]> {
-  const threads = Math.max(1, availableParallelism() - 1);
+  const threads = Math.max(1, cores - 1);
   const bare = await startBare(join(folder, 'bench.gguf'), threads);
   const server = await startParley({
     mock: null,

@@ -23,12 +23,6 @@ export async function measureStart({ quick }: MeasureOptions): Promise<Measured>
       starts.push(milliseconds);
       await running.stop();
     }
-    const scripted: number[] = [];
-    for (let run = 0; run < 5; run += 1) {
-      const { running, milliseconds } = await startOnce(dataDir, [process.execPath, join(projectRoot, 'scripts', 'start.cjs'), 'serve']);
-      scripted.push(milliseconds);
-      await running.stop();
-    }
     const idle = await startOnce(dataDir, direct);
     await new Promise((resolve) => setTimeout(resolve, quick ? idleMs / 2 : idleMs));
     const memory = residentMegabytes(idle.running.pid);
@@ -39,11 +33,10 @@ export async function measureStart({ quick }: MeasureOptions): Promise<Measured>
       name: 'start and idle memory',
       rows: [
         { what: 'start to healthy', note: 'node src/main.ts, median of 5', parley: seconds(starts), peer: null, peerName: '', unit: 's', aim: '<= 2', met: seconds(starts) * 1000 <= limit },
-        { what: 'start to healthy', note: 'scripts/start.cjs, median of 5', parley: seconds(scripted), peer: null, peerName: '', unit: 's', aim: '<= 2', met: seconds(scripted) * 1000 <= limit },
         { what: 'very first start', note: 'makes the database', parley: first.milliseconds / 1000, peer: null, peerName: '', unit: 's', aim: '-', met: null },
         { what: 'idle memory', note: 'resident, 10 s after the start', parley: memory, peer: null, peerName: '', unit: 'MB', aim: '<= 150', met: memory <= 150 },
       ],
-      details: { starts, scripted, first: first.milliseconds, memory },
+      details: { starts, first: first.milliseconds, memory },
     };
   } finally {
     rmSync(dataDir, { recursive: true, force: true });

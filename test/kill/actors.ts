@@ -125,6 +125,8 @@ async function readOn(chat: Chat, reader: StrictReader, attempt: number): Promis
     if (!(error instanceof RefusedStream) && !(error instanceof ConnectionLost)) throw error;
   }
   await world.lost(dropAfterMs !== null);
+  // Some stay away for a while: what was said meanwhile must be there when they come back, also from another process.
+  if (!world.finishing && random.chance(0.4)) await delay(random.next() * 600);
   return false;
 }
 
