@@ -275,6 +275,21 @@ function turnLogSuite(storage: () => Storage): void {
       expect(await readLog(storage(), one)).toHaveLength(1000);
     });
 
+    test('asks for rows when it is about to write them, and goes on after one that had none to give', async () => {
+      const [one] = (await addRunningTurns(storage(), 1)).messageIds as [string];
+      const mistake = storage().appendTurnLog(() => {
+        throw new Error('no rows');
+      });
+      await expect(mistake).rejects.toThrow('no rows');
+      expect(await storage().appendTurnLog(() => [])).toEqual([]);
+      const rows = [logRow(one, 1)];
+      const appended = storage().appendTurnLog(() => rows);
+      rows.push(logRow(one, 2)); // As what a model says while another transaction is written.
+      const answers = await appended;
+      expect(answers.every(Boolean)).toBe(true);
+      expect(await readLog(storage(), one)).toHaveLength(answers.length);
+    });
+
     test('keeps the order of calls that were not waited for', async () => {
       const [one] = (await addRunningTurns(storage(), 1)).messageIds as [string];
       const seen: number[] = [];

@@ -96,10 +96,10 @@ export class PostgresStorage implements Storage {
   async appendTurnLog(given: readonly TurnLogRow[] | (() => readonly TurnLogRow[])): Promise<boolean[]> {
     this.#transactions.refuseNesting();
     await this.#appends.acquire();
-    const rows = typeof given === 'function' ? given() : given;
     const { clock, metrics } = this.#options;
     const started = clock.monotonic();
     try {
+      const rows = typeof given === 'function' ? given() : given;
       return rows.length === 0 ? [] : await appendTurnLog(this.#opened().writes, rows);
     } catch (error) {
       throw translatePostgresError(error);
