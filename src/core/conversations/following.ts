@@ -26,11 +26,15 @@ export function createFollowing(parts: ConversationParts): Pick<Conversations, '
     let seq = afterSeq;
     while (!signal.aborted) {
       const local = runner.running.get(messageId);
-      const source = local ? followFeed(local.feed, seq, signal) : followRows(parts, messageId, seq, signal);
-      for await (const events of source) {
-        seq = events.at(-1)!.seq;
-        yield events;
-        if (events.at(-1)!.kind === 'end') return;
+      const reader = local ? readFeed(local.feed, seq, signal) : readRows(parts, messageId, seq, signal);
+      try {
+        for (let events = await reader.next(); events !== null; events = await reader.next()) {
+          seq = events.at(-1)!.seq;
+          yield events;
+          if (events.at(-1)!.kind === 'end') return;
+        }
+      } finally {
+        reader.close();
       }
       // The turn left this process, began in it, or its row is gone.
       const gone = !(await storage.read.selectFrom('messages').select('id').where('id', '=', messageId).executeTakeFirst());
@@ -105,74 +109,88 @@ async function eventOf({ storage }: ConversationParts, conversationId: string, h
   }
 }
 
-/** Events of a turn that runs in this process. Ends with it, or when it is lost. */
-async function* followFeed(feed: TurnFeed, afterSeq: number, signal: AbortSignal): AsyncGenerator<TurnEvent[]> {
-  let seq = afterSeq;
-  let wake: (() => void) | null = null;
-  let woken = false;
-  const notify = (): void => {
-    woken = true;
-    wake?.();
+/**
+ * Gives the events of a turn as they are committed, neighbouring texts joined; null when there are no more in this place.
+ * No generator, because every token of every reader passes here.
+ */
+interface TurnReader {
+  next(): Promise<TurnEvent[] | null>;
+  close(): void;
+}
+
+/** Something that may happen before anyone waits for it. */
+class Bell {
+  rung = false;
+  private wake: (() => void) | null = null;
+
+  ring = (): void => {
+    this.rung = true;
+    this.wake?.();
   };
-  const unsubscribe = feed.subscribe(notify);
-  signal.addEventListener('abort', notify, { once: true });
-  try {
-    while (!signal.aborted) {
-      if (feed.seq > seq) {
-        woken = false;
-        const events = joinTexts(feed.events.slice(seq));
-        seq = feed.seq;
-        yield events;
-        continue;
-      }
-      // Woken without a new event: the turn is over here.
-      if (feed.ended || woken) return;
-      await new Promise<void>((resolve) => (wake = resolve));
-      wake = null;
-      if (feed.seq > seq) woken = false;
-    }
-  } finally {
-    unsubscribe();
-    signal.removeEventListener('abort', notify);
+
+  /** Resolves when it rings, or after `milliseconds`. */
+  wait(milliseconds?: number): Promise<void> {
+    if (this.rung) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
+      this.wake = () => {
+        clearTimeout(timer);
+        this.wake = null;
+        resolve();
+      };
+    });
   }
 }
 
-/** Events of a turn that waits, has ended, or runs in another instance: from the rows, looked at when a hint comes. */
-async function* followRows(parts: ConversationParts, messageId: string, afterSeq: number, signal: AbortSignal): AsyncGenerator<TurnEvent[]> {
+/** Events of a turn that runs in this process. Ends with it, or when it is lost. */
+function readFeed(feed: TurnFeed, afterSeq: number, signal: AbortSignal): TurnReader {
   let seq = afterSeq;
-  let hinted = false;
-  let wake: (() => void) | null = null;
-  const notify = (): void => {
-    hinted = true;
-    wake?.();
+  const bell = new Bell();
+  const unsubscribe = feed.subscribe(bell.ring);
+  signal.addEventListener('abort', bell.ring, { once: true });
+  return {
+    async next() {
+      if (feed.seq <= seq && !feed.ended) await bell.wait();
+      bell.rung = false;
+      // Rung without a new event: the turn is over here.
+      if (signal.aborted || feed.seq <= seq) return null;
+      const events = joinTexts(feed.events.slice(seq));
+      seq = feed.seq;
+      return events;
+    },
+    close() {
+      unsubscribe();
+      signal.removeEventListener('abort', bell.ring);
+    },
   };
-  // Subscribed before the rows are read: what is committed after the reading wakes us.
-  const unsubscribe = parts.bus.subscribe(`turn:${messageId}`, notify);
-  signal.addEventListener('abort', notify, { once: true });
-  try {
-    while (!signal.aborted && !parts.runner.running.has(messageId)) {
-      hinted = false;
-      const events = await rowEvents(parts, messageId, seq);
-      if (events === null) return;
-      if (events.length > 0) {
-        seq = events.at(-1)!.seq;
-        yield joinTexts(events);
-        continue;
+}
+
+/** Events of a turn that waits, has ended, or runs in another instance: from the rows, looked at when a hint comes. */
+function readRows(parts: ConversationParts, messageId: string, afterSeq: number, signal: AbortSignal): TurnReader {
+  let seq = afterSeq;
+  const bell = new Bell();
+  // Subscribed before the rows are read: what is committed after the reading rings.
+  const unsubscribe = parts.bus.subscribe(`turn:${messageId}`, bell.ring);
+  signal.addEventListener('abort', bell.ring, { once: true });
+  return {
+    async next() {
+      while (!signal.aborted && !parts.runner.running.has(messageId)) {
+        bell.rung = false;
+        const events = await rowEvents(parts, messageId, seq);
+        if (events === null) return null;
+        if (events.length > 0) {
+          seq = events.at(-1)!.seq;
+          return joinTexts(events);
+        }
+        await bell.wait(pollMs);
       }
-      if (hinted) continue;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, pollMs);
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-      wake = null;
-    }
-  } finally {
-    unsubscribe();
-    signal.removeEventListener('abort', notify);
-  }
+      return null;
+    },
+    close() {
+      unsubscribe();
+      signal.removeEventListener('abort', bell.ring);
+    },
+  };
 }
 
 /** Committed events behind a seq; for an answer whose log has been folded away, what it says as one event. Null when it is gone. */
