@@ -94,12 +94,18 @@ class LlamaProvider implements ModelProvider {
 
   async embed(request: EmbedRequest, { signal }: CallOptions): Promise<EmbedResult> {
     const file = await this.#find(request.model);
-    const either = AbortSignal.any([signal, this.#stopping.signal]);
-    const { loaded, release } = await this.#slots[file.kind].use(file, either);
+    const done = new AbortController();
+    const any = AbortSignal.any([signal, this.#stopping.signal, done.signal]);
     try {
-      return await embedTexts(loaded, request, either);
+      const { loaded, release } = await this.#slots[file.kind].use(file, any);
+      try {
+        return await embedTexts(loaded, request, any);
+      } finally {
+        release();
+      }
     } finally {
-      release();
+      // A combined signal that never aborts is kept for as long as the signals it was made of.
+      done.abort();
     }
   }
 
