@@ -30,7 +30,7 @@ export function registerEventFeed(scope: DialectScope, parts: DialectParts, cred
       const message = await messageOf(parts, viewer, request.params);
       if (message.role !== 'assistant') throw new ParleyError('conflict', { message: 'Only answers can be followed.' });
       const stream = openEventStream(reply);
-      const stopWatching = credentials.watch(viewer, () => stream.end());
+      const stopWatching = credentials.watch(viewer, () => stream.cut());
       stream.begin();
       try {
         await feed(stream, parts.conversations.attach(viewer, message.id, startOf(request), stream.signal), () => parts.conversations.message(viewer, message.id));

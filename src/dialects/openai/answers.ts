@@ -38,10 +38,11 @@ export function failure(error: ReplyError): ParleyError {
 }
 
 /** Puts a reply together. @throws {ParleyError} what ended it instead of a finish */
-export async function gather(head: AnswerHead, events: AsyncIterable<ReplyEvent[]>): Promise<CompletionAnswer> {
+export async function gather(head: AnswerHead, events: AnswerEvents): Promise<CompletionAnswer> {
   const answer = { model: head.model, text: '', reasoning: '', usage: {} as Usage, tools: [] as { id: string; name: string; arguments: string }[] };
   for await (const batch of events) {
-    for (const event of batch) {
+    for (const raw of batch) {
+      const event = asReplyEvent(raw);
       switch (event.type) {
         case 'text': answer.text += event.text; break;
         case 'reasoning': answer.reasoning += event.text; break;
@@ -88,9 +89,12 @@ function completion(head: AnswerHead, answer: { text: string; reasoning: string;
   };
 }
 
-/** The committed events of a kept answer in the form of a reply, so that both are written by the same code. */
-export async function* asReply(turn: AsyncIterable<TurnEvent[]>): AsyncGenerator<ReplyEvent[]> {
-  for await (const batch of turn) yield batch.map(replyEvent);
+/** Batches of a reply, or of a kept answer: both are written by the same code. */
+export type AnswerEvents = AsyncIterable<(ReplyEvent | TurnEvent)[]>;
+
+/** One event in the form of a reply. No generator stands in between: this is the path of every token. */
+export function asReplyEvent(event: ReplyEvent | TurnEvent): ReplyEvent {
+  return 'kind' in event ? replyEvent(event) : event;
 }
 
 function replyEvent(event: TurnEvent): ReplyEvent {

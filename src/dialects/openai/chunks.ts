@@ -1,7 +1,8 @@
 import { ParleyError } from '../../base/errors.ts';
+import type { TurnEvent } from '../../core/conversations/index.ts';
 import type { ReplyEvent, Usage } from '../../core/models/index.ts';
 import type { EventStream } from '../shared/index.ts';
-import { failure, finishOf, usageOf, type AnswerHead } from './answers.ts';
+import { asReplyEvent, failure, finishOf, usageOf, type AnswerEvents, type AnswerHead } from './answers.ts';
 import { errorObject } from './errors.ts';
 
 /** Milliseconds without a first token after which the stream begins all the same, so that nobody gives up waiting. */
@@ -50,7 +51,7 @@ class ChunkLines {
  * each batch; waits for slow clients. Until something was sent a failure is thrown, so that it gets a status of its
  * own; after that it is told inside the stream, which then ends without `[DONE]`.
  */
-export async function streamCompletion(stream: EventStream, head: AnswerHead, includeUsage: boolean, events: AsyncIterable<ReplyEvent[]>): Promise<void> {
+export async function streamCompletion(stream: EventStream, head: AnswerHead, includeUsage: boolean, events: AnswerEvents): Promise<void> {
   const writer = new ChunkWriter(head, includeUsage);
   const waiting = setTimeout(() => void stream.write(writer.begin()), patienceMs);
   try {
@@ -96,9 +97,10 @@ class ChunkWriter {
     return this.lines.role();
   }
 
-  take(batch: readonly ReplyEvent[]): string {
+  take(batch: readonly (ReplyEvent | TurnEvent)[]): string {
     let piece = '';
-    for (const event of batch) {
+    for (const raw of batch) {
+      const event = asReplyEvent(raw);
       if (event.type === 'text') piece += this.begin() + this.lines!.text(event.text);
       else piece += this.other(event);
     }

@@ -1,9 +1,8 @@
 import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import type { ReplyEvent } from '../../core/models/index.ts';
 import { goneSignal, openEventStream, viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
-import { asReply, gather, type AnswerHead } from './answers.ts';
+import { gather, type AnswerEvents, type AnswerHead } from './answers.ts';
 import { streamCompletion } from './chunks.ts';
 import { translate, type Asked } from './requests.ts';
 import { completionAnswer, completionRequest, type CompletionRequest } from './schemas.ts';
@@ -47,7 +46,7 @@ export function registerCompletions(scope: DialectScope, parts: DialectParts): v
 
 interface Answer {
   head: AnswerHead;
-  events: AsyncIterable<ReplyEvent[]>;
+  events: AnswerEvents;
 }
 
 /** Asks without keeping anything; ends with the client. */
@@ -76,7 +75,7 @@ async function keep(parts: DialectParts, viewer: Viewer, body: CompletionRequest
   });
   const answer = sent.answer;
   if (!answer) throw new ParleyError('conflict', { message: 'This message was sent before without asking for an answer.' });
-  return { head: headOf(parts, answer.id, answer.model ?? model ?? ''), events: asReply(parts.conversations.attach(viewer, answer.id, 0, signal)) };
+  return { head: headOf(parts, answer.id, answer.model ?? model ?? ''), events: parts.conversations.attach(viewer, answer.id, 0, signal) };
 }
 
 function headOf(parts: DialectParts, id: string, model: string): AnswerHead {

@@ -21,12 +21,24 @@ export interface EventStream {
   /** Writes one piece; resolves when there is room for the next. */
   write(piece: string): Promise<void> | undefined;
   end(piece?: string): void;
+  /** Ends the response in the middle and aborts the signal, as if the client had gone. */
+  cut(): void;
 }
 
-/** A signal that is aborted when the client of this reply is gone, or has been answered. */
+/** One reason for all: making an error with a stack for each would cost more than the abort. */
+const clientGone = new Error('the client is gone');
+
+/** Aborts when the connection closes before the whole answer was sent. */
+function abortWhenGone(raw: ServerResponse, controller: AbortController): void {
+  raw.once('close', () => {
+    if (!raw.writableFinished) controller.abort(clientGone);
+  });
+}
+
+/** A signal that is aborted when the client goes away before it was answered. */
 export function goneSignal(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
+  abortWhenGone(reply.raw, gone);
   return gone.signal;
 }
 
@@ -36,11 +48,8 @@ export function openEventStream(reply: FastifyReply): EventStream {
   reply.request.streams = true;
   const gone = new AbortController();
   const state = { begun: false };
-  raw.on('close', () => {
-    clearInterval(keepAlive);
-    gone.abort();
-  });
-  raw.on('error', () => gone.abort());
+  abortWhenGone(raw, gone);
+  raw.once('close', () => clearInterval(keepAlive));
   const keepAlive = setInterval(() => {
     if (state.begun && !raw.writableNeedDrain && !raw.writableEnded) raw.write(': \n\n');
   }, keepAliveMs).unref();
@@ -63,12 +72,17 @@ export function openEventStream(reply: FastifyReply): EventStream {
     },
     write(piece) {
       begin();
-      if (gone.signal.aborted || raw.write(piece)) return undefined;
+      if (gone.signal.aborted || raw.writableEnded || raw.write(piece)) return undefined;
       return drained(raw);
+    },
+    cut() {
+      if (!raw.writableEnded) raw.end();
+      gone.abort(clientGone);
     },
     end(piece) {
       begin();
       clearInterval(keepAlive);
+      if (raw.writableEnded) return;
       if (piece === undefined) raw.end();
       else raw.end(piece);
     },

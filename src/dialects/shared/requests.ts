@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
-import { newId } from '../../base/ids.ts';
+import { randomToken } from '../../base/ids.ts';
 import { isSecure } from './addresses.ts';
 import { pathOf } from './paths.ts';
 import { serverDialect } from './plain.ts';
@@ -18,10 +18,17 @@ const answerHeaders: Record<string, string> = {
 
 const requestIdForm = /^[A-Za-z0-9._-]{1,64}$/;
 
-/** The caller's own x-request-id where it is harmless, else a new one. */
-export function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && requestIdForm.test(given) ? given : newId();
+/**
+ * Names requests: the caller's own x-request-id where it is harmless, else a random name of this process and a number.
+ * A random id for each request would cost as much as reading it.
+ */
+export function createRequestIds(): (request: { headers: Record<string, string | string[] | undefined> }) => string {
+  const process = randomToken(6);
+  let count = 0;
+  return (request) => {
+    const given = request.headers['x-request-id'];
+    return typeof given === 'string' && requestIdForm.test(given) ? given : `${process}-${(count += 1)}`;
+  };
 }
 
 /** Hooks of every request: id, headers, cross-origin answers, refusing while the server stops, the log line, the figures. */

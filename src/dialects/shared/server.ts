@@ -11,7 +11,7 @@ import { isBelow, pathOf, patternToExpression } from './paths.ts';
 import { serverDialect } from './plain.ts';
 import { boundAddress, createBoundedServer, listen, type ServerHandlers } from './ports.ts';
 import { collectReference, serveReference } from './reference.ts';
-import { addRequestHooks, requestId } from './requests.ts';
+import { addRequestHooks, createRequestIds } from './requests.ts';
 import { serveOwnAddresses } from './own-addresses.ts';
 import type { Dialect, DialectParts } from './types.ts';
 import { createUpgradeRouter } from './upgrades.ts';
@@ -44,7 +44,7 @@ export function createHttpServer(parts: DialectParts): HttpServer {
   const app = fastify({
     logger: false,
     bodyLimit: maxBodyBytes,
-    genReqId: (request) => requestId(request),
+    genReqId: createRequestIds(),
     requestIdHeader: false,
     routerOptions: { maxParamLength: 500, ignoreTrailingSlash: false, caseSensitive: true },
     serverFactory: (handler) => {
