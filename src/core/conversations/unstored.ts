@@ -82,12 +82,12 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
     metrics.turns.inc({ provider: call.target.provider, outcome });
     if (timeToFirstTokenMs !== null) metrics.firstToken.observe({ provider: call.target.provider }, timeToFirstTokenMs / 1000);
     const { tokensIn, tokensOut } = usage;
-    const model = measurement.spokenModel?.includes('/') ? measurement.spokenModel : call.target.id;
+    const model = measurement.spokenModel ?? call.target.id;
     add({
       ...usageRow(parts, call.viewer, call.dialect, model),
       tokens_in: tokensIn ?? null,
       tokens_out: tokensOut ?? null,
-      cost_micros: tokensIn === undefined || tokensOut === undefined ? null : models.cost(call.target, tokensIn, tokensOut, usage.tokensCached),
+      cost_micros: tokensIn === undefined || tokensOut === undefined ? null : models.cost({ id: model }, tokensIn, tokensOut, usage.tokensCached),
       duration_ms: measurement.durationMs,
       time_to_first_token_ms: timeToFirstTokenMs === null ? null : Math.round(timeToFirstTokenMs),
       outcome,

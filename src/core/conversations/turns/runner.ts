@@ -191,19 +191,19 @@ export class TurnRunner {
     const { end, usage, toolCalls } = measurement;
     const failed = end && 'error' in end ? end.error : null;
     const reason = end && 'reason' in end ? end.reason : null;
-    const spoken = measurement.spokenModel?.includes('/') ? measurement.spokenModel : null;
+    const model = measurement.spokenModel ?? target?.id ?? null;
     const counted = await this.countedUsage(target, measurement);
     return {
       status: statusOf(failed, signal),
       content: measurement.text,
       reasoning: measurement.reasoning || null,
       tools: toolCalls.length > 0 ? JSON.stringify(toolCalls.filter(Boolean)) : null,
-      model: spoken ?? target?.id ?? null,
+      model,
       tokens_in: usage.tokensIn ?? null,
       tokens_out: counted,
       tokens_reasoning: usage.tokensReasoning ?? null,
       tokens_cached: usage.tokensCached ?? null,
-      cost_micros: target && usage.tokensIn !== undefined && counted !== null ? this.parts.models.cost(target, usage.tokensIn, counted, usage.tokensCached) : null,
+      cost_micros: model !== null && usage.tokensIn !== undefined && counted !== null ? this.parts.models.cost({ id: model }, usage.tokensIn, counted, usage.tokensCached) : null,
       time_to_first_token_ms: measurement.timeToFirstTokenMs === null ? null : Math.round(measurement.timeToFirstTokenMs),
       duration_ms: target ? measurement.durationMs : null,
       finish_reason: reason,
