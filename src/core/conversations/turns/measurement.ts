@@ -20,7 +20,7 @@ export class ReplyMeasurement {
   usage: Usage = {};
   readonly toolCalls: ToolCall[] = [];
   end: ReplyEnd | null = null;
-  /** The model's own name of itself, when it said one. */
+  /** Full id of the model that spoke, when it is not the one that was asked (a fallback). */
   spokenModel: string | null = null;
   timeToFirstTokenMs: number | null = null;
   durationMs: number | null = null;
