@@ -259,6 +259,8 @@ const indexList: readonly (readonly [name: string, table: string, columns: strin
   ['usage_by_user', 'usage', ['user_id', 'created_at']],
   ['jobs_by_priority', 'jobs', ['state', 'kind', 'priority desc', 'run_at']],
   ['jobs_by_user', 'jobs', ['user_id']],
+  // What the clean-up of old jobs looks for; those with a key stay, because the key says that they were done.
+  ['jobs_by_end', 'jobs', ['dedup_key', 'ended_at']],
 ];
 
 async function indexes(database: Kysely<unknown>): Promise<void> {
@@ -269,6 +271,4 @@ async function indexes(database: Kysely<unknown>): Promise<void> {
     const index = database.schema.createIndex(name).on(on).columns(columns);
     await (unique ? index.unique() : index).execute();
   }
-  // What the clean-up of old jobs looks for; those with a key stay, because the key says that they were done.
-  await database.schema.createIndex('jobs_by_end').on('jobs').column('ended_at').where(sql.ref('dedup_key'), 'is', null).execute();
 }
