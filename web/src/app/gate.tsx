@@ -1,8 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
-import { useState, type ReactNode } from 'react';
+import { useEffect, useState, type ReactNode } from 'react';
 import { messageOf, type Session } from '../shared/api/index.ts';
 import { Logo, Notice, Spinner } from '../shared/ui/index.ts';
-import { sessionQuery, SignInForm, SignUpForm } from '../features/session/index.ts';
+import { forgetAfterSignOut, sessionQuery, SignInForm, SignUpForm } from '../features/session/index.ts';
 
 /** Draws the page for whoever is signed in; for everyone else the way in. */
 export function Gate({ children }: { children: ReactNode }) {
@@ -31,6 +31,7 @@ export function Gate({ children }: { children: ReactNode }) {
 function Door({ session }: { session: Session }) {
   const [isNew, setNew] = useState(false);
   const { mode, owner_claimed: isClaimed } = session.registration;
+  useEffect(forgetAfterSignOut, []);
   const maySignUp = mode !== 'closed' || !isClaimed;
   return (
     <main className="flex min-h-dvh items-center justify-center overflow-y-auto bg-panel p-4">

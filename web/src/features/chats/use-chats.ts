@@ -1,9 +1,9 @@
-import { infiniteQueryOptions, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
+import { infiniteQueryOptions, useInfiniteQuery, useQueryClient, type QueryClient } from '@tanstack/react-query';
 import { useCallback, useMemo } from 'react';
 import type { Chat } from '../../shared/api/index.ts';
 import { tellTabs } from '../../shared/browser/index.ts';
 import { changeChat, chatsPageSize, deleteChat, fetchChats } from './api.ts';
-import { allChats, withChat, withoutChat } from './list.ts';
+import { allChats, withChat, withoutChat, type ChatPages } from './list.ts';
 
 export const chatsQuery = infiniteQueryOptions({
   queryKey: ['chats'],
@@ -19,18 +19,18 @@ export function useChats() {
   return { ...query, chats };
 }
 
+/** Changes the list that is shown. A list on its way was read before this change: it is asked for again. */
+function update(queries: QueryClient, change: (pages: ChatPages | undefined) => ChatPages | undefined): void {
+  queries.setQueryData(chatsQuery.queryKey, change);
+  if (queries.isFetching(chatsQuery) > 0) void queries.invalidateQueries(chatsQuery);
+}
+
 /** What changes the list. Other tabs are told. */
 export function useChatChanges() {
   const queries = useQueryClient();
   /** Takes a chat as it is now, from wherever it was heard. */
-  const take = useCallback((chat: Chat) => queries.setQueryData(chatsQuery.queryKey, (pages) => withChat(pages, chat)), [queries]);
-  const forget = useCallback(
-    (chatId: string) => {
-      queries.setQueryData(chatsQuery.queryKey, (pages) => withoutChat(pages, chatId));
-      queries.removeQueries({ queryKey: ['chat', chatId] });
-    },
-    [queries],
-  );
+  const take = useCallback((chat: Chat) => update(queries, (pages) => withChat(pages, chat)), [queries]);
+  const forget = useCallback((chatId: string) => update(queries, (pages) => withoutChat(pages, chatId)), [queries]);
   const change = useCallback(
     async (chatId: string, changes: { title?: string; ai_model?: string | null }) => {
       const chat = await changeChat(chatId, changes);

@@ -11,10 +11,6 @@ export function fetchPage(chatId: string, offset: number): Promise<{ chat: Chat;
   return request('GET', `${chatPath(chatId)}?include=branches&limit=${pageSize}&offset=${offset}`);
 }
 
-export function fetchMessage(chatId: string, messageId: string): Promise<Message> {
-  return request('GET', messagePath(chatId, messageId));
-}
-
 export function sendMessage(chatId: string, content: string, idempotencyKey: string): Promise<{ message: Message; answer: Message | null }> {
   return request('POST', `${chatPath(chatId)}/messages?include=answer`, { body: { content, message_type: 'USER' }, idempotencyKey });
 }

@@ -1,7 +1,7 @@
 import { createContext, use, useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import type { Chat, Message } from '../../shared/api/index.ts';
 import { browserStorage, newKey } from '../../shared/browser/index.ts';
-import { fetchMessage, fetchPage, sendMessage, socketAddress } from './api.ts';
+import { fetchPage, sendMessage, socketAddress } from './api.ts';
 import { randomSpread } from './state/backoff.ts';
 import { Conversation, type View } from './state/conversation.ts';
 import type { SocketLike, SocketListener } from './state/socket.ts';
@@ -25,7 +25,7 @@ export function useConversation(chatId: string, { onChat, onSignedOut }: Convers
   const [conversation, setConversation] = useState<Conversation | null>(null);
   useEffect(() => {
     const opened = new Conversation(chatId, {
-      fetchPage, fetchMessage, sendMessage, storage: browserStorage, newKey, spread: randomSpread, schedule: soon, onChat, onSignedOut, openSocket,
+      fetchPage, sendMessage, storage: browserStorage, newKey, spread: randomSpread, schedule: soon, onChat, onSignedOut, openSocket,
     });
     opened.start();
     const first = handedOver.get(chatId);

@@ -88,7 +88,7 @@ export function SpeakerNote({ speaker }: { speaker: Speaker | undefined }) {
   const text = {
     local: `${speaker.name} answers on this server’s machine. Nothing leaves it.`,
     remote: `${speaker.name} is a remote service: what you send in this chat leaves this machine.`,
-    builtin: `${speaker.name} is not a language model. It helps you set one up.`,
+    builtin: 'The built-in responder answers. It is not a language model: it helps you set one up.',
     unknown: `${speaker.name} is not available now. Choose another model, or send and see what the server says.`,
     none: 'No model is set up yet.',
   }[speaker.kind];

@@ -19,12 +19,12 @@ export function signInLocally(): Promise<unknown> {
 }
 
 export function signIn(username: string, password: string): Promise<unknown> {
-  return request('POST', '/api/auth/login', { body: { username, password } });
+  return request('POST', '/api/auth/login', { body: { username, password }, isSignIn: true });
 }
 
 /** Makes an account; the first one takes over the owner's place with everything in it. */
 export function signUp(registration: Registration): Promise<unknown> {
-  return request('POST', '/api/auth/register', { body: registration });
+  return request('POST', '/api/auth/register', { body: registration, isSignIn: true });
 }
 
 export function signOut(): Promise<unknown> {

@@ -52,6 +52,14 @@ export async function enter(queries: QueryClient): Promise<void> {
   tellTabs('session');
 }
 
+/**
+ * Removes what somebody wrote in this browser and did not send, once they have signed out by hand. A sign-in that only
+ * ran out keeps it. To be called when nothing of theirs is drawn any more: what is drawn keeps its drafts as it goes.
+ */
+export function forgetAfterSignOut(): void {
+  if (browserStorage.read(signedOutName)) browserStorage.forgetTexts();
+}
+
 export function useSignOut(): () => Promise<void> {
   const queries = useQueryClient();
   return async () => {
@@ -62,7 +70,6 @@ export function useSignOut(): () => Promise<void> {
       if (!(error instanceof ApiError) || error.status !== 401) throw error;
     }
     browserStorage.write(signedOutName, 'yes');
-    browserStorage.forgetTexts();
     await queries.resetQueries(sessionQuery);
     queries.removeQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
     tellTabs('session');

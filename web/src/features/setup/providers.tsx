@@ -19,19 +19,28 @@ export function Providers({ providers, usual }: { providers: Provider[]; usual: 
   );
 }
 
+/** Providers as people call them; a configured server has the name it was given. */
+const names: Record<string, string> = { llama: 'Model files', ollama: 'Ollama', openai: 'OpenAI', builtin: 'Built-in responder' };
+
 function ProviderRow({ provider, usual }: { provider: Provider; usual: string | null }) {
   const { name, icon: Icon, colours } = states[provider.state];
   return (
     <li className="py-4 first:pt-0 last:pb-0">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
-        <h3 className="font-medium">{provider.id}</h3>
+        <h3 className="font-medium">{names[provider.id] ?? provider.id}</h3>
         <span className={`inline-flex items-center gap-1 rounded-full px-2 py-0.5 text-xs font-medium ${colours}`}>
           <Icon aria-hidden size={12} /> {name}
         </span>
         <span className="text-xs text-soft">{provider.location === 'remote' ? 'remote service' : 'on this machine'}</span>
       </div>
-      <p className="mt-1 text-sm text-soft">{provider.detail}</p>
-      {provider.how_to_add && <p className="mt-1 text-sm">{provider.how_to_add}</p>}
+      <p className="mt-1 text-sm text-soft">
+        <WithCode text={provider.detail} />
+      </p>
+      {provider.how_to_add && (
+        <p className="mt-1 text-sm">
+          <WithCode text={provider.how_to_add} />
+        </p>
+      )}
       {provider.models.length > 0 && <ModelNames names={provider.models} usual={usual} />}
     </li>
   );
@@ -57,5 +66,18 @@ function ModelNames({ names, usual }: { names: string[]; usual: string | null })
         </details>
       )}
     </>
+  );
+}
+
+/** A sentence whose commands stand in backticks. */
+function WithCode({ text }: { text: string }) {
+  return text.split('`').map((part, at) =>
+    at % 2 === 0 ? (
+      part
+    ) : (
+      <code key={at} className="rounded-md bg-panel px-1 py-0.5 font-mono text-[0.9em]">
+        {part}
+      </code>
+    ),
   );
 }

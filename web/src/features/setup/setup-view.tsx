@@ -34,9 +34,11 @@ export function SetupView({ mayPull }: { mayPull: boolean }) {
         {mayPull ? (
           <>
             <GetModel recommended={data.recommended} />
-            <p className="mt-4 text-xs text-soft">
-              Or put a .gguf file into <code className="break-all font-mono">{data.models_folder}</code> and look again.
-            </p>
+            {data.models_folder && (
+              <p className="mt-4 text-xs text-soft">
+                Or put a .gguf file into <code className="break-all font-mono">{data.models_folder}</code> and look again.
+              </p>
+            )}
           </>
         ) : (
           <p className="text-sm text-soft">Models are added by those who run this server.</p>

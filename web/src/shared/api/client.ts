@@ -6,6 +6,8 @@ export interface RequestOptions {
   /** Two sends with the same key are one. */
   idempotencyKey?: string;
   signal?: AbortSignal;
+  /** An answer of 401 is about the name and password sent, not about who is signed in. */
+  isSignIn?: boolean;
   /** Milliseconds after which the request counts as failed. @default 30_000 */
   timeoutMs?: number;
 }
@@ -48,7 +50,7 @@ export async function request<Answer>(method: Method, path: string, options: Req
     throw new ApiError(timeout.aborted ? 'The server did not answer in time.' : 'The server cannot be reached.', 0);
   }
   if (response.ok) return body as Answer;
-  if (response.status === 401) onSignedOut();
+  if (response.status === 401 && !options.isSignIn) onSignedOut();
   throw errorFrom(response.status, body, response.headers.get('retry-after'));
 }
 

@@ -108,7 +108,8 @@ export interface RecommendedModel {
 
 export interface Setup {
   providers: Provider[];
-  models_folder: string;
+  /** For those who run the server only. */
+  models_folder: string | null;
   default: string | null;
   recommended: RecommendedModel[];
 }

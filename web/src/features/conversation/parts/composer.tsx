@@ -25,7 +25,7 @@ export function Composer({ draft, onDraft, onSend, onStop, isDisabled = false, f
   };
   return (
     <form onSubmit={submit} className="mx-auto w-full max-w-3xl px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] sm:px-4">
-      <div className="flex items-end gap-2 rounded-3xl border border-line-strong/60 bg-raised p-2 shadow-xs focus-within:border-accent focus-within:ring-1 focus-within:ring-accent">
+      <div className="flex items-end gap-2 rounded-3xl border border-line-strong/60 bg-raised p-2 shadow-xs focus-within:border-accent focus-within:shadow-md">
         <div className="min-w-0 flex-1">
           <GrowingTextArea field={field} label="Message" placeholder="Say something…" value={draft} onChange={onDraft} onEnter={submit} autoFocus={matchMedia('(hover: hover)').matches} />
         </div>

@@ -38,7 +38,7 @@ export function MessageList({ onTakeBack, handle }: MessageListProps) {
     <div className="relative min-h-0 flex-1">
       <div ref={scroller} data-scroller className="h-full overflow-y-auto overscroll-contain" tabIndex={0} role="region" aria-label="Conversation">
         <div ref={content} className="mx-auto max-w-3xl px-4 pb-6 pt-4 sm:px-6">
-          <div ref={top} className="flex min-h-px justify-center">
+          <div ref={top} className={`flex justify-center ${hasOlder ? 'h-10' : 'h-px'}`}>
             {isLoadingOlder && <Spinner label="Loading older messages…" />}
           </div>
           <ol aria-label="Messages">

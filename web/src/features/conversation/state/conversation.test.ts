@@ -40,7 +40,6 @@ function setUp(branch: Message[] = [], overrides: Partial<ConversationParts> = {
       const end = server.branch.length - offset;
       return { chat, messages: server.branch.slice(Math.max(0, end - 50), Math.max(0, end)) };
     },
-    fetchMessage: async (_chatId, id) => server.branch.find((message) => message.id === id)!,
     sendMessage: async (_chatId, content, key) => {
       server.delivered.push(key);
       const message = sampleMessage({ id: `sent-${content}`, message_type: 'USER', content, parent_id: server.branch.at(-1)?.id ?? null });
@@ -94,8 +93,8 @@ describe('opening in the middle of an answer', () => {
     vi.advanceTimersByTime(5000);
     socket().say(chunk(20, 'x', 9));
     socket().say(chunk(21, 'y', 10));
-    expect(socket().attached).toEqual([['a', 3], ['a', 3]]);
-    socket().say(chunk(7, ' it is so all', 8));
+    expect(socket().attached).toEqual([['a', 3], ['a', 0]]);
+    socket().say(chunk(0, 'Because it is so all', 8));
     socket().say(chunk(20, 'xy', 10));
     expect(conversation.message('a')!.content).toBe('Because it is so allxy');
   });
@@ -105,7 +104,7 @@ describe('opening in the middle of an answer', () => {
     socket().say({ type: 'ai_response_complete', message: { ...answering('Because.', 0), status: 'DELIVERED', tokens: null } });
     expect(conversation.view).toMatchObject({ runningId: null, openCount: 0 });
     expect(conversation.message('a')).toMatchObject({ status: 'DELIVERED', content: 'Because.' });
-    expect(seen.chats).toHaveLength(1);
+    expect(seen.chats.at(-1)).toMatchObject({ id: 'chat' });
   });
 });
 
@@ -118,17 +117,39 @@ describe('sending', () => {
     expect(conversation.view).toMatchObject({ outgoing: [], path: ['sent-Hello', 'answer-Hello'], runningId: 'answer-Hello' });
   });
 
-  it('takes the echo on the socket for the answer to the request', async () => {
+  it('is not shown twice when the socket is faster than the answer to the request', async () => {
     const made = Promise.withResolvers<{ message: Message; answer: Message | null }>();
-    const { conversation, socket } = await live(setUp([], { sendMessage: () => made.promise }));
+    const { conversation, socket, server } = await live(setUp([], { sendMessage: () => made.promise }));
+    const pages = server.pages;
     conversation.send('Hello');
     await settle();
     const message = sampleMessage({ id: 'm', message_type: 'USER', content: 'Hello' });
-    socket().say({ type: 'new_message', message });
-    expect(conversation.view).toMatchObject({ outgoing: [], path: ['m'] });
+    const answer = sampleMessage({ id: 'a', parent_id: 'm', status: 'PROCESSING' });
+    socket().say({ type: 'new_message', message: { id: 'm', sender_id: 'me', content: 'Hello' } });
+    socket().say({ type: 'ai_response_start', message: answer });
+    socket().say(chunk(0, 'Hi', 2));
+    socket().say({ type: 'ai_response_complete', message: { ...answer, status: 'DELIVERED', content: 'Hi there' } });
+    await settle();
+    expect(conversation.view).toMatchObject({ path: [], outgoing: [{ content: 'Hello' }] });
+    made.resolve({ message, answer });
+    await settle();
+    expect(conversation.view).toMatchObject({ path: ['m', 'a'], outgoing: [], runningId: null });
+    expect(conversation.message('a')).toMatchObject({ status: 'DELIVERED', content: 'Hi there' });
+    expect(server.pages).toBe(pages);
+  });
+
+  it('finds out afterwards what another tab said meanwhile', async () => {
+    const made = Promise.withResolvers<{ message: Message; answer: Message | null }>();
+    const { conversation, socket, server } = await live(setUp([], { sendMessage: () => made.promise }));
+    conversation.send('Hello');
+    await settle();
+    socket().say({ type: 'new_message', message: { id: 'other', sender_id: 'me', content: 'Other' } });
+    const other = sampleMessage({ id: 'other', message_type: 'USER' });
+    const message = sampleMessage({ id: 'm', message_type: 'USER', parent_id: 'other' });
+    server.branch = [other, message];
     made.resolve({ message, answer: null });
     await settle();
-    expect(conversation.view.path).toEqual(['m']);
+    expect(conversation.view.path).toEqual(['other', 'm']);
   });
 
   it('keeps a message the server did not hear, and sends it again with the same key when the connection is back', async () => {
@@ -176,6 +197,18 @@ describe('sending', () => {
   });
 });
 
+describe('the beginning of an answer', () => {
+  it('says nothing about how much of its text is there', async () => {
+    const { conversation, socket } = await live(setUp([question]));
+    socket().say({ type: 'ai_response_start', message: { ...answering('', 7), reasoning: 'Hm' } });
+    socket().say({ type: 'ai_reasoning_chunk', message_id: 'a', chat_id: 'chat', chunk: 'Hmm', offset: 0, seq: 2 });
+    socket().say(chunk(0, 'Be', 3));
+    expect(conversation.message('a')).toMatchObject({ content: 'Be', reasoning: 'Hmm', last_event_seq: 3 });
+    socket().say({ type: 'ai_response_start', message: answering('', 9) });
+    expect(conversation.message('a')).toMatchObject({ content: 'Be', reasoning: 'Hmm', last_event_seq: 3 });
+  });
+});
+
 describe('branches', () => {
   it('follow what another tab has done', async () => {
     const { conversation, socket, server } = await live(setUp([question, sampleMessage({ id: 'a', parent_id: 'q', content: 'One' })]));
@@ -191,7 +224,7 @@ describe('branches', () => {
   it('are read again when a message has no place here', async () => {
     const { conversation, socket, server } = await live(setUp([question]));
     server.branch = [sampleMessage({ id: 'x' }), sampleMessage({ id: 'y', parent_id: 'x' })];
-    socket().say({ type: 'new_message', message: sampleMessage({ id: 'y', parent_id: 'x' }) });
+    socket().say({ type: 'new_message', message: { id: 'y', sender_id: 'other', content: 'Y' } });
     await settle();
     expect(conversation.view.path).toEqual(['x', 'y']);
   });
@@ -238,7 +271,7 @@ describe('the connection', () => {
     const deleted = await live(setUp([question]));
     deleted.socket().say({ type: 'chat_deleted' });
     expect(deleted.conversation.view.phase).toBe('gone');
-    expect(deleted.seen.chats).toEqual([null]);
+    expect(deleted.seen.chats.at(-1)).toBeNull();
     const signedOut = await live(setUp([question]));
     signedOut.socket().listener.onClose(4401);
     expect(signedOut.seen.signedOut).toBe(1);

@@ -9,7 +9,6 @@ import { Timeline } from './timeline.ts';
 /** What a conversation needs of the world; the page gives the real ones, tests their own. */
 export interface ConversationParts {
   fetchPage(chatId: string, offset: number): Promise<{ chat: Chat; messages: Message[] }>;
-  fetchMessage(chatId: string, messageId: string): Promise<Message>;
   sendMessage(chatId: string, content: string, key: string): Promise<{ message: Message; answer: Message | null }>;
   openSocket(chatId: string, listener: SocketListener): SocketLike;
   storage: TextStorage;
@@ -54,6 +53,8 @@ export class Conversation {
   private readonly viewListeners = new Set<() => void>();
   private readonly messageListeners = new Map<string, Set<() => void>>();
   private readonly changed = new Set<string>();
+  /** Messages heard of while one is being sent, whose place is not known. */
+  private readonly unplaced = new Set<string>();
   private readonly attachedAt = new Map<string, number>();
   private current: View;
   /** What those who draw were told last. */
@@ -166,6 +167,7 @@ export class Conversation {
         if (this.sync.again) continue;
         for (const id of this.timeline.takeNewest(messages)) this.changed.add(id);
         this.show({ phase: 'ready', error: null, chat });
+        this.parts.onChat(chat);
         this.attachAll();
       }
     } catch (error) {
@@ -190,8 +192,16 @@ export class Conversation {
   }
 
   private async deliver(content: string, key: string): Promise<void> {
-    const { message, answer } = await this.parts.sendMessage(this.chatId, content, key);
-    this.takeMade(message, answer);
+    let message: Message;
+    try {
+      const sent = await this.parts.sendMessage(this.chatId, content, key);
+      message = sent.message;
+      this.takeMade(message, sent.answer);
+    } finally {
+      // What was not of this message is somebody else's, or another tab's.
+      if ([...this.unplaced].some((id) => !this.timeline.path.includes(id))) void this.refresh();
+      this.unplaced.clear();
+    }
     this.parts.onChat(this.current.chat && { ...this.current.chat, last_activity_at: message.created_at });
   }
 
@@ -207,10 +217,11 @@ export class Conversation {
   private receive(frame: ServerFrame): void {
     switch (frame.type) {
       case 'new_message':
-        this.arrived(frame.message);
-        break;
+        // One's own comes with the answer to its request, which also says where it stands.
+        if (!this.timeline.message(frame.message.id)) this.findPlace(frame.message.id);
+        return;
       case 'ai_response_start':
-        this.add(frame.message);
+        this.add({ ...frame.message, content: '', reasoning: null, last_event_seq: 0 });
         break;
       case 'ai_response_complete':
         this.completed(frame.message);
@@ -240,59 +251,46 @@ export class Conversation {
     this.publish();
   }
 
-  /** A message of a person: perhaps the echo of one that is on its way from here. */
-  private arrived(message: Message): void {
-    this.add(message);
-    const sent = this.outbox.findSending(message.content);
-    if (sent) this.outbox.remove(sent.key);
+  /** A message stands somewhere that is not known here: the branch is read again, unless a request under way will say it. */
+  private findPlace(messageId: string): void {
+    if (this.outbox.isSending) this.unplaced.add(messageId);
+    else void this.refresh();
   }
 
   private add(message: Message): void {
     if (this.sync) this.sync.again = true;
-    const whole = complete(message);
-    if (!this.timeline.place(whole)) void this.refresh();
-    this.changed.add(whole.id);
+    if (!this.timeline.place(message)) this.findPlace(message.id);
+    this.changed.add(message.id);
   }
 
-  /** An answer is at its end. Frames of older servers carry fewer fields: the rest is fetched. */
+  /** An answer is at its end. One whose place is not known yet is kept until the answer to its request says it. */
   private completed(message: Message): void {
-    const known = this.timeline.message(message.id);
-    if (!known) {
-      void this.refresh();
-      return;
-    }
-    this.changed.add(this.timeline.store({ ...known, ...message }));
+    if (!this.timeline.message(message.id)) this.findPlace(message.id);
+    this.changed.add(this.timeline.store(message));
     if (this.current.chat) this.parts.onChat({ ...this.current.chat, last_activity_at: message.ended_at ?? message.created_at });
-    if (message.tokens !== undefined) return;
-    void this.parts.fetchMessage(this.chatId, message.id).then(
-      (whole) => this.takeMessage(whole),
-      (error: unknown) => {
-        if (!(error instanceof ApiError)) throw error;
-        // The figures of one answer: they come with the next refresh.
-      },
-    );
   }
 
   private grow(frame: Extract<ServerFrame, { type: 'ai_response_chunk' | 'ai_reasoning_chunk' }>): void {
     const kind = frame.type === 'ai_response_chunk' ? 'text' : 'reasoning';
     const outcome = this.timeline.grow(frame.message_id, { kind, text: frame.chunk, offset: frame.offset, seq: frame.seq });
-    if (outcome === 'unknown') void this.refresh();
-    if (outcome === 'gap') this.attach(frame.message_id);
+    if (outcome === 'unknown') this.findPlace(frame.message_id);
+    // From its beginning: which of its kinds of text has the hole is not known by the seq alone.
+    if (outcome === 'gap') this.attach(frame.message_id, 0);
     if (outcome !== 'applied') return;
     this.changed.add(frame.message_id);
     this.publishSoon();
   }
 
   private attachAll(): void {
-    for (const message of this.timeline.openAnswers()) if (message.status === 'PROCESSING') this.attach(message.id);
+    for (const message of this.timeline.openAnswers()) if (message.status === 'PROCESSING') this.attach(message.id, message.last_event_seq);
   }
 
-  /** Asks for everything of an answer behind what is known. What comes twice by this is told apart by its offset. */
-  private attach(messageId: string): void {
+  /** Asks for everything of an answer behind an event. What comes twice by this is told apart by its offset. */
+  private attach(messageId: string, afterSeq: number): void {
     const message = this.timeline.message(messageId);
     const last = this.attachedAt.get(messageId);
     if (!message || !isOpen(message.status) || (last !== undefined && Date.now() - last < attachPauseMs)) return;
-    const frame: ClientFrame = { type: 'attach', message_id: messageId, after_seq: message.last_event_seq };
+    const frame: ClientFrame = { type: 'attach', message_id: messageId, after_seq: afterSeq };
     if (this.current.link.kind === 'live' && this.socket.send(frame)) this.attachedAt.set(messageId, Date.now());
   }
 
@@ -336,15 +334,4 @@ export class Conversation {
     this.changed.clear();
     for (const id of ids) for (const listener of this.messageListeners.get(id) ?? []) listener();
   }
-}
-
-/** A message of a frame with the fields that older servers leave out. */
-function complete(message: Message): Message {
-  return {
-    ...message,
-    siblings: message.siblings ?? [message.id],
-    reasoning: message.reasoning ?? null,
-    error: message.error ?? null,
-    last_event_seq: message.last_event_seq ?? 0,
-  };
 }

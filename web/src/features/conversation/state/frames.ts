@@ -3,10 +3,14 @@ import type { Chat, Message } from '../../../shared/api/index.ts';
 /** What the server says over the socket of a chat, as far as the page listens (docs/arketic.md). */
 export type ServerFrame =
   | { type: 'welcome' | 'pong' }
-  | { type: 'new_message' | 'ai_response_start' | 'ai_response_complete'; message: Message }
+  /** Only the fields of the published document: where it stands is asked for. */
+  | { type: 'new_message'; message: Pick<Message, 'id' | 'sender_id' | 'content'> }
+  /** Its text is left out, whatever there is of it already. */
+  | { type: 'ai_response_start'; message: Message }
+  | { type: 'ai_response_complete'; message: Message }
   | { type: 'ai_response_chunk'; message_id: string; chunk: string; offset: number; seq: number }
   | { type: 'ai_reasoning_chunk'; message_id: string; chunk: string; offset: number; seq: number }
-  | { type: 'ai_error'; error: string; error_code: string }
+  | { type: 'ai_error'; error: string; error_code: string; message_id?: string }
   | { type: 'branch_changed'; chat_id: string; head_id: string | null }
   | { type: 'chat_updated'; chat: Chat }
   | { type: 'chat_deleted' };

@@ -69,9 +69,9 @@ export class Outbox {
     if (this.list.some((entry) => entry.key === key)) this.replace(this.list.filter((entry) => entry.key !== key));
   }
 
-  /** The message being sent that has this text, if there is one: its echo came before the answer to the request. */
-  findSending(content: string): Outgoing | undefined {
-    return this.list.find((entry) => entry.state === 'sending' && entry.content === content);
+  /** Whether an answer of the server is awaited: it will say where its messages stand. */
+  get isSending(): boolean {
+    return this.isBusy;
   }
 
   private async work(): Promise<void> {

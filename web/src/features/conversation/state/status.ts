@@ -22,8 +22,8 @@ const rank: Record<MessageStatus, number> = { QUEUED: 0, PROCESSING: 1, DELIVERE
 export function mergeMessage(known: Message | undefined, heard: Message): Message {
   if (!known) return heard;
   if (rank[heard.status] < rank[known.status]) return { ...known, siblings: longer(known.siblings, heard.siblings) };
-  if (heard.status === 'PROCESSING' && known.status === 'PROCESSING' && known.content.length > heard.content.length) {
-    return { ...heard, content: known.content, reasoning: known.reasoning, last_event_seq: Math.max(known.last_event_seq, heard.last_event_seq) };
+  if (heard.status === 'PROCESSING' && known.status === 'PROCESSING' && known.last_event_seq > heard.last_event_seq) {
+    return { ...heard, content: known.content, reasoning: known.reasoning, last_event_seq: known.last_event_seq };
   }
   return { ...heard, siblings: longer(known.siblings, heard.siblings) };
 }

@@ -1,0 +1,99 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { answers, answerWith, field, hasBrowser, openedChat, say, startWorld, type World } from './world.ts';
+
+describe.skipIf(!hasBrowser)('The list of chats', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await startWorld();
+  });
+  afterAll(() => world.close());
+  afterEach(() => expect(world.complaints()).toEqual([]));
+
+  it('is empty at first and says so', async () => {
+    const page = await world.open();
+    await page.getByText('No chats yet.').waitFor();
+  });
+
+  it('names a chat by its first message and puts the latest first', async () => {
+    const page = await openedChat(world, 'The older chat', 'One');
+    await page.getByRole('link', { name: 'The older chat' }).waitFor();
+    await page.getByRole('button', { name: 'New chat' }).first().click();
+    world.standIn.next({ pieces: ['Two'] });
+    await say(page, 'The newer chat');
+    await answerWith(page, 'Two');
+    const links = page.locator('[data-chat-link]');
+    await expect.poll(() => links.allTextContents()).toEqual(['The newer chat', 'The older chat']);
+    await page.getByRole('link', { name: 'The older chat' }).click();
+    await answerWith(page, 'One');
+    world.standIn.next({ pieces: ['Three'] });
+    await say(page, 'More');
+    await answerWith(page, 'Three');
+    await expect.poll(() => links.allTextContents()).toEqual(['The older chat', 'The newer chat']);
+  });
+
+  it('renames a chat in place, in every tab', async () => {
+    const page = await openedChat(world, 'To be renamed', 'Yes');
+    const other = await world.tab(page, '/');
+    await page.getByRole('button', { name: 'More for To be renamed' }).click();
+    await page.getByRole('menuitem', { name: 'Rename' }).click();
+    const title = page.getByRole('textbox', { name: 'New title' });
+    await title.fill('A better name');
+    await title.press('Enter');
+    await page.getByRole('link', { name: 'A better name' }).waitFor();
+    await page.getByRole('heading', { name: 'A better name', level: 1 }).waitFor();
+    await expect.poll(() => page.title()).toBe('A better name – Parley');
+    await other.getByRole('link', { name: 'A better name' }).waitFor();
+  });
+
+  it('leaves the title alone on Escape', async () => {
+    const page = await openedChat(world, 'Keeps its name', 'Yes');
+    await page.getByRole('button', { name: 'More for Keeps its name' }).click();
+    await page.getByRole('menuitem', { name: 'Rename' }).click();
+    await page.getByRole('textbox', { name: 'New title' }).fill('Something else');
+    await page.keyboard.press('Escape');
+    await page.getByRole('link', { name: 'Keeps its name' }).waitFor();
+  });
+
+  it('asks before it deletes, and then it is gone everywhere', async () => {
+    const page = await openedChat(world, 'To be deleted', 'Yes');
+    const address = new URL(page.url()).pathname;
+    const other = await world.tab(page, address);
+    await answerWith(other, 'Yes');
+    await page.getByRole('button', { name: 'More for To be deleted' }).click();
+    await page.getByRole('menuitem', { name: 'Delete' }).click();
+    const question = page.getByRole('dialog', { name: 'Delete this chat?' });
+    await question.getByText('This cannot be undone.').waitFor();
+    await question.getByRole('button', { name: 'Keep it' }).click();
+    await page.getByRole('link', { name: 'To be deleted' }).waitFor();
+    await page.getByRole('button', { name: 'More for To be deleted' }).click();
+    await page.getByRole('menuitem', { name: 'Delete' }).click();
+    await question.getByRole('button', { name: 'Delete for good' }).click();
+    await page.getByRole('link', { name: 'To be deleted' }).waitFor({ state: 'detached' });
+    await page.getByText('What would you like to talk about?').waitFor();
+    await other.getByText('This chat is not here').waitFor();
+    await page.goto(world.url + address);
+    await page.getByText('This chat is not here').waitFor();
+  });
+
+  it('finds a chat by typing', async () => {
+    const page = await openedChat(world, 'Crème brûlée recipe', 'Sugar.');
+    await page.getByRole('button', { name: 'New chat' }).first().click();
+    await field(page).waitFor();
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox', { name: 'Find a chat' }).fill('brulee');
+    await page.getByRole('option', { name: /Crème brûlée recipe/ }).waitFor();
+    await page.keyboard.press('Enter');
+    await answerWith(page, 'Sugar.');
+  });
+
+  it('remembers the model chosen for a chat', async () => {
+    const page = await openedChat(world, 'Change who answers', 'Demo speaking.');
+    await page.getByRole('button', { name: /^Model:/ }).click();
+    await page.getByRole('menuitemradio', { name: /builtin\/parley/ }).click();
+    await page.getByText('It is not a language model').waitFor();
+    await page.reload();
+    await page.getByText('It is not a language model').waitFor();
+    await say(page, 'Hello');
+    await answers(page).filter({ hasText: 'not a language model' }).waitFor();
+  });
+});

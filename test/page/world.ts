@@ -1,0 +1,137 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
+import { readConfig } from '../../src/config.ts';
+import { createParts, type Parts } from '../../src/parts.ts';
+import { startStandIn, type StandIn } from '../stand-in/index.ts';
+
+/** Whether this machine has a browser for the suites of this folder. */
+export const hasBrowser = Boolean(process.env.CHROMIUM_PATH);
+
+/** The model that the stand-in offers, as the page names it. */
+export const standInModel = 'stand-in/demo';
+
+export interface WorldOptions {
+  /** More settings of the server; DEFAULT_MODEL empty leaves the built-in responder as the default. */
+  settings?: Record<string, string>;
+}
+
+/** A server with its own data folder, a model service beside it, and a browser. */
+export interface World {
+  /** Address of the page, without a slash at its end. */
+  readonly url: string;
+  readonly standIn: StandIn;
+  readonly dataDir: string;
+  /** The running server; another one after `restart`. */
+  parts(): Parts;
+  /** A page of a browser that knows nothing yet; `path` is opened in it. */
+  open(path?: string, options?: BrowserContextOptions): Promise<Page>;
+  /** A further tab of the same browser. */
+  tab(page: Page, path: string): Promise<Page>;
+  stopServer(): Promise<void>;
+  /** Starts the server anew, on the same port and data. */
+  startServer(): Promise<void>;
+  /** What browsers complained of since the last call: errors of scripts and of the policy, requests to elsewhere. */
+  complaints(): string[];
+  close(): Promise<void>;
+}
+
+const browserArguments = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
+
+export async function startWorld({ settings = {} }: WorldOptions = {}): Promise<World> {
+  if (!existsSync(fileURLToPath(new URL('../../web/dist/index.html', import.meta.url)))) {
+    throw new Error('The page is not built. Run the tests with `npm test`, or build it: npx vite build web');
+  }
+  const dataDir = await mkdtemp(join(tmpdir(), 'parley-page-'));
+  const standIn = await startStandIn({ models: ['demo'] });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM_PATH!, args: browserArguments });
+  const environment = {
+    PORT: '0', DATA_DIR: dataDir, OLLAMA_URLS: 'off', LOG_LEVEL: 'silent', DRAIN_SECONDS: '0', DEFAULT_MODEL: standInModel,
+    COMPATIBLE_SERVERS: `stand-in=${standIn.url}/v1`, ...settings,
+  };
+  let parts = createParts(readConfig(environment));
+  await parts.start();
+  const { port } = parts.http.addresses()[0]!;
+  const url = `http://localhost:${port}`;
+  const complaints: string[] = [];
+  return {
+    url,
+    standIn,
+    dataDir,
+    parts: () => parts,
+    async open(path = '/', options = {}) {
+      return openPage(browser, url, path, options, complaints);
+    },
+    async tab(page, path) {
+      const tab = await page.context().newPage();
+      listen(tab, url, complaints);
+      await tab.goto(url + path);
+      return tab;
+    },
+    stopServer: () => parts.stop(),
+    async startServer() {
+      parts = createParts(readConfig({ ...environment, PORT: String(port) }));
+      await parts.start();
+    },
+    complaints: () => complaints.splice(0),
+    async close() {
+      await browser.close();
+      await parts.stop();
+      await standIn.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openPage(browser: Browser, url: string, path: string, options: BrowserContextOptions, complaints: string[]): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  listen(page, url, complaints);
+  await page.goto(url + path);
+  return page;
+}
+
+/** Writes down what a page should not do. Answers with an error status are part of life and not counted. */
+function listen(page: Page, url: string, complaints: string[]): void {
+  page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource') && !/WebSocket connection to .* failed/.test(message.text())) complaints.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(`${url}/`)) complaints.push(`request to ${request.url()}`);
+  });
+}
+
+/** The message field of a page. */
+export const field = (page: Page): Locator => page.getByRole('textbox', { name: 'Message' });
+
+/** Writes a message and sends it. */
+export async function say(page: Page, text: string): Promise<void> {
+  await field(page).fill(text);
+  await field(page).press('Enter');
+}
+
+/** Answers shown, in order; of one state if given. */
+export function answers(page: Page, status?: string): Locator {
+  return page.locator(status ? `[data-type="AI"][data-status="${status}"]` : '[data-type="AI"]');
+}
+
+/** Waits for the last answer to hold a text. */
+export async function answerWith(page: Page, text: string): Promise<Locator> {
+  const answer = answers(page).filter({ hasText: text }).last();
+  await answer.waitFor();
+  return answer;
+}
+
+/** Opens a new page, says something, and waits until the answer is complete. Returns the page. */
+export async function openedChat(world: World, question: string, answer: string): Promise<Page> {
+  world.standIn.next({ pieces: [answer] });
+  const page = await world.open();
+  await say(page, question);
+  await answers(page, 'DELIVERED').filter({ hasText: answer }).waitFor();
+  return page;
+}
