@@ -288,6 +288,8 @@ async function findByHash(queries: WriteQueries, viewer: Viewer, hash: string): 
     .where('archived_at', 'is', null)
     .orderBy('last_activity_at', 'desc')
     .limit(1)
+    // Whoever comes second waits here, and finds that the head has moved.
+    .forUpdate()
     .executeTakeFirst();
   return found ? openConversation(queries, viewer, found.id, 'write') : null;
 }
