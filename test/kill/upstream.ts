@@ -26,6 +26,8 @@ export interface Upstream {
   pace(milliseconds: number | null): void;
   /** Breaks every running answer, and all that begin until it is called with false, in the middle. */
   breakOff(broken: boolean): void;
+  /** Resolves when no answer is being given. */
+  quiet(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -35,8 +37,9 @@ interface ChatRequest {
 
 export const modelName = 'words';
 
-export async function startUpstream(random: Random): Promise<Upstream> {
-  const state: State = { random, answers: new Map(), faults: [], pace: null, broken: false, running: new Set() };
+/** @param words fewest and most words of an answer */
+export async function startUpstream(random: Random, words = { fewest: 5, most: 60 }): Promise<Upstream> {
+  const state: State = { random, words, answers: new Map(), faults: [], pace: null, broken: false, running: new Set() };
   const server = http.createServer((request, response) => {
     response.on('error', () => response.destroy());
     void respond(state, request, response).catch(() => response.destroy());
@@ -53,6 +56,9 @@ export async function startUpstream(random: Random): Promise<Upstream> {
       state.broken = broken;
       if (broken) for (const response of state.running) response.socket?.destroy();
     },
+    async quiet() {
+      await Promise.all([...state.running].map((response) => new Promise((resolve) => response.once('close', resolve))));
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -63,6 +69,7 @@ export async function startUpstream(random: Random): Promise<Upstream> {
 
 interface State {
   random: Random;
+  words: { fewest: number; most: number };
   answers: Map<number, UpstreamAnswer>;
   faults: string[];
   pace: number | null;
@@ -104,7 +111,7 @@ function checkHistory(messages: readonly { role: string; content: string }[], fa
 function compose(state: State, messages: readonly { content: string }[]): UpstreamAnswer {
   const number = state.answers.size + 1;
   const question = messages.map((message) => tagOf(message.content)).findLast((tag) => tag !== null) ?? 'q0';
-  const count = state.random.whole(5, 60);
+  const count = state.random.whole(state.words.fewest, state.words.most);
   const words = Array.from({ length: count }, (_, index) => `${number}.${index}${['', 'ü', '🦉', '', '漢'][index % 5]}`);
   const answer = { number, question, text: `<${question} ${number}> ${words.join(' ')}` };
   state.answers.set(number, answer);
