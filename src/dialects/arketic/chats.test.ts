@@ -143,6 +143,15 @@ describe.each(engines)('Chats on %s', (engine) => {
     expect((await server.request('POST', `/api/v1/chat/chats/${id}/typing`, { as: ann })).json).toEqual({ status: 'sent', timestamp: expect.any(String) });
   });
 
+  it('lets an API key do what it was made for', async () => {
+    const reader = await server.parts.accounts.createApiKey(ann.userId, 'reader', ['read']);
+    const headers = { authorization: `Bearer ${reader.key}` };
+    expect((await server.request('GET', '/api/v1/chat/chats', { headers })).status).toBe(200);
+    const refused = await server.request('POST', '/api/v1/chat/chats', { headers, body: { title: 'A chat' } });
+    expect([refused.status, refused.json]).toEqual([403, { detail: 'This credential has not the scope "write".' }]);
+    expect((await server.request('POST', '/v1/chat/completions', { headers, body: { messages: [{ role: 'user', content: 'Hi' }] } })).status).toBe(403);
+  });
+
   it('needs credentials, and shows nobody what is not theirs', async () => {
     const { id } = await chat();
     expect((await server.request('GET', `/api/v1/chat/chats/${id}`)).json).toEqual({ detail: 'Invalid or expired access token' });

@@ -65,6 +65,7 @@ export async function streamCompletion(stream: EventStream, head: AnswerHead, in
       if (room) await room;
       if (stream.signal.aborted) return;
     }
+    if (stream.signal.aborted) return;
     throw new ParleyError('provider_error', { message: 'The answer ended without saying so.' });
   } catch (thrown) {
     if (!stream.begun) throw thrown;

@@ -38,7 +38,12 @@ export function registerCompletions(scope: DialectScope, parts: DialectParts): v
       }
       const stream = openEventStream(reply);
       const { head, events } = await answer(stream.signal);
-      await streamCompletion(stream, head, body.stream_options?.include_usage === true, events);
+      try {
+        await streamCompletion(stream, head, body.stream_options?.include_usage === true, events);
+      } catch (thrown) {
+        if (!stream.begun) throw thrown;
+        parts.log.error({ err: thrown, requestId: request.id }, 'a streamed answer broke');
+      }
       return reply;
     },
   );

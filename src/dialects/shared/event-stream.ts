@@ -33,6 +33,7 @@ function abortWhenGone(raw: ServerResponse, controller: AbortController): void {
   raw.once('close', () => {
     if (!raw.writableFinished) controller.abort(clientGone);
   });
+  raw.once('error', () => controller.abort(clientGone));
 }
 
 /** A signal that is aborted when the client goes away before it was answered. */
