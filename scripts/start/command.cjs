@@ -18,6 +18,25 @@ function scriptFor(args) {
   return { script: [path.join(root, 'src', 'cli', 'index.ts'), ...args], cwd: process.cwd() };
 }
 
+/** How often we look whether npm is still there, milliseconds. */
+const lookMs = 500;
+
+/**
+ * npm runs scripts in a shell; told to end, it ends the shell and leaves what runs in it behind. So, when npm started
+ * us, losing our parent means that we were told to end.
+ * @returns a function that ends the watch
+ */
+function watchParent(onLost) {
+  if (!process.env.npm_lifecycle_event) return () => undefined;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onLost();
+  }, lookMs);
+  return () => clearInterval(timer);
+}
+
 /**
  * Runs the command line interface, the tests or a script, and resolves with the exit code.
  * A Ctrl-C in a terminal reaches the child by itself and once more from here: the server takes both for one.
@@ -35,11 +54,13 @@ function runCommand(node, args, onReady) {
     });
     const forward = new Map(signals.map((signal) => [signal, () => child.kill(signal)]));
     for (const [signal, send] of forward) process.on(signal, send);
+    const endWatch = watchParent(() => child.kill('SIGTERM'));
     child.on('message', (message) => {
       if (message && message.type === 'ready') onReady();
     });
     child.on('error', (error) => reject(new StartError(`Node cannot be run (${error.message}).`, [`Delete ${path.join(root, 'runtime', 'node_modules')} and start again.`])));
     child.on('exit', (code, signal) => {
+      endWatch();
       for (const [name, send] of forward) process.off(name, send);
       if (signal) process.kill(process.pid, signal);
       resolve(signal ? 1 : code);
