@@ -65,6 +65,17 @@ describe('the place for the loaded model', () => {
     await expect(slot.use('c', never)).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 5000 });
   });
 
+  it('tells whether a model can be used without putting another one out', async () => {
+    const { slot } = slotOfNames();
+    expect(slot.isFreeFor('a')).toBe(true);
+    const loading = slot.use('a', never);
+    expect([slot.isFreeFor('a'), slot.isFreeFor('b')]).toEqual([true, false]);
+    const { release } = await loading;
+    void slot.use('b', never);
+    expect([slot.isFreeFor('a'), slot.isFreeFor('b')]).toEqual([false, false]);
+    release();
+  });
+
   it('closes after the last user has left', async () => {
     const { slot, events } = slotOfNames();
     const use = await slot.use('a', never);

@@ -10,8 +10,8 @@ export interface ModelSlot<Key, Loaded> {
    * @throws {ParleyError} `rate_limited` when too many wait, `cancelled` when the signal aborts, or why loading failed.
    */
   use(key: Key, signal: AbortSignal): Promise<{ loaded: Loaded; release: () => void }>;
-  /** The model of this key, if it is the one loaded now. Not kept from being unloaded. */
-  peek(key: Key): Loaded | null;
+  /** Whether using this model would neither put another one out nor wait for one. */
+  isFreeFor(key: Key): boolean;
   /** Refuses whoever waits, waits for the users to leave, unloads. */
   close(): Promise<void>;
 }
@@ -79,8 +79,9 @@ class Slot<Key, Loaded> implements ModelSlot<Key, Loaded> {
     });
   }
 
-  peek(key: Key): Loaded | null {
-    return this.#current !== null && this.#options.same(this.#current.key, key) ? this.#current.loaded : null;
+  isFreeFor(key: Key): boolean {
+    const isOther = (other: { key: Key }): boolean => !this.#options.same(other.key, key);
+    return !this.#waiting.some(isOther) && !(this.#current !== null && isOther(this.#current));
   }
 
   async close(): Promise<void> {
@@ -95,11 +96,10 @@ class Slot<Key, Loaded> implements ModelSlot<Key, Loaded> {
   #admit(): void {
     while (this.#waiting.length > 0 && this.#switching === null) {
       const head = this.#waiting[0]!;
-      const loaded = this.peek(head.key);
-      if (loaded !== null) {
+      if (this.#current !== null && this.#options.same(this.#current.key, head.key)) {
         this.#waiting.shift();
         this.#users += 1;
-        head.grant({ loaded, release: once(() => this.#leave()) });
+        head.grant({ loaded: this.#current.loaded, release: once(() => this.#leave()) });
       } else if (this.#users > 0) {
         return;
       } else {

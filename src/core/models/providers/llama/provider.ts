@@ -61,7 +61,7 @@ class LlamaProvider implements ModelProvider {
       createModelSlot({ same: isSameFile, load: engine.load, unload: engine.unload, maxWaiting: mostWaiting });
     this.#engine = engine;
     this.#slots = { chat: newSlot(), embedding: newSlot() };
-    this.#counter = createTokenCounter(engine, (file) => this.#slots[file.kind].peek(file));
+    this.#counter = createTokenCounter(engine);
   }
 
   async stop(): Promise<void> {
@@ -111,7 +111,16 @@ class LlamaProvider implements ModelProvider {
 
   async countTokens(model: string, text: string): Promise<number | null> {
     const file = await this.#files.find(model);
-    return file === null ? null : this.#counter.count(file, text);
+    if (file === null) return null;
+    const slot = this.#slots[file.kind];
+    // Who counts is about to ask: where no other model is in the way, loading it now saves reading the vocabulary twice.
+    const use = slot.isFreeFor(file) ? await slot.use(file, this.#stopping.signal).catch(() => null) : null;
+    if (use === null) return this.#counter.count(file, text);
+    try {
+      return use.loaded.model.tokenize(text).length;
+    } finally {
+      use.release();
+    }
   }
 
   async state(): Promise<ProviderState> {
