@@ -24,28 +24,53 @@ export interface Limiter {
   take(limit: Limit, subject: string): Promise<LimitVerdict>;
 }
 
+/** Parts of a window: events closer together than one of them are counted as one moment, which bounds the memory. */
+const momentsPerWindow = 1000;
+
+/** Events of one subject within the window, oldest first. */
+interface Events {
+  moments: { at: number; count: number }[];
+  /** Sum of the counts. */
+  count: number;
+}
+
 /**
- * Sliding window in memory: exact, because the time of each event is kept. Bounded: at most `maxSubjects` subjects;
- * beyond it the subject idle the longest is forgotten.
+ * Sliding window in memory. An event is counted for the window and at most a thousandth of it longer. Bounded: at most
+ * 1,000 moments a subject and `maxSubjects` subjects; beyond it the subject idle the longest is forgotten.
  */
 export function createLocalLimiter(clock: Clock, maxSubjects = 100_000): Limiter {
-  const events = new Map<string, number[]>();
+  const subjects = new Map<string, Events>();
   return {
     async take(limit, subject) {
       if (limit.count === Infinity) return { allowed: true, remaining: Infinity, retryAfterMs: 0 };
       const key = `${limit.name} ${subject}`;
       const now = clock.now();
-      const times = events.get(key) ?? [];
-      let expired = 0;
-      while (expired < times.length && times[expired]! <= now - limit.windowMs) expired += 1;
-      if (expired > 0) times.splice(0, expired);
-      const allowed = times.length < limit.count;
-      if (allowed) times.push(now);
-      events.delete(key);
-      if (times.length > 0) events.set(key, times);
-      if (events.size > maxSubjects) events.delete(events.keys().next().value!);
-      const retryAfterMs = allowed ? 0 : limit.count === 0 ? limit.windowMs : times[0]! + limit.windowMs - now;
-      return { allowed, remaining: limit.count - times.length, retryAfterMs };
+      const events = subjects.get(key) ?? { moments: [], count: 0 };
+      forget(events, now - limit.windowMs);
+      const allowed = events.count < limit.count;
+      if (allowed) add(events, now, limit.windowMs / momentsPerWindow);
+      // Last in the order of use.
+      subjects.delete(key);
+      if (events.count > 0) subjects.set(key, events);
+      if (subjects.size > maxSubjects) subjects.delete(subjects.keys().next().value!);
+      const retryAfterMs = allowed ? 0 : limit.count === 0 ? limit.windowMs : events.moments[0]!.at + limit.windowMs - now;
+      return { allowed, remaining: Math.max(0, limit.count - events.count), retryAfterMs };
     },
   };
+}
+
+function forget(events: Events, before: number): void {
+  let expired = 0;
+  while (expired < events.moments.length && events.moments[expired]!.at <= before) {
+    events.count -= events.moments[expired]!.count;
+    expired += 1;
+  }
+  if (expired > 0) events.moments.splice(0, expired);
+}
+
+function add(events: Events, now: number, momentMs: number): void {
+  const last = events.moments.at(-1);
+  events.count += 1;
+  if (last && now - last.at < momentMs && events.moments.length > 1) last.count += 1;
+  else events.moments.push({ at: now, count: 1 });
 }
