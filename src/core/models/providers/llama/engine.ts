@@ -8,7 +8,6 @@ import { checkMemory, gigabytes } from './memory.ts';
 import type { ModelFile } from './model-files.ts';
 import { loadFailure } from './errors.ts';
 import { contextLength, type EngineSettings } from './options.ts';
-import type { TokenTexts } from './reply-text.ts';
 import { createSequencePool, type SequencePool } from './sequence-pool.ts';
 
 /** A model in memory. Its parts are made when they are first used. */
@@ -23,6 +22,9 @@ export interface LoadedModel {
   chat(): Promise<LoadedChat>;
   embedding(): Promise<LlamaEmbeddingContext>;
 }
+
+/** Texts of tokens in the middle of a text, by token; filled while answers are made, so at most as many as the model has. */
+export type TokenTexts = Map<Token, string>;
 
 export interface LoadedChat {
   context: LlamaContext;

@@ -1,5 +1,6 @@
 import type { LlamaModel, Token } from 'node-llama-cpp';
 import type { ReplyEvent } from '../../types.ts';
+import type { TokenTexts } from './engine.ts';
 import type { Prompt } from './messages.ts';
 import { createReasoningFilter, createStopFilter, type Piece, type ReasoningFilter, type StopFilter } from './text-filters.ts';
 
@@ -20,9 +21,6 @@ const mostPending = 8;
 const replacement = '\ufffd';
 /** Tokens before a piece that the tokenizer looks at to decide about blanks. */
 const contextTokens = 3;
-
-/** Texts of tokens in the middle of a text, by token; filled while answers are made, so at most as many as the model has. */
-export type TokenTexts = Map<Token, string>;
 
 export function createReplyText(model: LlamaModel, texts: TokenTexts, prompt: Prompt, stops: readonly string[], push: (event: ReplyEvent) => void): ReplyText {
   return new TokenReader(model, texts, prompt, stops, push);
