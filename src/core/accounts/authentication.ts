@@ -62,7 +62,7 @@ export function createAuthenticate(parts: AuthenticationParts): Accounts['authen
       if (typeof session === 'string') return byCookie(session, headers, method);
       if (session !== null) throw new ParleyError('unauthorized');
     }
-    if (policy.localTrust && localTrust.check({ headers, method, socket }).trusted) return parts.ownerViewer();
+    if (policy.localTrust && (await localTrust.verify({ headers, method, socket })).trusted) return parts.ownerViewer();
     return null;
   };
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { hostNameOf, isLoopbackAddress, isLoopbackBind, isLoopbackName } from './loopback.ts';
 import type { OriginRules } from './origins.ts';
-import { peerUserId } from './peer-owner.ts';
+import { createPeerLookup, type PeerLookup } from './peer-owner.ts';
 import type { AccountSettings } from './settings.ts';
 import type { Credentials, PeerSocket } from './types.ts';
 
@@ -14,6 +14,9 @@ export type LocalTrustVerdict = { trusted: true } | { trusted: false; reason: st
 export interface LocalTrust {
   /** Why no request at all can be trusted with these settings; null when some can. */
   readonly impossible: string | null;
+  /** Judges without holding anything else up. */
+  verify(credentials: Credentials): Promise<LocalTrustVerdict>;
+  /** The same at once; it may take some milliseconds for the first request of a connection. */
   check(credentials: Credentials): LocalTrustVerdict;
 }
 
@@ -27,33 +30,43 @@ const forwardingHeaders = new Set([
 const forwardingPrefixes = ['x-forwarded', 'x-original-', 'x-envoy-', 'cf-', 'x-azure-', 'x-appengine-', 'x-vercel-', 'ngrok-', 'tailscale-'];
 
 /** How to tell whose process is at the other end, and who we are; null where the system does not say. */
-export interface UserIds {
-  ofPeer(socket: PeerSocket): number | null;
+export interface UserIds extends PeerLookup {
   own: number;
 }
 
-const userIdsHere: UserIds | null = process.platform === 'linux' && process.geteuid ? { ofPeer: peerUserId, own: process.geteuid() } : null;
+const userIdsHere: UserIds | null = process.platform === 'linux' && process.geteuid ? { ...createPeerLookup(), own: process.geteuid() } : null;
 
 /** @param userIds for tests as another user or on another platform */
 export function createLocalTrust(settings: LocalTrustSettings, origins: OriginRules, userIds: UserIds | null = userIdsHere): LocalTrust {
   const impossible = reasonOfSettings(settings);
   // A connection keeps its two ends, so each is looked up once.
   const peers = new WeakMap<PeerSocket, boolean>();
-  const isOwnPeer = (socket: PeerSocket): boolean => {
-    if (!userIds) return true;
-    const known = peers.get(socket);
-    if (known !== undefined) return known;
-    const own = userIds.ofPeer(socket) === userIds.own;
+  const keep = (socket: PeerSocket, userId: number | null): boolean => {
+    const own = userId === userIds?.own;
     peers.set(socket, own);
     return own;
   };
+  /** Null while it is not known. */
+  const isOwnPeer = (socket: PeerSocket): boolean | null => (userIds ? (peers.get(socket) ?? null) : true);
+  const verdictOf = (reason: string | null): LocalTrustVerdict => (reason === null ? { trusted: true } : { trusted: false, reason });
+  const reasonOf = (credentials: Credentials): string | null => impossible ?? reasonOfRequest(credentials, origins);
+  const otherUser = 'the connection comes from a process of another user, or from one that is gone';
 
   return {
     impossible,
+    async verify(credentials) {
+      const { socket } = credentials;
+      const reason = reasonOf(credentials);
+      if (reason !== null) return verdictOf(reason);
+      const own = isOwnPeer(socket) ?? keep(socket, await userIds!.ofPeerLater(socket));
+      return verdictOf(own ? null : otherUser);
+    },
     check(credentials) {
-      const reason = impossible ?? reasonOfRequest(credentials, origins)
-        ?? (isOwnPeer(credentials.socket) ? null : 'the connection comes from a process of another user, or from one that is gone');
-      return reason === null ? { trusted: true } : { trusted: false, reason };
+      const { socket } = credentials;
+      const reason = reasonOf(credentials);
+      if (reason !== null) return verdictOf(reason);
+      const own = isOwnPeer(socket) ?? keep(socket, userIds!.ofPeer(socket));
+      return verdictOf(own ? null : otherUser);
     },
   };
 }

@@ -55,7 +55,7 @@ export function createRegistration(parts: RegistrationParts): Registration {
 
   const admit = async (code: string | null, from: Credentials): Promise<Admission> => {
     if ((await users.owner()).claimed) return admitUser(mode, invites, code);
-    if (localTrust.check(from).trusted || (setupCode !== null && code !== null && isSetupCode(code, setupCode))) return { kind: 'owner' };
+    if ((await localTrust.verify(from)).trusted || (setupCode !== null && code !== null && isSetupCode(code, setupCode))) return { kind: 'owner' };
     if (setupCode === null) throw new ParleyError('setup_code_required', { message: 'The first registration must come from the machine that the server runs on.' });
     throw new ParleyError('setup_code_required', code === null ? {} : { message: 'This is not the set-up code printed in the terminal.' });
   };
