@@ -4,7 +4,7 @@ import { createLocalLimiter } from './limits.ts';
 function limiterAt(start = 1_000_000) {
   let now = start;
   const limiter = createLocalLimiter({ now: () => now, monotonic: () => now });
-  return { limiter, pass: (milliseconds: number) => void (now += milliseconds) };
+  return { limiter, now: () => now, pass: (milliseconds: number) => void (now += milliseconds) };
 }
 
 describe('a limit in one process', () => {
@@ -34,12 +34,12 @@ describe('a limit in one process', () => {
   });
 
   test('never lets more than the count through, however fast the events come', async () => {
-    const { limiter, pass } = limiterAt();
+    const { limiter, pass, now } = limiterAt();
     const many = { name: 'requests', count: 5000, windowMs: 10_000 };
     const allowedAt: number[] = [];
     for (let at = 0; at < 25_000; at += 1) {
-      if ((await limiter.take(many, 'ann')).allowed) allowedAt.push(at);
-      pass(1);
+      if ((await limiter.take(many, 'ann')).allowed) allowedAt.push(now());
+      if (at % 3 === 0) pass(3);
     }
     for (let index = many.count; index < allowedAt.length; index += 1) {
       expect(allowedAt[index]! - allowedAt[index - many.count]!).toBeGreaterThanOrEqual(many.windowMs);

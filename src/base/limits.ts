@@ -29,7 +29,7 @@ const momentsPerWindow = 1000;
 
 /** Events of one subject within the window, oldest first. */
 interface Events {
-  moments: { at: number; count: number }[];
+  moments: { from: number; at: number; count: number }[];
   /** Sum of the counts. */
   count: number;
 }
@@ -71,6 +71,10 @@ function forget(events: Events, before: number): void {
 function add(events: Events, now: number, momentMs: number): void {
   const last = events.moments.at(-1);
   events.count += 1;
-  if (last && now - last.at < momentMs && events.moments.length > 1) last.count += 1;
-  else events.moments.push({ at: now, count: 1 });
+  if (last && now - last.from < momentMs) {
+    last.at = now;
+    last.count += 1;
+  } else {
+    events.moments.push({ from: now, at: now, count: 1 });
+  }
 }
