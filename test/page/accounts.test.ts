@@ -74,6 +74,7 @@ describe.skipIf(!hasBrowser)('Signing in on the page', () => {
     const page = await world.open();
     const other = await world.tab(page, '/setup');
     await other.getByRole('heading', { name: 'What can answer' }).waitFor();
+    await page.bringToFront();
     await page.getByRole('button', { name: /Ada Lovelace/ }).click();
     await page.getByRole('menuitem', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in to Parley' }).waitFor();

@@ -34,6 +34,7 @@ describe.skipIf(!hasBrowser)('The list of chats', () => {
   it('renames a chat in place, in every tab', async () => {
     const page = await openedChat(world, 'To be renamed', 'Yes');
     const other = await world.tab(page, '/');
+    await page.bringToFront();
     await page.getByRole('button', { name: 'More for To be renamed' }).click();
     await page.getByRole('menuitem', { name: 'Rename' }).click();
     const title = page.getByRole('textbox', { name: 'New title' });
@@ -59,6 +60,7 @@ describe.skipIf(!hasBrowser)('The list of chats', () => {
     const address = new URL(page.url()).pathname;
     const other = await world.tab(page, address);
     await answerWith(other, 'Yes');
+    await page.bringToFront();
     await page.getByRole('button', { name: 'More for To be deleted' }).click();
     await page.getByRole('menuitem', { name: 'Delete' }).click();
     const question = page.getByRole('dialog', { name: 'Delete this chat?' });

@@ -51,6 +51,7 @@ describe.skipIf(!hasBrowser)('An answer outlives the page that asked for it', ()
     world.standIn.next({ pieces: ['Another one.'] });
     await second.getByRole('button', { name: 'Answer again' }).last().click();
     await answerWith(first, 'Another one.');
+    await first.bringToFront();
     await first.getByRole('button', { name: 'Earlier version' }).click();
     await Promise.all([answerWith(first, 'Both see this.'), answerWith(second, 'Both see this.')]);
   });

@@ -5,13 +5,16 @@ import { Notice, TextField } from '../../shared/ui/index.ts';
 import { removeKey, saveKey } from './api.ts';
 import { keysQuery, useRefreshModels } from './use-setup.ts';
 
-/** Own keys for remote services. Stored encrypted at the server, and never shown again. */
+/** Kinds of providers that may ask for a key, wherever they run. */
+const kindsWithKeys = new Set(['openai', 'openai-compatible']);
+
+/** Own keys for services. Stored encrypted at the server, and never shown again. */
 export function Keys({ providers }: { providers: Provider[] }) {
   const { data, isError, error } = useQuery(keysQuery);
-  const remote = providers.filter((provider) => provider.location === 'remote').map((provider) => provider.id);
-  const names = [...new Set([...remote, ...(data ?? []).map((key) => key.provider)])];
+  const services = providers.filter((provider) => kindsWithKeys.has(provider.kind)).map((provider) => provider.id);
+  const names = [...new Set([...services, ...(data ?? []).map((key) => key.provider)])];
   if (isError) return <Notice kind="error">{messageOf(error)}</Notice>;
-  if (names.length === 0) return <p className="text-sm text-soft">No remote service is set up on this server.</p>;
+  if (names.length === 0) return <p className="text-sm text-soft">No service that takes keys is set up on this server.</p>;
   return (
     <ul className="space-y-5">
       {names.map((name) => (
@@ -29,8 +32,7 @@ function KeyRow({ provider, hint }: { provider: string; hint: string | null }) {
     mutationFn: (key: string | null) => (key === null ? removeKey(provider) : saveKey(provider, key)),
     onSuccess: async () => {
       form.current?.reset();
-      refreshModels();
-      await queries.invalidateQueries(keysQuery);
+      await Promise.all([queries.invalidateQueries(keysQuery), refreshModels()]);
     },
   });
   const submit = (event: FormEvent<HTMLFormElement>): void => {

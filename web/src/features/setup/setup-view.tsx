@@ -21,7 +21,7 @@ export function SetupView({ mayPull }: { mayPull: boolean }) {
           <h2 id="found" className="text-lg font-semibold">
             What can answer
           </h2>
-          <button type="button" className="control control-quiet" onClick={refreshModels} disabled={isFetching}>
+          <button type="button" className="control control-quiet" onClick={() => void refreshModels()} disabled={isFetching}>
             <RefreshCw aria-hidden size={15} className={isFetching ? 'animate-spin' : ''} /> Look again
           </button>
         </div>
@@ -47,7 +47,7 @@ export function SetupView({ mayPull }: { mayPull: boolean }) {
       {mayPull && <Pulls />}
       <section aria-labelledby="keys" className="card">
         <h2 id="keys" className="text-lg font-semibold">
-          Your keys for remote services
+          Your keys for services
         </h2>
         <p className="mb-4 mt-1 text-sm text-soft">Stored encrypted on this server and used only for your own chats. A key is never shown again.</p>
         <Keys providers={data.providers} />

@@ -1,5 +1,6 @@
 import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useRef } from 'react';
+import { useCallback, useEffect, useRef } from 'react';
+import { tellTabs } from '../../shared/browser/index.ts';
 import { fetchKeys, fetchPulls, fetchSetup } from './api.ts';
 import { isActive } from './pull-text.ts';
 
@@ -21,17 +22,18 @@ export function usePulls(isAllowed: boolean) {
   const done = query.data?.filter((pull) => pull.state === 'done').length;
   const before = useRef(done);
   useEffect(() => {
-    if (before.current !== undefined && done !== undefined && done > before.current) refreshModels();
+    if (before.current !== undefined && done !== undefined && done > before.current) void refreshModels();
     before.current = done;
   }, [done, refreshModels]);
   return query;
 }
 
-/** What may answer has changed: a model came, a key was set. */
-export function useRefreshModels(): () => void {
+/** What may answer has changed: a model came, a key was set. The set-up is asked first, because that looks anew. */
+export function useRefreshModels(): () => Promise<void> {
   const queries = useQueryClient();
-  return () => {
-    void queries.invalidateQueries({ queryKey: ['models'] });
-    void queries.invalidateQueries(setupQuery);
-  };
+  return useCallback(async () => {
+    await queries.invalidateQueries(setupQuery);
+    await queries.invalidateQueries({ queryKey: ['models'] });
+    tellTabs('models');
+  }, [queries]);
 }
