@@ -42,7 +42,9 @@ describe('the GGUF writer', () => {
 
   it('writes the same bytes for the same seed and others for another', () => {
     const digest = (seed: number): string =>
-      createHash('sha256').update(readFileSync(writeTestModel(join(folder, 'seed.gguf'), { seed }).path)).digest('hex');
+      createHash('sha256')
+        .update(readFileSync(writeTestModel(join(folder, 'seed.gguf'), { seed }).path))
+        .digest('hex');
     expect(digest(7)).toBe(digest(7));
     expect(digest(7)).not.toBe(digest(8));
   });

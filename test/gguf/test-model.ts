@@ -191,4 +191,3 @@ function modelMetadata(size: Size, type: TensorType, options: TestModelOptions, 
   ];
   return new Map(entries.filter((entry): entry is [string, MetadataValue] => entry[1] !== null));
 }
-

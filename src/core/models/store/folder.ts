@@ -33,7 +33,10 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 export async function fileExists(path: string): Promise<boolean> {
-  return lstat(path).then(() => true, () => false);
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Bytes an ordinary user may still write in a folder, or in the nearest one above it that exists. */
@@ -67,5 +70,7 @@ export async function giveName(part: string, path: string): Promise<void> {
 }
 
 export function alreadyThere(path: string): ParleyError {
-  return new ParleyError('conflict', { message: `There is a file ${path.split(/[/\\]/).at(-1)} in the models folder already. Remove it first.` });
+  return new ParleyError('conflict', {
+    message: `There is a file ${path.split(/[/\\]/).at(-1)} in the models folder already. Remove it first.`,
+  });
 }

@@ -14,11 +14,21 @@ export interface HubFile {
 /** What is read of the hub's answer to `GET /api/models/{repository}?blobs=true`. */
 const modelSchema = z.object({
   tags: z.array(z.string()).optional().catch(undefined),
-  cardData: z.object({ license: z.string().optional().catch(undefined), license_name: z.string().optional().catch(undefined) }).nullish().catch(undefined),
-  siblings: z.array(z.object({
-    rfilename: z.string(),
-    lfs: z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) }).nullish().catch(undefined),
-  })).max(10_000),
+  cardData: z
+    .object({ license: z.string().optional().catch(undefined), license_name: z.string().optional().catch(undefined) })
+    .nullish()
+    .catch(undefined),
+  siblings: z
+    .array(
+      z.object({
+        rfilename: z.string(),
+        lfs: z
+          .object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+          .nullish()
+          .catch(undefined),
+      }),
+    )
+    .max(10_000),
 });
 
 type HubModel = z.infer<typeof modelSchema>;
@@ -32,7 +42,12 @@ const partOfSeveral = /-\d{5}-of-\d{5}\.gguf$/i;
  * @param endpoint where the hub is; `https://huggingface.co` or a mirror of it
  * @throws {ParleyError} `not_found` with what there is instead; otherwise as `openRemote`
  */
-export async function findInHub(endpoint: string, source: Exclude<Source, { kind: 'address' }>, signal: AbortSignal, times: RemoteTimes): Promise<HubFile> {
+export async function findInHub(
+  endpoint: string,
+  source: Exclude<Source, { kind: 'address' }>,
+  signal: AbortSignal,
+  times: RemoteTimes,
+): Promise<HubFile> {
   const model = await readModel(endpoint, source.repository, signal, times);
   const path = source.kind === 'hub-file' ? source.path : choose(model, source.repository, source.quantisation);
   const file = model.siblings.find(({ rfilename }) => rfilename === path);
@@ -51,7 +66,11 @@ export async function findInHub(endpoint: string, source: Exclude<Source, { kind
 }
 
 async function readModel(endpoint: string, repository: string, signal: AbortSignal, times: RemoteTimes): Promise<HubModel> {
-  const answer = await openRemote(new URL(`${endpoint}/api/models/${repository}?blobs=true`), { signal, times, accept: 'application/json' });
+  const answer = await openRemote(new URL(`${endpoint}/api/models/${repository}?blobs=true`), {
+    signal,
+    times,
+    accept: 'application/json',
+  });
   try {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -70,7 +89,9 @@ async function readModel(endpoint: string, repository: string, signal: AbortSign
 
 function choose(model: HubModel, repository: string, quantisation: string): string {
   const marked = new RegExp(`(^|[-._/])${quantisation}\\.gguf$`, 'i');
-  const found = modelFiles(model).filter((name) => marked.test(name)).sort((one, other) => one.length - other.length);
+  const found = modelFiles(model)
+    .filter((name) => marked.test(name))
+    .sort((one, other) => one.length - other.length);
   const [best] = found;
   if (best === undefined) throw notThere(model, `${repository} has no ${quantisation}.`);
   return best;
@@ -81,8 +102,12 @@ function modelFiles(model: HubModel): string[] {
 }
 
 function notThere(model: HubModel, sentence: string): ParleyError {
-  const names = modelFiles(model).filter((name) => !partOfSeveral.test(name)).slice(0, 20);
-  return new ParleyError('not_found', { message: `${sentence} ${names.length === 0 ? 'It has no .gguf files.' : `It has: ${names.join(', ')}.`}` });
+  const names = modelFiles(model)
+    .filter((name) => !partOfSeveral.test(name))
+    .slice(0, 20);
+  return new ParleyError('not_found', {
+    message: `${sentence} ${names.length === 0 ? 'It has no .gguf files.' : `It has: ${names.join(', ')}.`}`,
+  });
 }
 
 function licenceOf(model: HubModel): string | null {

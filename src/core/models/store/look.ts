@@ -38,7 +38,10 @@ const checksumForm = /^"?([0-9a-f]{64})"?$/;
 export async function lookAt(source: string, options: LookOptions): Promise<RemoteModel> {
   const parsed = parseSource(source);
   const { signal, times } = options;
-  const file = parsed.kind === 'address' ? { url: parsed.url, fileName: parsed.fileName, licence: null, sha256: null } : await findInHub(options.hubEndpoint, parsed, signal, times);
+  const file =
+    parsed.kind === 'address'
+      ? { url: parsed.url, fileName: parsed.fileName, licence: null, sha256: null }
+      : await findInHub(options.hubEndpoint, parsed, signal, times);
   const answer = await openRemote(file.url, { from: 0, to: headBytes - 1, signal, times });
   try {
     const sizeBytes = wholeSize(answer);

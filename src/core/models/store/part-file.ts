@@ -95,7 +95,10 @@ async function named<Result>(call: () => Promise<Result>): Promise<Result> {
 export function diskError(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new ParleyError('storage_full', { message: 'The disk of the models folder is full. Free some space and resume the download.', cause: error });
+    return new ParleyError('storage_full', {
+      message: 'The disk of the models folder is full. Free some space and resume the download.',
+      cause: error,
+    });
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return new ParleyError('storage_unavailable', { message: `The models folder cannot be written (${code}).`, cause: error });

@@ -120,7 +120,9 @@ async function checkRoom(neededBytes: number, { folder, freeBytes, reserveBytes 
 async function verify(part: string, model: RemoteModel, found: string, expected: string | null, { folder }: PullOptions): Promise<void> {
   if (expected !== null && found !== expected) {
     await removeParts(folder, model.fileName, null);
-    throw new ParleyError('conflict', { message: `The checksum of ${model.fileName} is wrong: SHA-256 ${found}, expected ${expected}. It was removed.` });
+    throw new ParleyError('conflict', {
+      message: `The checksum of ${model.fileName} is wrong: SHA-256 ${found}, expected ${expected}. It was removed.`,
+    });
   }
   try {
     const { complete } = await readGgufMetadata(part);

@@ -54,7 +54,12 @@ const redirects = new Set([301, 302, 303, 307, 308]);
  */
 export async function openRemote(start: URL, request: RemoteRequest): Promise<RemoteAnswer> {
   const { Agent } = await import('undici');
-  const agent = new Agent({ connect: { timeout: request.times.answerMs }, headersTimeout: request.times.answerMs, bodyTimeout: 0, pipelining: 0 });
+  const agent = new Agent({
+    connect: { timeout: request.times.answerMs },
+    headersTimeout: request.times.answerMs,
+    bodyTimeout: 0,
+    pipelining: 0,
+  });
   const heads: Dispatcher.ResponseData['headers'][] = [];
   try {
     for (let url = start, hop = 0; ; hop += 1) {
@@ -85,9 +90,15 @@ export async function openRemote(start: URL, request: RemoteRequest): Promise<Re
 async function ask(agent: Dispatcher, url: URL, request: RemoteRequest): Promise<Dispatcher.ResponseData> {
   const range = request.from === undefined ? {} : { range: `bytes=${request.from}-${request.to ?? ''}` };
   const condition = request.from !== undefined && request.ifRange ? { 'if-range': request.ifRange } : {};
-  const headers = { 'accept': request.accept ?? '*/*', 'accept-encoding': 'identity', 'user-agent': 'parley', ...range, ...condition };
+  const headers = { accept: request.accept ?? '*/*', 'accept-encoding': 'identity', 'user-agent': 'parley', ...range, ...condition };
   try {
-    return await agent.request({ origin: url.origin, path: `${url.pathname}${url.search}`, method: 'GET', headers, signal: request.signal });
+    return await agent.request({
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method: 'GET',
+      headers,
+      signal: request.signal,
+    });
   } catch (error) {
     if (request.signal.aborted) throw new ParleyError('cancelled');
     throw new TransferBroken(`${url.host} cannot be reached (${reason(error)}).`, error);
@@ -102,7 +113,11 @@ function nextAddress(url: URL, location: string | null): URL {
   return next;
 }
 
-async function* readBody(body: Dispatcher.ResponseData['body'], start: URL, { signal, times }: RemoteRequest): AsyncGenerator<Buffer, void, void> {
+async function* readBody(
+  body: Dispatcher.ResponseData['body'],
+  start: URL,
+  { signal, times }: RemoteRequest,
+): AsyncGenerator<Buffer, void, void> {
   const chunks = body[Symbol.asyncIterator]();
   try {
     for (;;) {
@@ -142,7 +157,10 @@ function statusError(url: URL, status: number, headers: Dispatcher.ResponseData[
   }
   if (status === 429) {
     const seconds = Number(value(headers, 'retry-after'));
-    return new ParleyError('rate_limited', { message: `${url.host} asks to wait.`, retryAfterMs: seconds > 0 && seconds < 3600 ? seconds * 1000 : 30_000 });
+    return new ParleyError('rate_limited', {
+      message: `${url.host} asks to wait.`,
+      retryAfterMs: seconds > 0 && seconds < 3600 ? seconds * 1000 : 30_000,
+    });
   }
   if (status >= 500) return new TransferBroken(`${url.host} answered with an error (${status}).`);
   return new ParleyError('invalid_request', { message: `${where} answered with status ${status}.`, parameter: 'source' });

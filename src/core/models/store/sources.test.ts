@@ -4,17 +4,42 @@ import { parseSource, safeFileName } from './sources.ts';
 
 describe('a source', () => {
   it('is an address, a file in the hub, or a quantisation of a repository', () => {
-    expect(parseSource(' https://models.example/a/b/tiny.gguf?download=true#top ')).toMatchObject({ kind: 'address', fileName: 'tiny.gguf' });
-    expect(parseSource('hf:owner/Repo-GGUF/sub/tiny-Q4_K_M.gguf')).toEqual({
-      kind: 'hub-file', repository: 'owner/Repo-GGUF', path: 'sub/tiny-Q4_K_M.gguf', fileName: 'tiny-Q4_K_M.gguf',
+    expect(parseSource(' https://models.example/a/b/tiny.gguf?download=true#top ')).toMatchObject({
+      kind: 'address',
+      fileName: 'tiny.gguf',
     });
-    expect(parseSource('hf:owner/Repo-GGUF:Q4_K_M')).toEqual({ kind: 'hub-quantisation', repository: 'owner/Repo-GGUF', quantisation: 'Q4_K_M' });
+    expect(parseSource('hf:owner/Repo-GGUF/sub/tiny-Q4_K_M.gguf')).toEqual({
+      kind: 'hub-file',
+      repository: 'owner/Repo-GGUF',
+      path: 'sub/tiny-Q4_K_M.gguf',
+      fileName: 'tiny-Q4_K_M.gguf',
+    });
+    expect(parseSource('hf:owner/Repo-GGUF:Q4_K_M')).toEqual({
+      kind: 'hub-quantisation',
+      repository: 'owner/Repo-GGUF',
+      quantisation: 'Q4_K_M',
+    });
   });
 
   it.each([
-    'tiny.gguf', 'ftp://host/tiny.gguf', 'file:///etc/tiny.gguf', 'https://', 'https://host/page.html', 'https://user:secret@host/tiny.gguf',
-    'https://host/%E0%A4%A.gguf', `https://host/${'a'.repeat(3000)}.gguf`, 'hf:', 'hf:owner', 'hf:owner/repo', 'hf:../repo/tiny.gguf',
-    'hf:owner/..:Q4', 'hf:owner/repo/../../tiny.gguf', 'hf:owner/repo:Q4/../x', 'hf:owner/repo/tiny.bin', 'hf:ow ner/repo:Q4', '',
+    'tiny.gguf',
+    'ftp://host/tiny.gguf',
+    'file:///etc/tiny.gguf',
+    'https://',
+    'https://host/page.html',
+    'https://user:secret@host/tiny.gguf',
+    'https://host/%E0%A4%A.gguf',
+    `https://host/${'a'.repeat(3000)}.gguf`,
+    'hf:',
+    'hf:owner',
+    'hf:owner/repo',
+    'hf:../repo/tiny.gguf',
+    'hf:owner/..:Q4',
+    'hf:owner/repo/../../tiny.gguf',
+    'hf:owner/repo:Q4/../x',
+    'hf:owner/repo/tiny.bin',
+    'hf:ow ner/repo:Q4',
+    '',
   ])('is refused when it is none: %s', (source) => {
     expect(() => parseSource(source)).toThrow(expect.objectContaining({ code: 'invalid_request', parameter: 'source' }));
   });

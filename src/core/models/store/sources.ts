@@ -50,7 +50,10 @@ function parseHubName(name: string): Source {
  */
 export function safeFileName(path: string): string {
   const last = path.split(/[/\\]/).at(-1) ?? '';
-  const name = last.replaceAll(/[^\p{L}\p{N}._+=@()[\] -]/gu, '_').replace(/^[.\s-]+/, '').trim();
+  const name = last
+    .replaceAll(/[^\p{L}\p{N}._+=@()[\] -]/gu, '_')
+    .replace(/^[.\s-]+/, '')
+    .trim();
   if (!/^.+\.gguf$/i.test(name)) throw refused('The name of the file must end in .gguf.');
   if (name.length > longestName || Buffer.byteLength(name) > longestName) throw refused('The name of the file is too long.');
   if (deviceName.test(name)) throw refused('The name of the file is reserved on some systems.');

@@ -39,10 +39,13 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve));
   base = `http://127.0.0.1:${(host.address() as AddressInfo).port}`;
 });
-afterAll(() => new Promise((resolve) => {
-  host.closeAllConnections();
-  host.close(resolve);
-}));
+afterAll(
+  () =>
+    new Promise((resolve) => {
+      host.closeAllConnections();
+      host.close(resolve);
+    }),
+);
 
 /** Ranges as hosts of files serve them. `cutAt`: the connection breaks after so many bytes of an answer. */
 function serve(bytes: Buffer, options: { etag?: string; cutAt?: () => number | null; ranges?: boolean } = {}) {
@@ -91,7 +94,14 @@ afterEach(async () => {
 async function start(): Promise<void> {
   storage = openStorage({ databaseUrl: null, dataDir, fullSync: false, clock: systemClock, log, metrics });
   await storage.start();
-  jobs = createJobs({ storage, clock: systemClock, log, metrics, instanceId: newId(), timings: { firstRetryMs: 5, maxRetryMs: 20, pollMs: 10, reportMs: 5 } });
+  jobs = createJobs({
+    storage,
+    clock: systemClock,
+    log,
+    metrics,
+    instanceId: newId(),
+    timings: { firstRetryMs: 5, maxRetryMs: 20, pollMs: 10, reportMs: 5 },
+  });
 }
 
 async function stop(): Promise<void> {
@@ -100,7 +110,18 @@ async function stop(): Promise<void> {
 }
 
 async function open(options: Partial<ModelStoreOptions> = {}): Promise<ModelStore> {
-  const store = createModelStore({ folder, jobs, log, clock: systemClock, hubEndpoint: base, answerMs: 2000, stallMs: 2000, pauseMs: 1, reserveBytes: 0, ...options });
+  const store = createModelStore({
+    folder,
+    jobs,
+    log,
+    clock: systemClock,
+    hubEndpoint: base,
+    answerMs: 2000,
+    stallMs: 2000,
+    pauseMs: 1,
+    reserveBytes: 0,
+    ...options,
+  });
   await jobs.start?.();
   return store;
 }
@@ -118,32 +139,58 @@ describe('looking at a model', () => {
     const store = await open();
     const source = `${base}/tiny.gguf?token=secret`;
     expect(await store.inspect(source)).toMatchObject({
-      source, url: `${base}/tiny.gguf`, fileName: 'tiny.gguf', sizeBytes: model.length, licence: 'mit', architecture: 'llama', contextLength: 1024, sha256: null, fits: true,
+      source,
+      url: `${base}/tiny.gguf`,
+      fileName: 'tiny.gguf',
+      sizeBytes: model.length,
+      licence: 'mit',
+      architecture: 'llama',
+      contextLength: 1024,
+      sha256: null,
+      fits: true,
     });
     expect(requests).toEqual([{ path: '/tiny.gguf?token=secret', range: 'bytes=0-262143', ifRange: undefined }]);
     expect((await createTightStore()).fits).toBe(false);
   });
 
   const createTightStore = async () => {
-    const other = createModelStore({ folder, jobs: { ...jobs, register: () => undefined } as Jobs, log, clock: systemClock, freeBytes: async () => 1000 });
+    const other = createModelStore({
+      folder,
+      jobs: { ...jobs, register: () => undefined } as Jobs,
+      log,
+      clock: systemClock,
+      freeBytes: async () => 1000,
+    });
     return other.inspect(`${base}/tiny.gguf`);
   };
 
   it('finds files in the hub, by name and by quantisation, with licence and checksum', async () => {
     const store = await open();
     const siblings = [
-      { rfilename: 'README.md' }, { rfilename: 'mmproj-tiny-Q4_K_M.gguf' }, { rfilename: 'sub/tiny-Q4_K_M.gguf', lfs: { sha256: checksum } },
-      { rfilename: 'tiny-Q8_0.gguf', lfs: { sha256: checksum } }, { rfilename: 'big-Q2_K-00001-of-00002.gguf' },
+      { rfilename: 'README.md' },
+      { rfilename: 'mmproj-tiny-Q4_K_M.gguf' },
+      { rfilename: 'sub/tiny-Q4_K_M.gguf', lfs: { sha256: checksum } },
+      { rfilename: 'tiny-Q8_0.gguf', lfs: { sha256: checksum } },
+      { rfilename: 'big-Q2_K-00001-of-00002.gguf' },
     ];
     answer = (request, response) => {
-      if (request.url === '/api/models/owner/tiny?blobs=true') response.end(JSON.stringify({ cardData: { license: 'apache-2.0' }, siblings }));
-      else if (request.url?.startsWith('/owner/tiny/resolve/main/')) response.writeHead(302, { 'location': '/cdn/bytes', 'x-linked-etag': `"${checksum}"` }).end();
+      if (request.url === '/api/models/owner/tiny?blobs=true')
+        response.end(JSON.stringify({ cardData: { license: 'apache-2.0' }, siblings }));
+      else if (request.url?.startsWith('/owner/tiny/resolve/main/'))
+        response.writeHead(302, { location: '/cdn/bytes', 'x-linked-etag': `"${checksum}"` }).end();
       else serve(model)(request, response);
     };
     const found = { sizeBytes: model.length, licence: 'apache-2.0', sha256: checksum };
-    expect(await store.inspect('hf:owner/tiny/tiny-Q8_0.gguf')).toMatchObject({ ...found, fileName: 'tiny-Q8_0.gguf', url: `${base}/owner/tiny/resolve/main/tiny-Q8_0.gguf` });
+    expect(await store.inspect('hf:owner/tiny/tiny-Q8_0.gguf')).toMatchObject({
+      ...found,
+      fileName: 'tiny-Q8_0.gguf',
+      url: `${base}/owner/tiny/resolve/main/tiny-Q8_0.gguf`,
+    });
     expect(await store.inspect('hf:owner/tiny:q4_k_m')).toMatchObject({ ...found, fileName: 'tiny-Q4_K_M.gguf' });
-    await expect(store.inspect('hf:owner/tiny:Q5_0')).rejects.toMatchObject({ code: 'not_found', message: expect.stringContaining('It has: sub/tiny-Q4_K_M.gguf, tiny-Q8_0.gguf.') });
+    await expect(store.inspect('hf:owner/tiny:Q5_0')).rejects.toMatchObject({
+      code: 'not_found',
+      message: expect.stringContaining('It has: sub/tiny-Q4_K_M.gguf, tiny-Q8_0.gguf.'),
+    });
     await expect(store.inspect('hf:owner/tiny/absent.gguf')).rejects.toMatchObject({ code: 'not_found' });
     await expect(store.inspect('hf:owner/tiny/big-Q2_K-00001-of-00002.gguf')).rejects.toMatchObject({ code: 'unsupported_value' });
     // By its address the hub's own description is used as well.
@@ -183,7 +230,11 @@ describe('fetching a model', () => {
   it('puts the whole file under its name, with checksum, figures and progress', async () => {
     const store = await open();
     expect(await fetchModel(store, `${base}/tiny.gguf`, checksum.toUpperCase())).toMatchObject({
-      state: 'done', fileName: 'tiny.gguf', receivedBytes: model.length, sizeBytes: model.length, error: null,
+      state: 'done',
+      fileName: 'tiny.gguf',
+      receivedBytes: model.length,
+      sizeBytes: model.length,
+      error: null,
     });
     expect(files()).toEqual(['tiny.gguf']);
     expect(stored('tiny.gguf').equals(model)).toBe(true);
@@ -240,7 +291,10 @@ describe('fetching a model', () => {
     const failed = await fetchModel(store, `${base}/tiny.gguf`, '0'.repeat(64));
     expect(failed).toMatchObject({ state: 'failed', error: expect.stringContaining(`SHA-256 ${checksum}, expected 000`) });
     expect(files()).toEqual([]);
-    await expect(store.pull(`${base}/tiny.gguf`, { sha256: 'abc', userId: null })).rejects.toMatchObject({ code: 'invalid_request', parameter: 'sha256' });
+    await expect(store.pull(`${base}/tiny.gguf`, { sha256: 'abc', userId: null })).rejects.toMatchObject({
+      code: 'invalid_request',
+      parameter: 'sha256',
+    });
   });
 
   it('holds the file to the checksum that the hub names', async () => {
@@ -250,24 +304,39 @@ describe('fetching a model', () => {
     };
     const store = await open();
     expect(await fetchModel(store, `${base}/tiny.gguf`)).toMatchObject({ state: 'failed', error: expect.stringContaining('expected 111') });
-    expect(await fetchModel(store, `${base}/tiny.gguf`, checksum)).toMatchObject({ state: 'failed', error: expect.stringContaining('The hub names') });
+    expect(await fetchModel(store, `${base}/tiny.gguf`, checksum)).toMatchObject({
+      state: 'failed',
+      error: expect.stringContaining('The hub names'),
+    });
     expect(files()).toEqual([]);
   });
 
   it.each<[string, (request: IncomingMessage, response: ServerResponse) => void]>([
-    ['sends more than it announced', (request, response) => {
-      if (!isTransfer(request)) return serve(model)(request, response);
-      response.writeHead(206, { 'content-range': `bytes 0-${model.length - 1}/${model.length}` });
-      response.end(Buffer.concat([model, Buffer.alloc(100)]));
-    }],
-    ['announces another size in the middle', (request, response) => serve(isTransfer(request) ? model.subarray(0, 900_000) : model)(request, response)],
-    ['answers with another place of the file', (request, response) => {
-      if (!isTransfer(request)) return serve(model)(request, response);
-      response.writeHead(206, { 'content-range': `bytes 7-${model.length - 1}/${model.length}` }).end(model.subarray(7));
-    }],
+    [
+      'sends more than it announced',
+      (request, response) => {
+        if (!isTransfer(request)) return serve(model)(request, response);
+        response.writeHead(206, { 'content-range': `bytes 0-${model.length - 1}/${model.length}` });
+        response.end(Buffer.concat([model, Buffer.alloc(100)]));
+      },
+    ],
+    [
+      'announces another size in the middle',
+      (request, response) => serve(isTransfer(request) ? model.subarray(0, 900_000) : model)(request, response),
+    ],
+    [
+      'answers with another place of the file',
+      (request, response) => {
+        if (!isTransfer(request)) return serve(model)(request, response);
+        response.writeHead(206, { 'content-range': `bytes 7-${model.length - 1}/${model.length}` }).end(model.subarray(7));
+      },
+    ],
   ])('does not trust a host that %s', async (_, behaviour) => {
     answer = behaviour;
-    expect(await fetchModel(await open(), `${base}/tiny.gguf`)).toMatchObject({ state: 'failed', error: expect.stringMatching(/more bytes|contradicts/) });
+    expect(await fetchModel(await open(), `${base}/tiny.gguf`)).toMatchObject({
+      state: 'failed',
+      error: expect.stringMatching(/more bytes|contradicts/),
+    });
     expect(files().filter((name) => name.endsWith('.gguf'))).toEqual([]);
   });
 
@@ -300,7 +369,10 @@ describe('fetching a model', () => {
       if (isTransfer(request)) writeFileSync(join(folder, 'tiny.gguf'), 'mine');
       serve(model)(request, response);
     };
-    expect(await fetchModel(await open(), `${base}/tiny.gguf`)).toMatchObject({ state: 'failed', error: expect.stringContaining('already') });
+    expect(await fetchModel(await open(), `${base}/tiny.gguf`)).toMatchObject({
+      state: 'failed',
+      error: expect.stringContaining('already'),
+    });
     expect(stored('tiny.gguf').toString()).toBe('mine');
   });
 
@@ -315,7 +387,10 @@ describe('fetching a model', () => {
 
   it('refuses at once what has no room', async () => {
     const store = await open({ freeBytes: async () => 1_000_000 });
-    expect(await fetchModel(store, `${base}/tiny.gguf`)).toMatchObject({ state: 'failed', error: expect.stringMatching(/2 MB are needed and 1 MB are free/) });
+    expect(await fetchModel(store, `${base}/tiny.gguf`)).toMatchObject({
+      state: 'failed',
+      error: expect.stringMatching(/2 MB are needed and 1 MB are free/),
+    });
     expect(requests.filter(({ range }) => range?.endsWith('-'))).toEqual([]);
   });
 });
@@ -365,7 +440,12 @@ describe('a pull that is cut off', () => {
 
   /** A second view of the same jobs, without a handler of its own. */
   const reopened = async (): Promise<ModelStore> =>
-    createModelStore({ folder, log, clock: systemClock, jobs: new Proxy(jobs, { get: (target, name) => (name === 'register' ? () => undefined : bound(target, name)) }) });
+    createModelStore({
+      folder,
+      log,
+      clock: systemClock,
+      jobs: new Proxy(jobs, { get: (target, name) => (name === 'register' ? () => undefined : bound(target, name)) }),
+    });
   const bound = (target: Jobs, name: string | symbol): unknown => {
     const found = Reflect.get(target, name) as unknown;
     return typeof found === 'function' ? found.bind(target) : found;
@@ -375,7 +455,9 @@ describe('a pull that is cut off', () => {
     await stop();
     const program = join(dataDir, 'pull.mts');
     const from = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
-    writeFileSync(program, `
+    writeFileSync(
+      program,
+      `
       import { systemClock } from ${from('../../../base/clock.ts')};
       import { createJobs } from ${from('../../../base/jobs/index.ts')};
       import { createMetrics, silentLog } from ${from('../../../base/observability/index.ts')};
@@ -390,7 +472,8 @@ describe('a pull that is cut off', () => {
       const { id } = await store.pull(${JSON.stringify(`${base}/tiny.gguf`)}, { sha256: ${JSON.stringify(checksum)}, userId: null });
       while ((await store.pullState(id)).receivedBytes < 600_000) await new Promise((resolve) => setTimeout(resolve, 5));
       process.stdout.write(id);
-      await new Promise((resolve) => setTimeout(resolve, 60_000));`);
+      await new Promise((resolve) => setTimeout(resolve, 60_000));`,
+    );
     const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
     const id = await new Promise<string>((resolve) => child.stdout.once('data', (data: Buffer) => resolve(data.toString())));
     const gone = new Promise((resolve) => child.once('exit', resolve));
@@ -439,7 +522,10 @@ describe('a full disk', () => {
 
   const expectNoRoom = async (): Promise<void> => {
     const store = await open({ freeBytes: async () => 0 });
-    expect(await fetchModel(store, `${base}/tiny.gguf`)).toMatchObject({ state: 'failed', error: expect.stringContaining('not enough room') });
+    expect(await fetchModel(store, `${base}/tiny.gguf`)).toMatchObject({
+      state: 'failed',
+      error: expect.stringContaining('not enough room'),
+    });
   };
 });
 
@@ -449,7 +535,10 @@ describe('the models folder', () => {
     writeTestModel(join(folder, 'good.gguf'), { name: 'Good one' });
     writeFileSync(join(folder, 'bad.gguf'), 'no model');
     writeFileSync(join(folder, 'notes.txt'), '');
-    expect(await (await open()).list()).toMatchObject([{ fileName: 'bad.gguf', label: 'bad.gguf', usable: false }, { fileName: 'good.gguf', label: 'Good one', usable: true }]);
+    expect(await (await open()).list()).toMatchObject([
+      { fileName: 'bad.gguf', label: 'bad.gguf', usable: false },
+      { fileName: 'good.gguf', label: 'Good one', usable: true },
+    ]);
   });
 
   it('loses a file and what was fetched of it when asked, and nothing else', async () => {

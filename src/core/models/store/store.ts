@@ -201,4 +201,3 @@ function plannedName(source: string): string | null {
   const parsed = parseSource(source);
   return parsed.kind === 'hub-quantisation' ? null : parsed.fileName;
 }
-

@@ -28,7 +28,8 @@ export async function transfer(options: Transfer): Promise<void> {
   for (let failures = 0; part.size < model.sizeBytes;) {
     try {
       await attempt(options);
-      if (part.size < model.sizeBytes) throw new TransferBroken(`${model.url.host} ended the transfer ${model.sizeBytes - part.size} bytes too early.`);
+      if (part.size < model.sizeBytes)
+        throw new TransferBroken(`${model.url.host} ended the transfer ${model.sizeBytes - part.size} bytes too early.`);
     } catch (error) {
       if (!(error instanceof TransferBroken) || signal.aborted) throw error;
       failures = part.size > furthest ? 0 : failures + 1;
@@ -70,7 +71,9 @@ async function alignTo(answer: RemoteAnswer, model: RemoteModel, part: PartFile)
 }
 
 function changed(model: RemoteModel): ParleyError {
-  return new ParleyError('conflict', { message: `The file at ${model.url.host} has changed, or its server contradicts itself. Pull it again.` });
+  return new ParleyError('conflict', {
+    message: `The file at ${model.url.host} has changed, or its server contradicts itself. Pull it again.`,
+  });
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

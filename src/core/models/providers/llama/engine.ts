@@ -92,30 +92,33 @@ export function createEngine(options: EngineOptions): Engine {
     async load(file) {
       const { library, llama } = await start();
       const began = options.clock.monotonic();
-      const contextTokens = contextLength(file, settings);
-      const embeddingTokens = Math.min(contextTokens, longestEmbedded) - 1;
-      const sequences = Math.max(1, Math.floor(settings.sequences));
-      if (llama.gpu === false) checkMemory(file, file.kind === 'chat' ? contextTokens * sequences : contextTokens, options.availableMemory());
+      const size: ContextSize = {
+        contextTokens: contextLength(file, settings),
+        sequences: Math.max(1, Math.floor(settings.sequences)),
+        threads,
+      };
+      const { contextTokens, sequences } = size;
+      const cachedTokens = file.kind === 'chat' ? contextTokens * sequences : contextTokens;
+      if (llama.gpu === false) checkMemory(file, cachedTokens, options.availableMemory());
       const model = await attempt(`The model ${file.name} cannot be loaded`, () =>
-        llama.loadModel({ modelPath: file.path, onLoadProgress: progressLog(file, options) }));
-      log.info({ model: file.name, size: gigabytes(file.sizeBytes), ms: Math.round(options.clock.monotonic() - began), threads, gpu: llama.gpu }, 'Model loaded');
+        llama.loadModel({ modelPath: file.path, onLoadProgress: progressLog(file, options) }),
+      );
+      const ms = Math.round(options.clock.monotonic() - began);
+      log.info({ model: file.name, size: gigabytes(file.sizeBytes), ms, threads, gpu: llama.gpu }, 'Model loaded');
+      const noRoom = `There is no room for ${sequences} conversations of ${contextTokens} tokens; lower LLAMA_CONTEXT or LLAMA_SEQUENCES`;
+      const embeddingTokens = Math.min(contextTokens, longestEmbedded) - 1;
       return {
         file,
         library,
         model,
         contextTokens,
         embeddingTokens,
-        chat: lazily(() => attempt(`There is no room for ${sequences} conversations of ${contextTokens} tokens; lower LLAMA_CONTEXT or LLAMA_SEQUENCES`, async () => {
-          const context = await model.createContext({ sequences, contextSize: contextTokens, threads, failedCreationRemedy: false });
-          return {
-            context,
-            texts: new Map(),
-            sequences: createSequencePool(Array.from({ length: sequences }, () => context.getSequence()), mostWaiting),
-            wrapper: chatTemplate(library, model, log),
-          };
-        })),
-        embedding: lazily(() => attempt('There is no room to make embeddings with this model', () =>
-          model.createEmbeddingContext({ contextSize: embeddingTokens + 1, batchSize: embeddingTokens + 1, threads }))),
+        chat: lazily(() => attempt(noRoom, () => openChat(library, model, size, log))),
+        embedding: lazily(() =>
+          attempt('There is no room to make embeddings with this model', () =>
+            model.createEmbeddingContext({ contextSize: embeddingTokens + 1, batchSize: embeddingTokens + 1, threads }),
+          ),
+        ),
       };
     },
     async unload(loaded) {
@@ -128,6 +131,24 @@ export function createEngine(options: EngineOptions): Engine {
     },
     close: stopListening,
   };
+}
+
+interface ContextSize {
+  contextTokens: number;
+  sequences: number;
+  threads: number;
+}
+
+async function openChat(
+  library: EngineLibrary,
+  model: LlamaModel,
+  { contextTokens, sequences, threads }: ContextSize,
+  log: Log,
+): Promise<LoadedChat> {
+  const wrapper = chatTemplate(library, model, log);
+  const context = await model.createContext({ sequences, contextSize: contextTokens, threads, failedCreationRemedy: false });
+  const kept = Array.from({ length: sequences }, () => context.getSequence());
+  return { context, texts: new Map(), sequences: createSequencePool(kept, mostWaiting), wrapper };
 }
 
 function progressLog(file: ModelFile, { clock, log }: EngineOptions): (part: number) => void {

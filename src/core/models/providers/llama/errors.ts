@@ -3,8 +3,14 @@ import type { ReplyError } from '../../types.ts';
 
 /** Codes that an answer may end with; anything else becomes `internal`. */
 const replyCodes = new Set<string>([
-  'rate_limited', 'model_not_found', 'context_overflow', 'invalid_request', 'provider_unavailable', 'provider_error',
-  'cancelled', 'unsupported_value',
+  'rate_limited',
+  'model_not_found',
+  'context_overflow',
+  'invalid_request',
+  'provider_unavailable',
+  'provider_error',
+  'cancelled',
+  'unsupported_value',
 ] satisfies ReplyError['code'][]);
 
 /** An error of the engine as one that may be shown: what was tried, then the engine's own words. */

@@ -23,7 +23,19 @@ const blockSize = 1 << 20;
 const mostBytes = 256 << 20;
 
 /** Sizes in bytes of the value types of fixed size, by their number in the file. */
-const fixedSizes = new Map([[0, 1], [1, 1], [2, 2], [3, 2], [4, 4], [5, 4], [6, 4], [7, 1], [10, 8], [11, 8], [12, 8]]);
+const fixedSizes = new Map([
+  [0, 1],
+  [1, 1],
+  [2, 2],
+  [3, 2],
+  [4, 4],
+  [5, 4],
+  [6, 4],
+  [7, 1],
+  [10, 8],
+  [11, 8],
+  [12, 8],
+]);
 const typeText = 8;
 const typeArray = 9;
 
@@ -36,10 +48,12 @@ export function hasGgufMagic(bytes: Buffer): boolean {
 export async function readGgufMetadata(path: string): Promise<GgufMetadata> {
   const file = await open(path, 'r');
   try {
-    return await parse(new Reader(async (position) => {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(blockSize), 0, blockSize, position);
-      return buffer.subarray(0, bytesRead);
-    }));
+    return await parse(
+      new Reader(async (position) => {
+        const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(blockSize), 0, blockSize, position);
+        return buffer.subarray(0, bytesRead);
+      }),
+    );
   } finally {
     await file.close();
   }
@@ -95,17 +109,28 @@ function readElement(reader: Reader, type: number, depth: number): Promise<unkno
 
 function decode(type: number, bytes: Buffer): number | boolean {
   switch (type) {
-    case 0: return bytes.readUInt8();
-    case 1: return bytes.readInt8();
-    case 2: return bytes.readUInt16LE();
-    case 3: return bytes.readInt16LE();
-    case 4: return bytes.readUInt32LE();
-    case 5: return bytes.readInt32LE();
-    case 6: return bytes.readFloatLE();
-    case 7: return bytes.readUInt8() !== 0;
-    case 10: return Number(bytes.readBigUInt64LE());
-    case 11: return Number(bytes.readBigInt64LE());
-    default: return bytes.readDoubleLE();
+    case 0:
+      return bytes.readUInt8();
+    case 1:
+      return bytes.readInt8();
+    case 2:
+      return bytes.readUInt16LE();
+    case 3:
+      return bytes.readInt16LE();
+    case 4:
+      return bytes.readUInt32LE();
+    case 5:
+      return bytes.readInt32LE();
+    case 6:
+      return bytes.readFloatLE();
+    case 7:
+      return bytes.readUInt8() !== 0;
+    case 10:
+      return Number(bytes.readBigUInt64LE());
+    case 11:
+      return Number(bytes.readBigInt64LE());
+    default:
+      return bytes.readDoubleLE();
   }
 }
 

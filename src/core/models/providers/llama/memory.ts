@@ -14,11 +14,13 @@ export function checkMemory(file: ModelFile, cachedTokens: number, availableByte
   const cacheBytes = (file.cacheBytesPerToken ?? 0) * cachedTokens;
   const needed = file.sizeBytes + cacheBytes + overheadBytes;
   if (needed <= availableBytes) return;
-  const remedy = file.sizeBytes + overheadBytes <= availableBytes
-    ? 'Lower LLAMA_CONTEXT or LLAMA_SEQUENCES, or close other programs.'
-    : 'Take a smaller model or a stronger quantisation of this one, or close other programs.';
+  const remedy =
+    file.sizeBytes + overheadBytes <= availableBytes
+      ? 'Lower LLAMA_CONTEXT or LLAMA_SEQUENCES, or close other programs.'
+      : 'Take a smaller model or a stronger quantisation of this one, or close other programs.';
   throw new ParleyError('provider_unavailable', {
-    message: `The model ${file.name} needs about ${gigabytes(needed)} of memory (${gigabytes(file.sizeBytes)} for the model, ` +
+    message:
+      `The model ${file.name} needs about ${gigabytes(needed)} of memory (${gigabytes(file.sizeBytes)} for the model, ` +
       `${gigabytes(cacheBytes)} for ${cachedTokens} tokens of context) and ${gigabytes(availableBytes)} are free. ${remedy}`,
   });
 }

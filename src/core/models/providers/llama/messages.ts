@@ -38,7 +38,9 @@ export function buildPrompt(loaded: LoadedModel, wrapper: ChatWrapper, messages:
   const startsInReasoning = marks !== null && (marks.open === '' || thought?.openOnResponseStart === true);
   const answer: ChatModelResponse['response'] = startsInReasoning
     ? [{ type: 'segment', segmentType: 'thought', text: '', ended: false }]
-    : prefill === '' ? [] : [prefill];
+    : prefill === ''
+      ? []
+      : [prefill];
   const state = render(loaded, wrapper, [...chatHistory(messages), { type: 'model', response: answer }]);
   const { endTokens, endTexts } = answerEnds(state.stopGenerationTriggers, model);
   return {
@@ -65,7 +67,7 @@ function render(loaded: LoadedModel, wrapper: ChatWrapper, history: ChatHistoryI
 
 /** Calls of tools and their results, made by whatever model answered before, go to their place in the assistant's turn. */
 export function chatHistory(messages: readonly ModelMessage[]): ChatHistoryItem[] {
-  const results = new Map(messages.flatMap((message) => (message.role === 'tool' && message.toolCallId !== undefined ? [[message.toolCallId, message.content]] : [])));
+  const results = new Map(messages.filter(({ role }) => role === 'tool').map(({ toolCallId, content }) => [toolCallId, content]));
   const history: ChatHistoryItem[] = [];
   for (const message of messages) {
     if (message.role === 'system') history.push({ type: 'system', text: message.content });
@@ -95,7 +97,11 @@ function parsed(json: string): unknown {
   }
 }
 
-function reasoningMarks(library: EngineLibrary, model: LoadedModel['model'], wrapper: ChatWrapper): Omit<ReasoningMarks, 'headings'> | null {
+function reasoningMarks(
+  library: EngineLibrary,
+  model: LoadedModel['model'],
+  wrapper: ChatWrapper,
+): Omit<ReasoningMarks, 'headings'> | null {
   const thought = wrapper.settings.segments?.thought;
   if (thought?.suffix === undefined) return null;
   const suffix = library.LlamaText(thought.suffix);

@@ -21,7 +21,15 @@ describe('the models folder', () => {
     writeTestModel(at('vectors.gguf'), { embedding: true });
     const files = await createModelFiles(folder, silentLog()).list();
     expect(files).toMatchObject([
-      { name: 'tiny-chat', kind: 'chat', label: 'Tiny chat', trainedTokens: 1234, sizeBytes: chat.size, licence: 'apache-2.0', architecture: 'llama' },
+      {
+        name: 'tiny-chat',
+        kind: 'chat',
+        label: 'Tiny chat',
+        trainedTokens: 1234,
+        sizeBytes: chat.size,
+        licence: 'apache-2.0',
+        architecture: 'llama',
+      },
       { name: 'vectors', kind: 'embedding' },
     ]);
     // Two layers, two key heads of 32 numbers, keys and values, two bytes each.

@@ -25,8 +25,16 @@ export interface ModelFile {
 
 /** Architectures that only make embeddings, for files that do not say how they pool. */
 const encoders = new Set([
-  'bert', 'nomic-bert', 'nomic-bert-moe', 'jina-bert-v2', 'jina-bert-v3', 'neo-bert', 'modern-bert', 'eurobert',
-  'gemma-embedding', 't5encoder',
+  'bert',
+  'nomic-bert',
+  'nomic-bert-moe',
+  'jina-bert-v2',
+  'jina-bert-v3',
+  'neo-bert',
+  'modern-bert',
+  'eurobert',
+  'gemma-embedding',
+  't5encoder',
 ]);
 /** Values of `pooling_type` (llama.cpp, llama_pooling_type): mean, first token, last token; then ranking. */
 const embeddingPoolings = [1, 2, 3];
@@ -48,7 +56,10 @@ export function createModelFiles(folder: string, log: Log): ModelFiles {
   let known = new Map<string, ModelFile | null>();
 
   async function list(): Promise<ModelFile[]> {
-    const names = (await readFolder(folder)).filter((name) => name.toLowerCase().endsWith('.gguf')).sort().slice(0, mostFiles);
+    const names = (await readFolder(folder))
+      .filter((name) => name.toLowerCase().endsWith('.gguf'))
+      .sort()
+      .slice(0, mostFiles);
     const next: typeof known = new Map();
     for (const { first, parts } of groupParts(names)) {
       const size = await measure(folder, parts);
@@ -101,13 +112,19 @@ async function measure(folder: string, parts: readonly string[]): Promise<{ size
 }
 
 /** Null for files that are no model; the log says which and why, once for each version of a file. */
-async function describe(folder: string, fileName: string, size: { sizeBytes: number; modifiedAt: number }, log: Log): Promise<ModelFile | null> {
+async function describe(
+  folder: string,
+  fileName: string,
+  size: { sizeBytes: number; modifiedAt: number },
+  log: Log,
+): Promise<ModelFile | null> {
   const path = join(folder, fileName);
   let metadata: GgufMetadata;
   try {
     metadata = await readGgufMetadata(path);
   } catch (error) {
-    const problem = error instanceof GgufError ? error.message : `It cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`;
+    const problem =
+      error instanceof GgufError ? error.message : `It cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}).`;
     log.warn({ file: fileName, problem }, 'Model file left out');
     return null;
   }

@@ -51,10 +51,12 @@ class Slot<Key, Loaded> implements ModelSlot<Key, Loaded> {
     if (this.#closed) return Promise.reject(shuttingDown());
     if (signal.aborted) return Promise.reject(new ParleyError('cancelled'));
     if (this.#waiting.length >= this.#options.maxWaiting) {
-      return Promise.reject(new ParleyError('rate_limited', {
-        message: `${this.#waiting.length} requests already wait for the embedded engine. Try again in a moment.`,
-        retryAfterMs: 5000,
-      }));
+      return Promise.reject(
+        new ParleyError('rate_limited', {
+          message: `${this.#waiting.length} requests already wait for the embedded engine. Try again in a moment.`,
+          retryAfterMs: 5000,
+        }),
+      );
     }
     return new Promise((resolve, reject) => {
       const abort = (): void => {

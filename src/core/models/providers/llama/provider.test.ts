@@ -29,9 +29,15 @@ beforeAll(() => {
   scriptTokenizer = writeTestModel(at('script'), { says: script }).tokenizer;
   writeTestModel(at('forever'), { says: 'One two three four five.', repeats: true, contextTokens: 8192 });
   writeTestModel(at('thinking'), { says: thinking, chatTemplate: markedTemplate(''), controlTokens: ['<think>', '</think>'] });
-  writeTestModel(at('opened'), { says: thinking.replace('<think>', ''), chatTemplate: markedTemplate('<think>\n'), controlTokens: ['<think>', '</think>'] });
+  writeTestModel(at('opened'), {
+    says: thinking.replace('<think>', ''),
+    chatTemplate: markedTemplate('<think>\n'),
+    controlTokens: ['<think>', '</think>'],
+  });
   writeTestModel(at('vectors'), { embedding: true, contextTokens: 256 });
-  writeTestModel(at('strict'), { chatTemplate: `{{ raise_exception('Only poems, please') if messages|length > 12 }}${markedTemplate('')}` });
+  writeTestModel(at('strict'), {
+    chatTemplate: `{{ raise_exception('Only poems, please') if messages|length > 12 }}${markedTemplate('')}`,
+  });
   writeTestModel(at('damaged'));
   truncateSync(at('damaged'), 400_000);
 });
@@ -59,7 +65,11 @@ interface Answer {
   pieces: string[];
 }
 
-async function ask(provider: ModelProvider, request: Partial<ModelRequest> & { model: string }, signal = new AbortController().signal): Promise<Answer> {
+async function ask(
+  provider: ModelProvider,
+  request: Partial<ModelRequest> & { model: string },
+  signal = new AbortController().signal,
+): Promise<Answer> {
   const answer: Answer = { text: '', reasoning: '', usage: undefined, end: undefined, pieces: [] };
   for await (const batch of provider.stream({ messages: [user('Hi')], temperature: 0, ...request }, { signal, apiKey: null })) {
     expect(batch.length).toBeGreaterThan(0);
@@ -86,13 +96,27 @@ describe('what the models folder offers', () => {
     const options = { signal: new AbortController().signal, apiKey: null };
     const models = await provider.models(options);
     expect(models.map(({ id, kinds }) => [id, ...kinds])).toEqual([
-      ['llama/damaged', 'chat'], ['llama/forever', 'chat'], ['llama/opened', 'chat'], ['llama/random', 'chat'], ['llama/script', 'chat'],
-      ['llama/strict', 'chat'], ['llama/thinking', 'chat'], ['llama/vectors', 'embedding'],
+      ['llama/damaged', 'chat'],
+      ['llama/forever', 'chat'],
+      ['llama/opened', 'chat'],
+      ['llama/random', 'chat'],
+      ['llama/script', 'chat'],
+      ['llama/strict', 'chat'],
+      ['llama/thinking', 'chat'],
+      ['llama/vectors', 'embedding'],
     ]);
-    expect(models.find(({ model }) => model === 'forever')).toMatchObject({ contextLength: 1000, location: 'local', label: 'Parley test model' });
+    expect(models.find(({ model }) => model === 'forever')).toMatchObject({
+      contextLength: 1000,
+      location: 'local',
+      label: 'Parley test model',
+    });
     expect(models.find(({ model }) => model === 'vectors')).toMatchObject({ contextLength: 256 });
     expect(await provider.state(options)).toMatchObject({ state: 'ready', detail: expect.stringContaining('script'), howToAdd: '' });
-    const empty = createLlamaProvider({ folder: join(folder, 'none'), settings: { threads: 1, sequences: 1, contextTokens: 0, gpu: 'off' }, log: silentLog() });
+    const empty = createLlamaProvider({
+      folder: join(folder, 'none'),
+      settings: { threads: 1, sequences: 1, contextTokens: 0, gpu: 'off' },
+      log: silentLog(),
+    });
     expect(await empty.models(options)).toEqual([]);
     expect(await empty.state(options)).toMatchObject({ state: 'absent', howToAdd: expect.stringContaining('parley model pull') });
   });
@@ -121,7 +145,11 @@ describe('an answer', () => {
     const answer = await ask(open(), { model: 'script' });
     expect(answer.text).toBe(script);
     expect(answer.end).toEqual({ type: 'finish', reason: 'stop' });
-    expect(answer.usage).toEqual({ tokensIn: promptTokens('Hi', scriptTokenizer), tokensOut: scriptTokenizer.encode(script).length, tokensCached: 0 });
+    expect(answer.usage).toEqual({
+      tokensIn: promptTokens('Hi', scriptTokenizer),
+      tokensOut: scriptTokenizer.encode(script).length,
+      tokensCached: 0,
+    });
     expect(answer.pieces.length).toBeGreaterThan(1);
     for (const piece of answer.pieces) expect(piece).not.toMatch(/\ufffd|[\ud800-\udbff]$|^[\udc00-\udfff]/);
   });
@@ -147,7 +175,8 @@ describe('an answer', () => {
 
   it('is the same again for the same seed, and another for another', async () => {
     // A fresh engine each time: what is still in memory changes the last digits, and so, now and then, the choice.
-    const sample = async (seed: number): Promise<string> => (await ask(open(), { model: 'random', seed, temperature: 1, maxTokens: 40 })).text;
+    const sample = async (seed: number): Promise<string> =>
+      (await ask(open(), { model: 'random', seed, temperature: 1, maxTokens: 40 })).text;
     const first = await sample(1);
     expect(await sample(1)).toBe(first);
     expect(await sample(2)).not.toBe(first);
@@ -164,7 +193,8 @@ describe('an answer', () => {
   it('repeats itself less under a frequency penalty', async () => {
     const provider = open();
     const request = { model: 'random', temperature: 0.2, seed: 5, maxTokens: 120 };
-    const words = async (penalties: object): Promise<number> => new Set((await ask(provider, { ...request, ...penalties })).text.split(/\s+/)).size;
+    const words = async (penalties: object): Promise<number> =>
+      new Set((await ask(provider, { ...request, ...penalties })).text.split(/\s+/)).size;
     expect(await words({ frequencyPenalty: 2, presencePenalty: 2 })).toBeGreaterThan(await words({}));
   });
 
@@ -198,7 +228,9 @@ describe('an answer', () => {
     ];
     const answer = await ask(open(), { model: 'script', messages });
     expect(answer.text).toBe(script);
-    expect(answer.usage!.tokensIn!).toBeGreaterThan(promptTokens('What time is it?Thanks', scriptTokenizer) + scriptTokenizer.encode('clock noon It is noon.').length);
+    expect(answer.usage!.tokensIn!).toBeGreaterThan(
+      promptTokens('What time is it?Thanks', scriptTokenizer) + scriptTokenizer.encode('clock noon It is noon.').length,
+    );
   });
 });
 
@@ -206,10 +238,12 @@ describe('several answers at once', () => {
   it('do not disturb each other, also when there are more than sequences', async () => {
     const provider = open({ sequences: 3 });
     const words = ['One', ' two', ' three', ' four', ' five', '.'];
-    const answers = await Promise.all(Array.from({ length: 9 }, (_, index) => {
-      const prefill = words.slice(0, 1 + (index % 5)).join('');
-      return ask(provider, { model: 'forever', messages: [user(`Question ${index}`)], prefill, maxTokens: 30 });
-    }));
+    const answers = await Promise.all(
+      Array.from({ length: 9 }, (_, index) => {
+        const prefill = words.slice(0, 1 + (index % 5)).join('');
+        return ask(provider, { model: 'forever', messages: [user(`Question ${index}`)], prefill, maxTokens: 30 });
+      }),
+    );
     answers.forEach(({ text, usage }, index) => {
       const said = 1 + (index % 5);
       expect(text).toBe(Array.from({ length: 30 }, (_, word) => words[(said + word) % words.length]).join(''));
@@ -219,7 +253,9 @@ describe('several answers at once', () => {
 
   it('keep what each conversation has read', async () => {
     const provider = open({ sequences: 2, contextTokens: 1024 });
-    const histories = ['A long question about the river and the mill. ', 'Another one about ships and stars. '].map((text) => [user(text.repeat(8))]);
+    const histories = ['A long question about the river and the mill. ', 'Another one about ships and stars. '].map((text) => [
+      user(text.repeat(8)),
+    ]);
     for (const turn of [0, 1, 2]) {
       for (const messages of histories) {
         const answer = await ask(provider, { model: 'random', messages, maxTokens: 12, seed: 1 });
@@ -238,11 +274,17 @@ describe('several answers at once', () => {
 });
 
 describe('a cancelled answer', () => {
-  const cancelAfterFirst = async (provider: ModelProvider, request: Partial<ModelRequest> & { model: string }): Promise<{ ms: number; answer: ReplyEvent[] }> => {
+  const cancelAfterFirst = async (
+    provider: ModelProvider,
+    request: Partial<ModelRequest> & { model: string },
+  ): Promise<{ ms: number; answer: ReplyEvent[] }> => {
     const cancel = new AbortController();
     let aborted = 0;
     const events: ReplyEvent[] = [];
-    for await (const batch of provider.stream({ messages: [user('Hi')], temperature: 0, ...request }, { signal: cancel.signal, apiKey: null })) {
+    for await (const batch of provider.stream(
+      { messages: [user('Hi')], temperature: 0, ...request },
+      { signal: cancel.signal, apiKey: null },
+    )) {
       events.push(...batch);
       if (aborted === 0) {
         aborted = performance.now();
@@ -256,7 +298,10 @@ describe('a cancelled answer', () => {
     const provider = open({ sequences: 1, contextTokens: 4096 });
     const { ms, answer } = await cancelAfterFirst(provider, { model: 'forever' });
     expect(ms).toBeLessThan(1000);
-    expect(answer.slice(-2)).toMatchObject([{ type: 'usage', usage: { tokensOut: expect.any(Number) } }, { type: 'error', error: { code: 'cancelled', serviceFault: false } }]);
+    expect(answer.slice(-2)).toMatchObject([
+      { type: 'usage', usage: { tokensOut: expect.any(Number) } },
+      { type: 'error', error: { code: 'cancelled', serviceFault: false } },
+    ]);
     expect((await ask(provider, { model: 'forever', maxTokens: 6 })).text).toBe('One two three four five.');
   });
 
@@ -288,7 +333,10 @@ describe('a cancelled answer', () => {
 
   it('frees its sequence when the reader just leaves', async () => {
     const provider = open({ sequences: 1, contextTokens: 4096 });
-    for await (const batch of provider.stream({ model: 'forever', messages: [user('Hi')] }, { signal: new AbortController().signal, apiKey: null })) {
+    for await (const batch of provider.stream(
+      { model: 'forever', messages: [user('Hi')] },
+      { signal: new AbortController().signal, apiKey: null },
+    )) {
       if (batch.length > 0) break;
     }
     expect((await ask(provider, { model: 'forever', maxTokens: 6 })).text).toBe('One two three four five.');
@@ -323,14 +371,21 @@ describe('a question that cannot be answered', () => {
   });
 
   it('is refused by the template of the model, in its own words', async () => {
-    const messages = Array.from({ length: 7 }, (_, turn) => [user(`Question ${turn}`), { role: 'assistant' as const, content: 'Answer' }]).flat();
+    const messages = Array.from({ length: 7 }, (_, turn) => [
+      user(`Question ${turn}`),
+      { role: 'assistant' as const, content: 'Answer' },
+    ]).flat();
     const error = errorOf(await ask(open(), { model: 'strict', messages: [...messages, user('Last')] }));
     expect(error).toMatchObject({ code: 'invalid_request', message: expect.stringContaining('Only poems') });
   });
 
   it('goes to a damaged file, and the engine can still answer with another', async () => {
     const provider = open();
-    expect(errorOf(await ask(provider, { model: 'damaged' }))).toMatchObject({ code: 'provider_error', message: expect.stringMatching(/^The model damaged cannot be loaded .*corrupted or incomplete/), serviceFault: false });
+    expect(errorOf(await ask(provider, { model: 'damaged' }))).toMatchObject({
+      code: 'provider_error',
+      message: expect.stringMatching(/^The model damaged cannot be loaded .*corrupted or incomplete/),
+      serviceFault: false,
+    });
     expect((await ask(provider, { model: 'script' })).text).toBe(script);
   });
 
@@ -357,15 +412,23 @@ describe('embeddings and counts', () => {
 
   it('embeds with a chat model as well, beside its answers', async () => {
     const provider = open();
-    const [answer, { vectors }] = await Promise.all([ask(provider, { model: 'script' }), provider.embed!({ model: 'script', texts: ['one'] }, options)]);
+    const [answer, { vectors }] = await Promise.all([
+      ask(provider, { model: 'script' }),
+      provider.embed!({ model: 'script', texts: ['one'] }, options),
+    ]);
     expect(answer.text).toBe(script);
     expect(vectors[0]).toHaveLength(128);
   });
 
   it('refuses texts that are too long, widths it does not have, and questions to an embedding model', async () => {
     const provider = open();
-    await expect(provider.embed!({ model: 'vectors', texts: ['ok', 'word '.repeat(500)] }, options)).rejects.toMatchObject({ code: 'context_overflow', message: expect.stringContaining('Text 2') });
-    await expect(provider.embed!({ model: 'vectors', texts: ['ok'], dimensions: 64 }, options)).rejects.toMatchObject({ code: 'unsupported_value' });
+    await expect(provider.embed!({ model: 'vectors', texts: ['ok', 'word '.repeat(500)] }, options)).rejects.toMatchObject({
+      code: 'context_overflow',
+      message: expect.stringContaining('Text 2'),
+    });
+    await expect(provider.embed!({ model: 'vectors', texts: ['ok'], dimensions: 64 }, options)).rejects.toMatchObject({
+      code: 'unsupported_value',
+    });
     await expect(provider.embed!({ model: 'absent', texts: ['ok'] }, options)).rejects.toMatchObject({ code: 'model_not_found' });
     expect(errorOf(await ask(provider, { model: 'vectors' }))).toMatchObject({ code: 'unsupported_value' });
   });
@@ -380,7 +443,9 @@ describe('embeddings and counts', () => {
     expect(await provider.countTokens!('random', '')).toBe(0);
     expect(await open({}, { availableMemory: () => 1 }).countTokens!('random', text)).toBe(count);
     expect(await provider.countTokens!('absent', text)).toBeNull();
-    const counts = await Promise.all(['random', 'script', 'forever', 'thinking', 'random'].map((model) => provider.countTokens!(model, text)));
+    const counts = await Promise.all(
+      ['random', 'script', 'forever', 'thinking', 'random'].map((model) => provider.countTokens!(model, text)),
+    );
     expect(counts[4]).toBe(count);
     expect(mkdirSync(join(folder, 'sub.gguf'), { recursive: true })).toBeDefined();
     expect(await provider.countTokens!('sub', text)).toBeNull();

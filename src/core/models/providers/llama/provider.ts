@@ -1,7 +1,16 @@
 import { systemClock, type Clock } from '../../../../base/clock.ts';
 import { ParleyError } from '../../../../base/errors.ts';
 import type { Log } from '../../../../base/observability/index.ts';
-import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyEvent } from '../../types.ts';
+import type {
+  CallOptions,
+  EmbedRequest,
+  EmbedResult,
+  ModelInfo,
+  ModelProvider,
+  ModelRequest,
+  ProviderState,
+  ReplyEvent,
+} from '../../types.ts';
 import { embedTexts } from './embedding.ts';
 import { createEngine, type Engine, type LoadedModel } from './engine.ts';
 import { asReplyError } from './errors.ts';
@@ -128,7 +137,11 @@ class LlamaProvider implements ModelProvider {
     try {
       const names = (await this.#files.list()).map((file) => file.name);
       if (names.length === 0) return { state: 'absent', detail: `No model files in ${this.#folder}.`, howToAdd };
-      return { state: 'ready', detail: `${names.length === 1 ? 'One model file' : `${names.length} model files`}: ${names.join(', ')}.`, howToAdd: '' };
+      return {
+        state: 'ready',
+        detail: `${names.length === 1 ? 'One model file' : `${names.length} model files`}: ${names.join(', ')}.`,
+        howToAdd: '',
+      };
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
       return { state: 'error', detail: `The models folder ${this.#folder} cannot be read (${code}).`, howToAdd };

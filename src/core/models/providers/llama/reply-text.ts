@@ -22,7 +22,13 @@ const replacement = '\ufffd';
 /** Tokens before a piece that the tokenizer looks at to decide about blanks. */
 const contextTokens = 3;
 
-export function createReplyText(model: LlamaModel, texts: TokenTexts, prompt: Prompt, stops: readonly string[], push: (event: ReplyEvent) => void): ReplyText {
+export function createReplyText(
+  model: LlamaModel,
+  texts: TokenTexts,
+  prompt: Prompt,
+  stops: readonly string[],
+  push: (event: ReplyEvent) => void,
+): ReplyText {
   return new TokenReader(model, texts, prompt, stops, push);
 }
 

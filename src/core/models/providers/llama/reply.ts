@@ -27,12 +27,16 @@ export async function reply({ loaded, request, signal, push, clock, pace }: Repl
   const text = createReplyText(loaded.model, chat.texts, prompt, request.stop ?? [], push);
   const sequence = await chat.sequences.take(prompt.tokens, signal);
   let tokensCached = 0;
-  const reportUsage = (): void => push({ type: 'usage', usage: {
-    tokensIn: prompt.tokens.length,
-    tokensOut: text.tokens,
-    tokensCached,
-    ...(prompt.reasoning === null ? {} : { tokensReasoning: text.reasoningTokens }),
-  } });
+  const reportUsage = (): void =>
+    push({
+      type: 'usage',
+      usage: {
+        tokensIn: prompt.tokens.length,
+        tokensOut: text.tokens,
+        tokensCached,
+        ...(prompt.reasoning === null ? {} : { tokensReasoning: text.reasoningTokens }),
+      },
+    });
   try {
     let stopped = false;
     const ended = await generate({
@@ -66,7 +70,8 @@ function answerRoom(loaded: LoadedModel, prompt: Prompt): number {
   const room = loaded.contextTokens - prompt.tokens.length;
   if (room >= 1) return room;
   throw new ParleyError('context_overflow', {
-    message: `The conversation has ${prompt.tokens.length} tokens and ${loaded.file.name} has a context of ${loaded.contextTokens}. ` +
+    message:
+      `The conversation has ${prompt.tokens.length} tokens and ${loaded.file.name} has a context of ${loaded.contextTokens}. ` +
       'Shorten it, or raise LLAMA_CONTEXT if the model allows more.',
   });
 }

@@ -20,7 +20,10 @@ export interface SequencePool<Token, Kept extends Sequence<Token>> {
 }
 
 /** @param maxWaiting most callers that wait at the same time */
-export function createSequencePool<Token, Kept extends Sequence<Token>>(sequences: readonly Kept[], maxWaiting: number): SequencePool<Token, Kept> {
+export function createSequencePool<Token, Kept extends Sequence<Token>>(
+  sequences: readonly Kept[],
+  maxWaiting: number,
+): SequencePool<Token, Kept> {
   /** The one given back last stands last. */
   const free = [...sequences];
   const waiting: { tokens: Token[]; grant(sequence: Kept): void }[] = [];
@@ -36,10 +39,12 @@ export function createSequencePool<Token, Kept extends Sequence<Token>>(sequence
       if (signal.aborted) return Promise.reject(new ParleyError('cancelled'));
       if (free.length > 0) return Promise.resolve(takeBest(tokens));
       if (waiting.length >= maxWaiting) {
-        return Promise.reject(new ParleyError('rate_limited', {
-          message: `${waiting.length} answers already wait for the embedded engine. Try again in a moment.`,
-          retryAfterMs: 5000,
-        }));
+        return Promise.reject(
+          new ParleyError('rate_limited', {
+            message: `${waiting.length} answers already wait for the embedded engine. Try again in a moment.`,
+            retryAfterMs: 5000,
+          }),
+        );
       }
       return new Promise((resolve, reject) => {
         const entry = {

@@ -19,7 +19,11 @@ providerSuite({
     const folder = mkdtempSync(join(tmpdir(), 'parley-llama-suite-'));
     writeTestModel(join(folder, 'chat.gguf'), { says: script });
     writeTestModel(join(folder, 'vectors.gguf'), { embedding: true });
-    const provider = createLlamaProvider({ folder, settings: { threads: 1, sequences: 2, contextTokens: 512, gpu: 'off' }, log: silentLog() });
+    const provider = createLlamaProvider({
+      folder,
+      settings: { threads: 1, sequences: 2, contextTokens: 512, gpu: 'off' },
+      log: silentLog(),
+    });
     return {
       provider,
       apiKey: null,

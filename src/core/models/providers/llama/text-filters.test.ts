@@ -70,10 +70,15 @@ describe('the reasoning filter', () => {
   });
 
   it('drops the heading some models put before the answer', () => {
-    const channels = { open: '<|channel|>analysis<|message|>', close: '<|end|>', headings: ['assistant<|channel|>final<|message|>', '<|channel|>final<|message|>'] };
+    const channels = {
+      open: '<|channel|>analysis<|message|>',
+      close: '<|end|>',
+      headings: ['assistant<|channel|>final<|message|>', '<|channel|>final<|message|>'],
+    };
     for (const pieces of everyCut('<|channel|>analysis<|message|>Hm<|end|>assistant<|channel|>final<|message|>Yes')) {
       expect(run(channels, false, pieces)).toEqual({ reasoning: 'Hm', text: 'Yes' });
     }
-    for (const pieces of everyCut('<|channel|>final<|message|>Yes')) expect(run(channels, false, pieces)).toEqual({ reasoning: '', text: 'Yes' });
+    for (const pieces of everyCut('<|channel|>final<|message|>Yes'))
+      expect(run(channels, false, pieces)).toEqual({ reasoning: '', text: 'Yes' });
   });
 });

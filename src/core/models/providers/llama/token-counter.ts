@@ -28,7 +28,10 @@ export function createTokenCounter(engine: Engine): TokenCounter {
   function letGo(key: string): void {
     const unused = kept.get(key);
     kept.delete(key);
-    void unused?.then((model) => model.dispose(), () => undefined);
+    void unused?.then(
+      (model) => model.dispose(),
+      () => undefined,
+    );
   }
 
   return {
@@ -39,7 +42,14 @@ export function createTokenCounter(engine: Engine): TokenCounter {
     async close() {
       const models = [...kept.values()];
       kept.clear();
-      await Promise.all(models.map((model) => model.then((loaded) => loaded.dispose(), () => undefined)));
+      await Promise.all(
+        models.map((model) =>
+          model.then(
+            (loaded) => loaded.dispose(),
+            () => undefined,
+          ),
+        ),
+      );
     },
   };
 }
