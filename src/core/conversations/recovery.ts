@@ -1,4 +1,4 @@
-import type { TurnsTable } from '../../base/storage/index.ts';
+import type { TurnsTable, WriteQueries } from '../../base/storage/index.ts';
 import { lockConversation } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { liveTexts } from './reading.ts';
@@ -46,9 +46,13 @@ export class Recovery {
       const live = (await liveTexts(queries, [turn.message_id])).get(turn.message_id) ?? { text: '', reasoning: '', seq: 0 };
       const row = await queries.selectFrom('messages').select('model').where('id', '=', turn.message_id).executeTakeFirst();
       const held: HeldTurn = { messageId: turn.message_id, conversationId: turn.conversation_id, userId: turn.user_id, epoch, request: JSON.parse(turn.request) as TurnRequest };
-      const outcome = interrupted(live.text, live.reasoning, row?.model ?? null);
+      // An answer that was to go on behind a kept text, and never began to, keeps it.
+      const kept = live.text === '' ? await keptText(queries, held.request.continues) : '';
+      const seq = live.seq + (kept === '' ? 0 : 1);
+      if (kept !== '') await queries.insertInto('turn_log').values({ message_id: turn.message_id, seq, kind: 'text', body: kept, text_offset: 0 }).execute();
+      const outcome = interrupted(live.text + kept, live.reasoning, row?.model ?? null);
       const context = { now: this.parts.clock.now(), databaseNow, instanceId: this.parts.instanceId, observers: [], addJob: async () => null, promote: true };
-      return endTurn(queries, held, live.seq + 1, outcome, context);
+      return endTurn(queries, held, seq + 1, outcome, context);
     });
     if (!ended?.written) return;
     this.parts.metrics.turns.inc({ provider: 'none', outcome: 'INTERRUPTED' });
@@ -113,6 +117,12 @@ export class Recovery {
     }, heartbeatMs);
     this.timer.unref();
   }
+}
+
+async function keptText(queries: WriteQueries, continues: string | undefined): Promise<string> {
+  if (continues === undefined) return '';
+  const kept = await queries.selectFrom('messages').select('content').where('id', '=', continues).executeTakeFirst();
+  return kept?.content ?? '';
 }
 
 function interrupted(text: string, reasoning: string, model: string | null): Outcome {

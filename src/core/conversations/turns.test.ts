@@ -269,6 +269,40 @@ describe.each(engines)('a turn on %s', (engine) => {
     await expect(house.conversations.continue(ann, next.id, options)).rejects.toMatchObject({ code: 'conflict' });
   });
 
+  describe('that goes on behind a kept text keeps it', () => {
+    /** An answer that was stopped behind `Once `, continued. */
+    async function continued() {
+      const sent = await send('Tell');
+      const call = await house.models.call();
+      call.text('Once ');
+      await readUntilText(attach(sent.answer!.id), 'Once ');
+      await house.conversations.cancel(ann, sent.answer!.id);
+      return () => house.conversations.continue(ann, sent.answer!.id, options);
+    }
+
+    test('when the server dies before it goes on', async () => {
+      const next = await (await continued())();
+      await house.models.call();
+      await store.storage.write(async (queries) => {
+        await queries.deleteFrom('turn_log').where('message_id', '=', next.id).execute();
+        await queries.updateTable('turns').set({ lease_until: 1, epoch: 9 }).where('state', '=', 'RUNNING').execute();
+      });
+      const old = house;
+      house = await startConversations(store.storage);
+      await old.stop();
+      expect(await message(next.id)).toMatchObject({ status: 'INTERRUPTED', content: 'Once ' });
+      expect(textOf(await readToEnd(attach(next.id)))).toBe('Once ');
+    });
+
+    test('when it fails before the model is asked', async () => {
+      const goOn = await continued();
+      house.models.contextLength = 1;
+      const next = await goOn();
+      expect(textOf(await readToEnd(attach(next.id)))).toBe('Once ');
+      expect(await message(next.id)).toMatchObject({ status: 'FAILED', content: 'Once ', error: { code: 'context_overflow' } });
+    });
+  });
+
   test('leaves out the oldest messages when they do not fit, never the system prompt and the newest', async () => {
     const models = scriptedModels((text) => text.length);
     models.contextLength = 1000;

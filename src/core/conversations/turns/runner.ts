@@ -74,18 +74,27 @@ export class TurnRunner {
   private async run(turn: HeldTurn, known: { target?: Target; question?: TurnQuestion }, entry: JournalEntry, signal: AbortSignal): Promise<void> {
     const measurement = { current: new ReplyMeasurement(this.parts.clock) };
     let target = known.target;
+    /** The text of a continued answer that is not in the log yet. */
+    let kept = '';
     try {
       const question = known.question ?? (await this.question(turn));
       if (!question) return this.forget(turn, entry);
+      kept = question.prefill;
       const caller: Caller = { userId: turn.userId, role: question.senderRole };
       target ??= await this.parts.models.resolve(turn.request.model, caller);
       const { messages } = await gatherContext({ ...question, question: question.row, conversationId: turn.conversationId, target, maxTokens: question.sampling.maxTokens }, this.parts.sources, this.parts.models);
       measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill);
       this.parts.journal.add(entry, [{ kind: 'start', model: target.id }, { kind: 'text', text: question.prefill }]);
+      kept = '';
       const { tools, toolChoice } = turn.request;
       const reply = this.parts.models.reply(target, { ...question.sampling, messages, tools, toolChoice, prefill: question.prefill || undefined }, caller, signal);
       await this.collect(reply, measurement.current, entry, signal);
     } catch (error) {
+      // It failed before it began: a continued answer keeps its text all the same.
+      if (kept !== '') {
+        measurement.current = new ReplyMeasurement(this.parts.clock, kept);
+        this.parts.journal.add(entry, [{ kind: 'text', text: kept }]);
+      }
       measurement.current.close({ error: replyErrorOf(error) });
     }
     await this.parts.journal.flush();
