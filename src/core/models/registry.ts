@@ -35,6 +35,9 @@ export interface ModelParts {
   retryPausesMs?: readonly number[];
 }
 
+/** Milliseconds for which what was found is shown again to people who look at what there is. */
+const shownMs = 500;
+
 /**
  * The registry over all providers.
  * @throws {Error} when two providers have the same id
@@ -55,7 +58,7 @@ export function createModels(parts: ModelParts): Models {
   const describe = async (provider: ModelProvider, caller: Caller): Promise<ProviderReport> => {
     const apiKey = await keys.find(provider, caller);
     const needsKey = keys.isNeeded(provider);
-    const [state, listing] = await Promise.all([stateOf(provider, apiKey), apiKey !== null || !needsKey ? catalogue.get(provider, apiKey) : null]);
+    const [state, listing] = await Promise.all([stateOf(provider, apiKey), apiKey !== null || !needsKey ? catalogue.renew(provider, apiKey, shownMs) : null]);
     const { id, kind, location } = provider;
     return { id, kind, location, needsKey, breaker: breakers.get(id)!.state(), models: listing?.models ?? [], ...state };
   };
@@ -67,7 +70,10 @@ export function createModels(parts: ModelParts): Models {
     async list(caller) {
       const lists = await Promise.all(providers.map(async (provider) => {
         const apiKey = await keys.find(provider, caller);
-        return apiKey === null && keys.isNeeded(provider) ? [] : (await catalogue.get(provider, apiKey)).models;
+        if (apiKey === null && keys.isNeeded(provider)) return [];
+        // Reading a folder costs next to nothing, and whoever has just put a file into it looks for it here.
+        const listing = provider.kind === 'llama' ? await catalogue.renew(provider, apiKey, shownMs) : await catalogue.get(provider, apiKey);
+        return listing.models;
       }));
       return lists.flat();
     },

@@ -21,7 +21,9 @@ export function registerModels(scope: DialectScope, parts: DialectParts): void {
   });
   scope.get('/api/v1/chat/setup', { schema: { summary: 'What was found, what is missing, and how to add it', response: { 200: setupAnswer } } }, async (request) => {
     const viewer = viewerFrom(request);
-    const [providers, chosen] = await Promise.all([models.providers(viewer), defaultModel(parts, viewer)]);
+    const providers = await models.providers(viewer);
+    // Behind the search, so that it may choose what has just been found.
+    const chosen = await defaultModel(parts, viewer);
     return {
       providers: providers.map((provider) => ({
         id: provider.id,
