@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { answers, answerWith, field, hasBrowser, openedChat, say, standInModel, startWorld, type World } from './world.ts';
+import { answers, answerWith, eventually, field, hasBrowser, openedChat, say, standInModel, startWorld, type World } from './world.ts';
 
 describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
   let world: World;
@@ -109,7 +109,7 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await say(page, 'Question two');
     await answers(page, 'QUEUED').waitFor();
     await say(page, 'Question three');
-    await expect.poll(() => answers(page, 'QUEUED').count()).toBe(2);
+    await eventually(() => answers(page, 'QUEUED').count()).toBe(2);
     await answers(page, 'QUEUED').first().getByRole('button', { name: 'Cancel' }).click();
     await answers(page, 'CANCELLED').waitFor();
     world.standIn.next({ pieces: ['Answer three'] });
@@ -178,10 +178,10 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await field(page).pressSequentially('and another');
     expect(await field(page).inputValue()).toBe('One line\nand another');
     await page.reload();
-    await expect.poll(() => field(page).inputValue()).toBe('One line\nand another');
+    await eventually(() => field(page).inputValue()).toBe('One line\nand another');
     await page.getByRole('button', { name: 'New chat' }).first().click();
-    await expect.poll(() => field(page).inputValue()).toBe('');
+    await eventually(() => field(page).inputValue()).toBe('');
     await page.goBack();
-    await expect.poll(() => field(page).inputValue()).toBe('One line\nand another');
+    await eventually(() => field(page).inputValue()).toBe('One line\nand another');
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { answers, answerWith, field, hasBrowser, openedChat, say, startWorld, type World } from './world.ts';
+import { answers, answerWith, eventually, field, hasBrowser, openedChat, say, startWorld, type World } from './world.ts';
 
 describe.skipIf(!hasBrowser)('The list of chats', () => {
   let world: World;
@@ -22,13 +22,13 @@ describe.skipIf(!hasBrowser)('The list of chats', () => {
     await say(page, 'The newer chat');
     await answerWith(page, 'Two');
     const links = page.locator('[data-chat-link]');
-    await expect.poll(() => links.allTextContents()).toEqual(['The newer chat', 'The older chat']);
+    await eventually(() => links.allTextContents()).toEqual(['The newer chat', 'The older chat']);
     await page.getByRole('link', { name: 'The older chat' }).click();
     await answerWith(page, 'One');
     world.standIn.next({ pieces: ['Three'] });
     await say(page, 'More');
     await answerWith(page, 'Three');
-    await expect.poll(() => links.allTextContents()).toEqual(['The older chat', 'The newer chat']);
+    await eventually(() => links.allTextContents()).toEqual(['The older chat', 'The newer chat']);
   });
 
   it('renames a chat in place, in every tab', async () => {
@@ -42,7 +42,7 @@ describe.skipIf(!hasBrowser)('The list of chats', () => {
     await title.press('Enter');
     await page.getByRole('link', { name: 'A better name' }).waitFor();
     await page.getByRole('heading', { name: 'A better name', level: 1 }).waitFor();
-    await expect.poll(() => page.title()).toBe('A better name – Parley');
+    await eventually(() => page.title()).toBe('A better name – Parley');
     await other.getByRole('link', { name: 'A better name' }).waitFor();
   });
 

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Viewer } from '../../src/core/accounts/index.ts';
-import { answers, answerWith, hasBrowser, say, startWorld, type World } from './world.ts';
+import { answers, answerWith, eventually, hasBrowser, say, startWorld, type World } from './world.ts';
 
 const pairs = 1200;
 
@@ -67,13 +67,13 @@ describe.skipIf(!hasBrowser)('A conversation of 2,400 messages', () => {
       await page.evaluate(drawn);
       const seen = await page.evaluate<{ id: string; y: number }>(look);
       held.resolve();
-      await expect.poll(() => page.locator('[data-message]').count()).toBeGreaterThan(before);
+      await eventually(() => page.locator('[data-message]').count()).toBeGreaterThan(before);
       await page.evaluate(drawn);
       const now = (await page.locator(`[data-message="${seen.id}"]`).boundingBox())!.y;
       expect(Math.abs(now - seen.y)).toBeLessThan(3);
     }
     await page.getByRole('button', { name: 'Jump to latest' }).click();
-    await expect.poll(async () => {
+    await eventually(async () => {
       const { top, height, view } = await measure(page);
       return height - top - view;
     }).toBeLessThan(40);
@@ -87,7 +87,7 @@ describe.skipIf(!hasBrowser)('A conversation of 2,400 messages', () => {
     await say(page, 'A long answer, please');
     script.release(20);
     await answerWith(page, 'Line 19');
-    await expect.poll(async () => {
+    await eventually(async () => {
       const { top, height, view } = await measure(page);
       return height - top - view;
     }).toBeLessThan(40);

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { answers, answerWith, field, hasBrowser, openedChat, say, startWorld, type World } from './world.ts';
+import { answers, answerWith, eventually, field, hasBrowser, openedChat, say, startWorld, type World } from './world.ts';
 
 /** Goes on with Tab until the focused element has this name, at most `most` times. */
 async function tabTo(page: Page, name: string | RegExp, most = 40): Promise<void> {
@@ -55,7 +55,7 @@ describe.skipIf(!hasBrowser)('The page on every screen', () => {
     // Before the app itself runs: held back here, the colours are there already.
     await light.route('**/assets/*.js', () => {});
     await light.reload({ waitUntil: 'commit' });
-    await expect.poll(() => light.evaluate('document.documentElement.dataset.theme')).toBe('dark');
+    await eventually(() => light.evaluate('document.documentElement.dataset.theme')).toBe('dark');
     await light.unrouteAll({ behavior: 'ignoreErrors' });
   });
 
@@ -105,9 +105,9 @@ describe.skipIf(!hasBrowser)('The page on every screen', () => {
     await say(page, 'Announce');
     const announcer = page.locator('[data-announcer]');
     script.release(1);
-    await expect.poll(() => announcer.textContent()).toContain('is answering');
+    await eventually(() => announcer.textContent()).toContain('is answering');
     script.release(Infinity);
-    await expect.poll(() => announcer.textContent()).toBe('Answer: Read me aloud.');
+    await eventually(() => announcer.textContent()).toBe('Answer: Read me aloud.');
     expect(await announcer.getAttribute('aria-live')).toBe('polite');
   });
 

@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answers, hasBrowser, openedChat, say, startWorld, type World } from './world.ts';
+import { answers, eventually, hasBrowser, openedChat, say, startWorld, type World } from './world.ts';
 
 /** Attempts to run something, or to call somewhere, out of what a model, a person or a title says. */
 const attempts = [
@@ -41,14 +41,14 @@ describe.skipIf(!hasBrowser)('What models and people say on the page', () => {
     const page = await openedChat(world, everything, 'Understood');
     world.standIn.next({ pieces: attempts.flatMap((attempt) => [...(attempt.match(/.{1,7}/gs) ?? []), '\n\n']), delayMs: 1 });
     await say(page, 'Say it all');
-    await expect.poll(() => answers(page, 'DELIVERED').count()).toBe(2);
+    await eventually(() => answers(page, 'DELIVERED').count()).toBe(2);
     for (const link of await page.locator('.markdown a').all()) {
       expect(await link.getAttribute('href')).toMatch(/^(https?:|mailto:)/);
       expect(await link.getAttribute('rel')).toBe('noopener noreferrer nofollow');
     }
     await check(page);
     await page.reload();
-    await expect.poll(() => answers(page, 'DELIVERED').count()).toBe(2);
+    await eventually(() => answers(page, 'DELIVERED').count()).toBe(2);
     await check(page);
     expect(world.complaints()).toEqual([]);
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { writeTestModel } from '../gguf/index.ts';
 import { startStandIn, type StandIn } from '../stand-in/index.ts';
-import { answers, answerWith, hasBrowser, say, startWorld, type World } from './world.ts';
+import { answers, answerWith, eventually, hasBrowser, say, startWorld, type World } from './world.ts';
 
 const script = 'Fetched by the page, I answer from this machine.';
 
@@ -116,7 +116,7 @@ describe.skipIf(!hasBrowser)('The set-up page', () => {
     await page.getByRole('button', { name: /^Download/ }).click();
     const downloads = page.getByRole('region', { name: 'Downloads' });
     await downloads.getByRole('progressbar').waitFor();
-    await expect.poll(() => downloads.textContent()).toMatch(/[\d.]+ [KM]B of [\d.]+ MB/);
+    await eventually(() => downloads.textContent()).toMatch(/[\d.]+ [KM]B of [\d.]+ MB/);
     await downloads.getByRole('button', { name: 'Stop' }).click();
     await downloads.getByText(/^Stopped · [\d.]+ [KM]B of [\d.]+ MB kept$/).waitFor();
     host.sendRest();
@@ -137,13 +137,13 @@ describe.skipIf(!hasBrowser)('The set-up page', () => {
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('region', { name: 'What can answer' }).getByText('openai/large').waitFor();
     expect(await page.content()).not.toContain('sk-the-right-key');
-    await expect.poll(() => page.getByLabel('Key for openai', { exact: true }).getAttribute('placeholder')).toMatch(/^Set: .*key$/);
+    await eventually(() => page.getByLabel('Key for openai', { exact: true }).getAttribute('placeholder')).toMatch(/^Set: .*key$/);
     await page.getByRole('button', { name: 'New chat' }).click();
     await page.getByRole('button', { name: /^Model:/ }).click();
     await page.getByRole('menuitemradio', { name: /openai\/large/ }).click();
     await page.getByText(/^large (answers on this server|is a remote service)/).waitFor();
     await page.goto(`${world.url}/setup`);
     await page.getByRole('button', { name: 'Remove the key for openai' }).click();
-    await expect.poll(() => page.getByLabel('Key for openai', { exact: true }).getAttribute('placeholder')).toBe('Not set');
+    await eventually(() => page.getByLabel('Key for openai', { exact: true }).getAttribute('placeholder')).toBe('Not set');
   });
 });

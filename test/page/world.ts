@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
+import { expect } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createParts, type Parts } from '../../src/parts.ts';
 import { startStandIn, type StandIn } from '../stand-in/index.ts';
@@ -134,4 +135,9 @@ export async function openedChat(world: World, question: string, answer: string)
   await say(page, question);
   await answers(page, 'DELIVERED').filter({ hasText: answer }).waitFor();
   return page;
+}
+
+/** Looks again and again, for ten seconds, until what is seen is as expected: a busy machine is slow. */
+export function eventually<Seen>(look: () => Seen | Promise<Seen>) {
+  return expect.poll(look, { timeout: 10_000 });
 }

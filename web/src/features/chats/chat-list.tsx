@@ -64,14 +64,14 @@ function ChatRow({ chat, isOpen, onChosen, onDeleted }: ChatRowProps) {
   const [mode, setMode] = useState<'shown' | 'renamed' | 'deleted'>('shown');
   if (mode === 'renamed') return <li><RenameField chat={chat} onDone={() => setMode('shown')} /></li>;
   return (
-    <li className={`group relative flex items-center rounded-lg ${isOpen ? 'bg-raised shadow-xs' : 'hover:bg-raised/70'}`}>
+    <li className={`chat-row relative flex items-center rounded-lg ${isOpen ? 'bg-raised shadow-xs' : 'hover:bg-raised/70'}`}>
       <Link
         to="/c/$chatId"
         params={{ chatId: chat.id }}
         data-chat-link
         aria-current={isOpen ? 'page' : undefined}
         onClick={onChosen}
-        className={`min-w-0 flex-1 truncate rounded-lg px-3 py-2 text-sm ${isOpen ? 'font-medium' : ''}`}
+        className={`chat-link min-w-0 flex-1 truncate rounded-lg py-2 pl-3 text-sm ${isOpen ? 'font-medium' : ''}`}
         title={chat.title}
       >
         {chat.title}
@@ -80,7 +80,7 @@ function ChatRow({ chat, isOpen, onChosen, onDeleted }: ChatRowProps) {
         trigger={
           <IconButton
             label={`More for ${chat.title}`}
-            className="mr-0.5 size-8! focus-visible:opacity-100 group-hover:opacity-100 data-[state=open]:opacity-100 md:opacity-0"
+            className="chat-more absolute right-0.5 size-8!"
           >
             <Ellipsis aria-hidden size={16} />
           </IconButton>

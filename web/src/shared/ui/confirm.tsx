@@ -30,7 +30,7 @@ export function Confirm({ title, children, action, onConfirm, onClose }: Confirm
       <div className="text-sm leading-relaxed text-soft">{children}</div>
       {error && <Notice kind="error" className="mt-3">{error}</Notice>}
       <div className="mt-5 flex justify-end gap-2">
-        <button type="button" className="control control-plain" onClick={onClose} autoFocus>
+        <button type="button" className="control control-plain" onClick={onClose} data-first-focus>
           Keep it
         </button>
         <button type="button" className="control control-danger" onClick={confirm} disabled={isBusy}>

@@ -14,7 +14,7 @@ interface DialogProps {
 
 /**
  * A window over the page, as the browser makes it: the keyboard stays inside, Escape closes it, and the focus returns
- * to where it was. Drawn as long as it is open.
+ * to where it was. It begins at the first field, or at what has `data-first-focus`. Drawn as long as it is open.
  */
 export function Dialog({ title, hideTitle = false, onClose, className = 'w-[min(28rem,calc(100vw-2rem))] rounded-2xl p-5', children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -24,6 +24,7 @@ export function Dialog({ title, hideTitle = false, onClose, className = 'w-[min(
     const element = dialog.current;
     const before = document.activeElement;
     element?.showModal();
+    element?.querySelector<HTMLElement>('[data-first-focus], input, textarea')?.focus();
     setHost(element);
     return () => {
       element?.close();

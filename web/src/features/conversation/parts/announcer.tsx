@@ -17,11 +17,16 @@ export function Announcer() {
     const ended = before.current === null ? undefined : conversation.message(before.current);
     before.current = runningId;
     if (runningId !== null) setText(`${modelName(conversation.message(runningId)?.ai_model_used ?? null) ?? 'The model'} is answering.`);
-    else if (ended) setText(ended.status === 'DELIVERED' ? `Answer: ${ended.content.slice(0, mostRead)}` : (ended.error?.message ?? 'The answer was stopped.'));
+    else if (ended) setText(ended.status === 'DELIVERED' ? `Answer: ${spoken(ended.content)}` : (ended.error?.message ?? 'The answer was stopped.'));
   }, [runningId, conversation, modelName]);
   return (
     <div aria-live="polite" className="sr-only" data-announcer>
       {text}
     </div>
   );
+}
+
+/** Without the marks of Markdown, which nobody wants to hear. */
+function spoken(content: string): string {
+  return content.slice(0, mostRead).replaceAll(/[*_`#>|~]+/g, '');
 }

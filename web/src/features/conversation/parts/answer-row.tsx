@@ -37,7 +37,7 @@ function AnswerActions({ message, isLast }: { message: Message; isLast: boolean 
   const isBusy = useView((view) => view.openCount > 0);
   const why = isBusy ? ' (when the answer is complete)' : '';
   return (
-    <div className="mt-1 flex min-h-8 items-center">
+    <div className="-ml-2 mt-1 flex min-h-8 items-center">
       <span className={isLast ? '' : 'row-actions'}>
         {message.content !== '' && <CopyButton text={message.content} label="Copy answer" />}
         <IconButton label={`Answer again${why}`} className="size-8!" disabled={isBusy} onClick={() => actions.regenerate(message.id)}>

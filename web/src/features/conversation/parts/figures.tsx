@@ -21,7 +21,7 @@ export function Figures({ message }: { message: Message }) {
             {figuresOf(message).map(([name, value]) => (
               <div key={name} className="contents">
                 <dt className="text-soft">{name}</dt>
-                <dd className="break-all text-right tabular-nums">{value}</dd>
+                <dd className="text-right tabular-nums [overflow-wrap:anywhere]">{value}</dd>
               </div>
             ))}
           </dl>

@@ -16,7 +16,7 @@ export function QuestionRow({ message }: { message: Message }) {
   return (
     <article aria-label="Your message" className="flex flex-col items-end">
       <div className="max-w-[85%] whitespace-pre-wrap rounded-2xl rounded-br-md bg-bubble px-4 py-2.5 leading-relaxed [overflow-wrap:anywhere]">{message.content}</div>
-      <div className="mt-1 flex min-h-8 items-center">
+      <div className="-mb-2 mt-0.5 flex min-h-8 items-center">
         <span className="row-actions">
           <CopyButton text={message.content} label="Copy message" />
           {message.sender_id === userId && (
