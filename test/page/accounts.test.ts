@@ -87,9 +87,8 @@ describe.skipIf(!hasBrowser)('Signing in where the machine itself is not trusted
     const world = await startWorld({ settings: { LOCAL_TRUST: 'off' } });
     try {
       const page = await world.open();
-      await page.getByRole('heading', { name: 'Sign in to Parley' }).waitFor();
+      await page.getByRole('heading', { name: 'Sign up' }).waitFor();
       expect(await page.getByRole('button', { name: /Continue as the owner/ }).count()).toBe(0);
-      await page.getByRole('button', { name: 'Sign up' }).click();
       await fillSignUp(page, 'ada', 'correct horse battery');
       await page.getByLabel('Set-up code').fill('not the code');
       await page.getByRole('button', { name: /Make the owner/ }).click();

@@ -62,12 +62,21 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     expect(await whole.getByRole('group', { name: 'Version 2 of 2' }).count()).toBe(1);
   });
 
-  it('stops with Escape', async () => {
+  it('stops with Escape, when nothing else is open that takes it', async () => {
     const script = world.standIn.next({ gated: true, pieces: ['Long', ' story'] });
     const page = await world.open();
     await say(page, 'Tell me');
     script.release(1);
     await answerWith(page, 'Long');
+    await page.getByRole('button', { name: /^Model:/ }).click();
+    await page.getByRole('menu').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('menu').waitFor({ state: 'detached' });
+    await page.keyboard.press('Control+k');
+    await page.getByRole('dialog', { name: 'Find a chat' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(await answers(page, 'PROCESSING').count()).toBe(1);
     await page.keyboard.press('Escape');
     await answers(page, 'CANCELLED').waitFor();
   });

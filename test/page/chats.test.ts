@@ -98,4 +98,20 @@ describe.skipIf(!hasBrowser)('The list of chats', () => {
     await say(page, 'Hello');
     await answers(page).filter({ hasText: 'not a language model' }).waitFor();
   });
+
+  it('says so when a change is refused, and shows what is true', async () => {
+    const page = await openedChat(world, 'Not to be changed', 'Yes');
+    await page.route('**/api/v1/chat/chats/*', (route) => (route.request().method() === 'PATCH' ? route.fulfill({ status: 503, contentType: 'application/json', body: '{"detail":"The database cannot be written. Nothing was saved."}' }) : route.continue()));
+    await page.getByRole('button', { name: /^Model:/ }).click();
+    await page.getByRole('menuitemradio', { name: /builtin\/parley/ }).click();
+    await page.getByText('The model was not changed. The database cannot be written.').waitFor();
+    await page.getByRole('button', { name: 'Model: demo' }).waitFor();
+    await page.getByRole('button', { name: 'More for Not to be changed' }).click();
+    await page.getByRole('menuitem', { name: 'Rename' }).click();
+    await page.getByRole('textbox', { name: 'New title' }).fill('Changed');
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'Nothing was saved.' }).last().waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('link', { name: 'Not to be changed' }).waitFor();
+  });
 });

@@ -1,10 +1,11 @@
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useCallback, useSyncExternalStore } from 'react';
+import { useCallback, useState, useSyncExternalStore } from 'react';
 import { useChatChanges, useChats } from '../features/chats/index.ts';
 import { ConversationView, useConversation, type Conversation } from '../features/conversation/index.ts';
 import { ModelPicker, SpeakerNote, useModels, useSpeaker } from '../features/models/index.ts';
 import { useUser } from '../features/session/index.ts';
-import type { Chat } from '../shared/api/index.ts';
+import { messageOf, type Chat } from '../shared/api/index.ts';
+import { Notice } from '../shared/ui/index.ts';
 import { PageHead } from './page-head.tsx';
 import { askWhoIsSignedIn } from './queries.ts';
 
@@ -31,6 +32,11 @@ function OpenChat({ conversation }: { conversation: Conversation }) {
   const speaker = useSpeaker(chat?.ai_model ?? null);
   const modelName = useCallback((id: string | null) => (id === null ? null : (models?.models.find((model) => model.id === id)?.label ?? id)), [models]);
   const openSetup = useCallback(() => void navigate({ to: '/setup' }), [navigate]);
+  const [error, setError] = useState<string | null>(null);
+  const chooseModel = (chatId: string, model: string | null): void => {
+    setError(null);
+    change(chatId, { ai_model: model }).then((changed) => conversation.takeChat(changed), (reason: unknown) => setError(messageOf(reason)));
+  };
   const title = chat?.title ?? 'Chat';
   return (
     <>
@@ -40,10 +46,15 @@ function OpenChat({ conversation }: { conversation: Conversation }) {
         </h1>
         {chat && (
           <div className="min-w-0 max-w-[55%] shrink-0">
-            <ModelPicker value={chat.ai_model} onChange={(model) => void change(chat.id, { ai_model: model }).then((changed) => conversation.takeChat(changed))} onOpenSetup={openSetup} />
+            <ModelPicker value={chat.ai_model} onChange={(model) => chooseModel(chat.id, model)} onOpenSetup={openSetup} />
           </div>
         )}
       </PageHead>
+      {error && (
+        <div className="mx-auto mt-2 w-full max-w-3xl px-4">
+          <Notice kind="error">The model was not changed. {error}</Notice>
+        </div>
+      )}
       <ConversationView
         conversation={conversation}
         userId={user.id}

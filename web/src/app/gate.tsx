@@ -29,8 +29,9 @@ export function Gate({ children }: { children: ReactNode }) {
 
 /** Signing in and signing up. */
 function Door({ session }: { session: Session }) {
-  const [isNew, setNew] = useState(false);
   const { mode, owner_claimed: isClaimed } = session.registration;
+  // Nobody can sign in yet: the first thing to do is to become the owner.
+  const [isNew, setNew] = useState(!isClaimed && !session.local_trust);
   useEffect(forgetAfterSignOut, []);
   const maySignUp = mode !== 'closed' || !isClaimed;
   return (

@@ -1,5 +1,5 @@
 import { MessageSquare, SquarePen } from 'lucide-react';
-import { useId, useState, type KeyboardEvent } from 'react';
+import { useEffect, useId, useState, type KeyboardEvent } from 'react';
 import { dayGroup } from '../../shared/format.ts';
 import { Dialog } from '../../shared/ui/index.ts';
 import { matchingChats } from './list.ts';
@@ -7,6 +7,9 @@ import { useChats } from './use-chats.ts';
 
 /** Most chats shown at once. */
 const mostShown = 30;
+
+/** Chats among which it looks; more than anyone remembers the titles of. */
+const mostSearched = 1000;
 
 interface SwitcherProps {
   /** A chat was chosen; null means a new one. */
@@ -16,7 +19,11 @@ interface SwitcherProps {
 
 /** Finds a chat by typing: arrows choose, Enter opens. The first entry begins a new one. */
 export function Switcher({ onChoose, onClose }: SwitcherProps) {
-  const { chats } = useChats();
+  const { chats, hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = useChats();
+  const isMore = hasNextPage && !isFetchNextPageError && chats.length < mostSearched;
+  useEffect(() => {
+    if (isMore && !isFetchingNextPage) void fetchNextPage();
+  }, [isMore, isFetchingNextPage, fetchNextPage]);
   const [typed, setTyped] = useState('');
   const [chosen, setChosen] = useState(0);
   const listId = useId();

@@ -44,9 +44,11 @@ export function useChatChanges() {
     async (chatId: string) => {
       await deleteChat(chatId);
       forget(chatId);
+      // The pages behind have moved up by one.
+      void queries.invalidateQueries(chatsQuery);
       tellTabs('chats');
     },
-    [forget],
+    [forget, queries],
   );
   return { take, forget, change, remove };
 }
