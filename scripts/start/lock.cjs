@@ -8,8 +8,10 @@ const { say, StartError } = require('./words.cjs');
 
 const file = path.join(cache, 'start.lock');
 const beatMs = 2000;
-/** A lock whose holder has not touched it for so long is taken for dead, whatever its process id says. */
-const staleMs = 30000;
+/** A lock that nobody has touched for so long is dead: of another machine, and of this one (ids are used again). */
+const staleMs = { elsewhere: 30000, here: 600000 };
+/** What stands in the lock while it is ours: the processes that work under it, the machine, the time it was taken. */
+let mine = null;
 
 function holder() {
   try {
@@ -20,14 +22,29 @@ function holder() {
 }
 
 function isDead(found) {
-  if (Date.now() - found.touched > staleMs) return true;
-  const [pid, host] = found.text.split(' ');
-  if (host !== os.hostname()) return false;
+  const [pids, host] = found.text.split(' ');
+  const age = Date.now() - found.touched;
+  if (host !== os.hostname()) return age > staleMs.elsewhere;
+  return age > staleMs.here || !pids.split(',').some((pid) => isRunning(Number(pid)));
+}
+
+function isRunning(pid) {
   try {
-    process.kill(Number(pid), 0);
-    return false;
+    process.kill(pid, 0);
+    return true;
   } catch (error) {
-    return error.code === 'ESRCH';
+    return error.code !== 'ESRCH';
+  }
+}
+
+/** Says which processes work under the lock, if it is ours. */
+function noteHolders(pids) {
+  if (mine === null) return;
+  mine = [pids.join(','), ...mine.split(' ').slice(1)].join(' ');
+  try {
+    fs.writeFileSync(file, mine);
+  } catch {
+    // A full disk: the lock stays as it was.
   }
 }
 
@@ -51,11 +68,12 @@ async function withLock(work) {
   } catch (error) {
     throw new StartError(`The clone cannot be written (${error.code}): ${cache}`, ['The first start installs into the clone. Start once as the user who owns it.']);
   }
-  const mine = `${process.pid} ${os.hostname()} ${Date.now()}`;
+  const wanted = `${process.pid} ${os.hostname()} ${Date.now()}`;
   let waiting = false;
   for (;;) {
     try {
-      fs.writeFileSync(file, mine, { flag: 'wx' });
+      fs.writeFileSync(file, wanted, { flag: 'wx' });
+      mine = wanted;
       break;
     } catch (error) {
       if (error.code === 'ENOSPC') throw new StartError('The disk is full.', ['Free about 1 GB and start again.']);
@@ -64,7 +82,7 @@ async function withLock(work) {
     const found = holder();
     if (found && isDead(found)) removeDead(found);
     else if (found) {
-      if (!waiting) say(`another start (process ${found.text.split(' ')[0]}) is installing; waiting for it ...`);
+      if (!waiting) say(`another start (process ${found.text.split(/[ ,]/)[0]}) is installing; waiting for it ...`);
       waiting = true;
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
@@ -72,6 +90,7 @@ async function withLock(work) {
   const release = () => {
     const found = holder();
     if (found && found.text === mine) fs.rmSync(file, { force: true });
+    mine = null;
   };
   const beat = setInterval(() => {
     const now = new Date();
@@ -87,4 +106,4 @@ async function withLock(work) {
   }
 }
 
-module.exports = { withLock };
+module.exports = { noteHolders, withLock };

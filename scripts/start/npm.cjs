@@ -3,7 +3,10 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { spawn } = require('node:child_process');
+const { noteHolders } = require('./lock.cjs');
 const { explain, StartError } = require('./words.cjs');
+
+const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** What npm sets for the scripts it runs, and must not reach another npm in another folder. */
 const scriptVariables = /^(npm_(package|lifecycle)_.*|npm_command|npm_config_(local_prefix|global_prefix|prefix|npm_version|node_gyp|user_agent|init_module|workspaces?|include_workspace_root|omit|include|production|only|global|location|dry_run|package_lock.*|ignore_scripts|yes|call|package)|INIT_CWD)$/i;
@@ -44,18 +47,34 @@ function findNpm() {
   return null;
 }
 
-/** Runs a command and keeps what it says. Resolves with its exit code and output; rejects if it cannot be run. */
+/**
+ * Runs a command and keeps what it says. When we are told to end, it is ended first.
+ * @returns {Promise<{ code: number | null, output: string, stopped: boolean }>} rejects if it cannot be run
+ */
 function run(command, args, options) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
     let output = '';
+    let stopped = false;
     const keep = (piece) => {
       output = (output + piece).slice(-64 * 1024);
     };
+    const stop = (signal) => {
+      stopped = true;
+      child.kill(signal);
+    };
+    for (const signal of endSignals) process.on(signal, stop);
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, output }));
+    const settle = (then) => (value) => {
+      for (const signal of endSignals) process.off(signal, stop);
+      noteHolders([process.pid]);
+      then(value);
+    };
+    child.on('error', settle(reject));
+    child.on('close', settle((code) => resolve({ code, output, stopped })));
+    // Should we be killed, the next start must not install beside it.
+    if (child.pid) noteHolders([process.pid, child.pid]);
   });
 }
 
@@ -73,6 +92,7 @@ async function npmCi(folder, node, what) {
   } catch (error) {
     throw new StartError(`${what} failed: npm cannot be run (${error.message}).`, ['Install npm (it comes with Node) and start again.']);
   }
+  if (result.stopped) throw new StartError(`${what} was stopped.`);
   if (result.code !== 0) throw explain(what, result.output);
   return result.output;
 }

@@ -93,7 +93,8 @@ function packageStamp(chosen) {
   return { lock: hashOf([path.join(root, 'package-lock.json')]), node: chosen.version, machine: `${process.platform}-${process.arch}` };
 }
 
-const packageStampFile = path.join(root, 'node_modules', '.parley-stamp.json');
+const modules = path.join(root, 'node_modules');
+const packageStampFile = path.join(modules, '.parley-stamp.json');
 
 function packagesAreReady(chosen) {
   return JSON.stringify(readJson(packageStampFile)) === JSON.stringify(packageStamp(chosen));
@@ -117,11 +118,36 @@ function missingParts() {
     .filter((folder) => !fs.existsSync(path.join(root, folder, 'package.json')));
 }
 
-async function installPackages(chosen) {
-  const missing = await step('installing packages (once; about 500 MB)', 'packages installed', async () => {
+/** Whether what is installed, by whomever, is what the lock names: then nothing has to be fetched. */
+function packagesFit() {
+  const installed = readJson(path.join(modules, '.package-lock.json'));
+  if (installed === null || missingParts().length > 0) return false;
+  const lock = readJson(path.join(root, 'package-lock.json'));
+  return Object.entries(lock.packages)
+    .filter(([folder, entry]) => folder.includes('node_modules/') && !entry.link && !entry.optional && !entry.inBundle)
+    .every(([folder, entry]) => (installed.packages[folder] || {}).version === entry.version && fs.existsSync(path.join(root, folder, 'package.json')));
+}
+
+/** `npm ci` begins by deleting what is there: it is kept aside, and comes back if the installation fails. */
+async function replacePackages(chosen) {
+  const aside = path.join(cache, 'node_modules.before');
+  if (fs.existsSync(aside)) fs.rmSync(modules, { recursive: true, force: true });
+  else if (fs.existsSync(modules)) fs.renameSync(modules, aside);
+  try {
     await npmCi(root, chosen.node, 'Installing packages');
-    return missingParts();
-  });
+  } catch (error) {
+    if (fs.existsSync(aside)) {
+      fs.rmSync(modules, { recursive: true, force: true });
+      fs.renameSync(aside, modules);
+    }
+    throw error;
+  }
+  fs.rmSync(aside, { recursive: true, force: true });
+}
+
+async function installPackages(chosen) {
+  if (!packagesFit()) await step('installing packages (once; about 500 MB)', 'packages installed', () => replacePackages(chosen));
+  const missing = missingParts();
   if (missing.length > 0) {
     say(`  not all parts for this machine arrived: ${missing.map((folder) => folder.replace(/^.*node_modules\//, '')).join(', ')}. The next start tries again.`);
     return;
@@ -155,6 +181,7 @@ async function buildPage(chosen) {
   await step('building the page', 'page built', async () => {
     const vite = path.join(root, 'node_modules', 'vite', 'bin', 'vite.js');
     const result = await run(chosen.node, [vite, 'build', '--outDir', fresh, '--emptyOutDir', '--logLevel', 'warn'], { cwd: web, env: environmentFor(chosen.node, { NODE_ENV: 'production' }) });
+    if (result.stopped) throw new StartError('Building the page was stopped.');
     if (result.code !== 0) throw explain('Building the page', result.output);
     const dist = path.join(web, 'dist');
     fs.rmSync(dist, { recursive: true, force: true });

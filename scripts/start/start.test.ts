@@ -66,6 +66,19 @@ describe('The start script', () => {
     return { child, ended, end: new Promise<Ended>((resolve) => child.on('close', (code) => resolve(Object.assign(ended, { code })))) };
   }
 
+  /** Adds a package that is nowhere to the lock. */
+  function lockAbsentPackage(): void {
+    const file = join(root, 'package-lock.json');
+    const lock = JSON.parse(readFileSync(file, 'utf8')) as { packages: Record<string, object> };
+    const dependencies = { absent: '1.0.0' };
+    lock.packages = { '': { ...lock.packages[''], dependencies }, 'node_modules/absent': { version: '1.0.0', integrity: `sha512-${'A'.repeat(86)}==` } };
+    writeFileSync(join(root, 'package.json'), JSON.stringify({ name: 'clone', version: '1.0.0', private: true, dependencies }));
+    writeFileSync(file, JSON.stringify(lock));
+  }
+
+  /** A registry that nobody answers for. */
+  const offline = (): Record<string, string> => ({ npm_config_registry: 'http://127.0.0.1:9', npm_config_fetch_retries: '0', npm_config_cache: join(root, 'npm-cache') });
+
   it('installs once, and then only starts', async () => {
     const first = await start(['hello', '--there']).end;
     expect(first.said).toMatch(/installing packages .*\n.*packages installed \(\d/);
@@ -77,10 +90,27 @@ describe('The start script', () => {
   it('installs again when the lock file has changed, or node_modules is gone', async () => {
     await start(['hello']).end;
     const lock = join(root, 'package-lock.json');
-    writeFileSync(lock, `${readFileSync(lock, 'utf8')}\n`);
+    writeFileSync(lock, readFileSync(lock, 'utf8').replaceAll('1.0.0', '1.0.1'));
+    writeFileSync(join(root, 'package.json'), readFileSync(join(root, 'package.json'), 'utf8').replaceAll('1.0.0', '1.0.1'));
     expect((await start(['hello']).end).said).toContain('packages installed');
     rmSync(join(root, 'node_modules'), { recursive: true });
     expect((await start(['hello']).end).said).toContain('packages installed');
+  });
+
+  it('keeps the packages that are there when new ones cannot be had', async () => {
+    await start(['hello']).end;
+    writeFileSync(join(root, 'node_modules/kept.txt'), 'still here');
+    lockAbsentPackage();
+    expect((await start(['hello'], offline()).end).code).toBe(1);
+    expect(readFileSync(join(root, 'node_modules/kept.txt'), 'utf8')).toBe('still here');
+  });
+
+  it('takes what somebody else has installed, if it is what the lock names', async () => {
+    const npm = spawn('npm', ['ci', '--ignore-scripts', '--no-audit'], { cwd: root, stdio: 'ignore' });
+    await new Promise((resolve) => npm.on('close', resolve));
+    mkdirSync(join(root, 'node_modules'), { recursive: true });
+    writeFileSync(join(root, 'node_modules/.package-lock.json'), JSON.stringify({ packages: {} }));
+    expect((await start(['hello']).end).said).toBe('');
   });
 
   it('lets one of several starts install and the others wait', async () => {
@@ -118,12 +148,8 @@ describe('The start script', () => {
   });
 
   it('says so when the registry cannot be reached', async () => {
-    const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, object> };
-    const dependencies = { absent: '1.0.0' };
-    lock.packages = { '': { ...lock.packages[''], dependencies }, 'node_modules/absent': { version: '1.0.0', integrity: `sha512-${'A'.repeat(86)}==` } };
-    writeFileSync(join(root, 'package.json'), JSON.stringify({ name: 'clone', version: '1.0.0', private: true, dependencies }));
-    writeFileSync(join(root, 'package-lock.json'), JSON.stringify(lock));
-    const { code, said } = await start(['hello'], { npm_config_registry: 'http://127.0.0.1:9', npm_config_fetch_retries: '0', npm_config_cache: join(root, 'npm-cache') }).end;
+    lockAbsentPackage();
+    const { code, said } = await start(['hello'], offline()).end;
     expect(code).toBe(1);
     expect(said).toContain('Installing packages failed: the package registry cannot be reached.');
   });
