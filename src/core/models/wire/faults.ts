@@ -68,12 +68,12 @@ export function toReplyError(thrown: unknown, label: string, address: string): R
       case 'timeout':
         return { code: 'provider_timeout', message: `${label} was silent for too long and was given up. MODEL_TIMEOUT sets how long.`, serviceFault: true };
       case 'cut':
-        return { code: 'provider_error', message: `The connection to ${label} broke before the answer was complete.`, serviceFault: true };
+        return { code: 'provider_error', message: `${label} broke the connection before the answer was complete.`, serviceFault: true };
       case 'protocol':
-        return { code: 'provider_error', message: `What ${label} sent at ${address} is not HTTP. Check the address.`, serviceFault: true };
+        return { code: 'provider_error', message: `${label} sent something that is not HTTP at ${address}. Check the address.`, serviceFault: true };
     }
   }
-  return { code: 'provider_error', message: `The answer of ${label} could not be read.`, serviceFault: true };
+  return { code: 'provider_error', message: `${label} gave an answer that could not be read.`, serviceFault: true };
 }
 
 /** A ReplyError as an error to throw. Its cause is a ReplyFault with the whole error. */
