@@ -78,12 +78,21 @@ function run(command, args, options) {
   });
 }
 
+/** The first number of the version of an npm; null when it cannot be told. */
+function majorOf(npm) {
+  try {
+    return Number(JSON.parse(fs.readFileSync(path.join(path.dirname(npm), '..', 'package.json'), 'utf8')).version.split('.')[0]);
+  } catch {
+    return null;
+  }
+}
+
 /**
  * `npm ci` in a folder, run with the given Node. Install scripts are left out: nothing we use needs one.
+ * @param npm which one; default: the one of the machine
  * @throws {StartError} saying why, and what to do
  */
-async function npmCi(folder, node, what) {
-  const npm = findNpm();
+async function npmCi(folder, node, what, npm = findNpm()) {
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress', '--include=dev', '--include=optional', '--loglevel=error'];
   let result;
   try {
@@ -97,4 +106,4 @@ async function npmCi(folder, node, what) {
   return result.output;
 }
 
-module.exports = { environmentFor, findNpm, npmCi, run };
+module.exports = { environmentFor, findNpm, majorOf, npmCi, run };

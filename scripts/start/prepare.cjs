@@ -4,7 +4,7 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { cache, root, runtime, web } = require('./paths.cjs');
-const { environmentFor, npmCi, run } = require('./npm.cjs');
+const { environmentFor, findNpm, majorOf, npmCi, run } = require('./npm.cjs');
 const { withLock } = require('./lock.cjs');
 const { explain, say, step, StartError } = require('./words.cjs');
 
@@ -128,13 +128,29 @@ function packagesFit() {
     .every(([folder, entry]) => (installed.packages[folder] || {}).version === entry.version && fs.existsSync(path.join(root, folder, 'package.json')));
 }
 
+/** The oldest npm that reads our lock file. */
+const oldestNpm = 10;
+
+/** The npm to install with: the machine's, or one of our own where that is too old. */
+async function chooseNpm() {
+  const npm = findNpm();
+  const major = npm && majorOf(npm);
+  if (!major || major >= oldestNpm) return npm;
+  const own = path.join(runtime, 'npm', 'node_modules', 'npm', 'bin', 'npm-cli.js');
+  if (!fs.existsSync(own)) {
+    const what = `this is npm ${major}; fetching a newer one into runtime/npm (once)`;
+    await step(what, 'npm is there', () => npmCi(path.join(runtime, 'npm'), process.execPath, 'Fetching npm'));
+  }
+  return own;
+}
+
 /** `npm ci` begins by deleting what is there: it is kept aside, and comes back if the installation fails. */
-async function replacePackages(chosen) {
+async function replacePackages(chosen, npm) {
   const aside = path.join(cache, 'node_modules.before');
   if (fs.existsSync(aside)) fs.rmSync(modules, { recursive: true, force: true });
   else if (fs.existsSync(modules)) fs.renameSync(modules, aside);
   try {
-    await npmCi(root, chosen.node, 'Installing packages');
+    await npmCi(root, chosen.node, 'Installing packages', npm);
   } catch (error) {
     if (fs.existsSync(aside)) {
       fs.rmSync(modules, { recursive: true, force: true });
@@ -146,7 +162,10 @@ async function replacePackages(chosen) {
 }
 
 async function installPackages(chosen) {
-  if (!packagesFit()) await step('installing packages (once; about 500 MB)', 'packages installed', () => replacePackages(chosen));
+  if (!packagesFit()) {
+    const npm = await chooseNpm();
+    await step('installing packages (once; about 500 MB)', 'packages installed', () => replacePackages(chosen, npm));
+  }
   const missing = missingParts();
   if (missing.length > 0) {
     say(`  not all parts for this machine arrived: ${missing.map((folder) => folder.replace(/^.*node_modules\//, '')).join(', ')}. The next start tries again.`);
