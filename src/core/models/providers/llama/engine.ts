@@ -92,11 +92,7 @@ export function createEngine(options: EngineOptions): Engine {
     async load(file) {
       const { library, llama } = await start();
       const began = options.clock.monotonic();
-      const size: ContextSize = {
-        contextTokens: contextLength(file, settings),
-        sequences: Math.max(1, Math.floor(settings.sequences)),
-        threads,
-      };
+      const size = contextSize(file, settings, threads);
       const { contextTokens, sequences } = size;
       const cachedTokens = file.kind === 'chat' ? contextTokens * sequences : contextTokens;
       if (llama.gpu === false) checkMemory(file, cachedTokens, options.availableMemory());
@@ -137,6 +133,10 @@ interface ContextSize {
   contextTokens: number;
   sequences: number;
   threads: number;
+}
+
+function contextSize(file: Parameters<typeof contextLength>[0], settings: EngineOptions['settings'], threads: number): ContextSize {
+  return { contextTokens: contextLength(file, settings), sequences: Math.max(1, Math.floor(settings.sequences)), threads };
 }
 
 async function openChat(
