@@ -13,6 +13,8 @@ export interface Shape {
 export const fullSpeed: Shape = { name: 'full-speed', chunks: 200, everyMs: 0, firstMs: 0 };
 /** The pace of a fast model: a chunk is a wake-up of its own. */
 export const cadence: Shape = { name: 'cadence', chunks: 50, everyMs: 20, firstMs: 100 };
+/** The same pace for an answer of usual length. */
+export const longCadence: Shape = { name: 'long-cadence', chunks: 200, everyMs: 20, firstMs: 100 };
 /** Short streams at the same pace, to see many first tokens in little time. */
 export const shortCadence: Shape = { name: 'short-cadence', chunks: 6, everyMs: 20, firstMs: 30 };
 /** 200 words in one answer. */
@@ -20,7 +22,7 @@ export const whole: Shape = { name: 'whole', chunks: 200, everyMs: 0, firstMs: 0
 /** Four words: to fill conversations. */
 export const tiny: Shape = { name: 'tiny', chunks: 4, everyMs: 0, firstMs: 0 };
 
-export const shapes: readonly Shape[] = [fullSpeed, cadence, shortCadence, whole, tiny];
+export const shapes: readonly Shape[] = [fullSpeed, cadence, longCadence, shortCadence, whole, tiny];
 
 /** The text that the mock says in this shape. */
 export function textOf(shape: Shape): string {

@@ -2,7 +2,7 @@ import { load, type Pace } from '../load.ts';
 import { cpuSeconds } from '../processes.ts';
 import { median, type Measured, type Row } from '../report.ts';
 import { startMock, startParley, startPortkey, type Answering, type Mock } from '../servers.ts';
-import { cadence, fullSpeed, whole, type Shape } from '../shapes.ts';
+import { cadence, fullSpeed, longCadence, whole, type Shape } from '../shapes.ts';
 import type { MeasureOptions } from './options.ts';
 
 interface Scene {
@@ -15,8 +15,9 @@ interface Scene {
 function scenes(quick: boolean): Scene[] {
   const seconds = quick ? 3 : 6;
   return [
-    { name: 'full speed', shape: fullSpeed, stream: true, pace: { kind: 'closed', connections: 16, seconds } },
-    { name: '20 ms cadence', shape: cadence, stream: true, pace: { kind: 'open', perSecond: 100 / 1.1, seconds } },
+    { name: 'full speed', shape: fullSpeed, stream: true, pace: { kind: 'closed', connections: 32, seconds } },
+    { name: '20 ms cadence, 200 chunks an answer', shape: longCadence, stream: true, pace: { kind: 'open', perSecond: 25, seconds } },
+    { name: '20 ms cadence, 50 chunks an answer', shape: cadence, stream: true, pace: { kind: 'open', perSecond: 90, seconds } },
     { name: 'not streamed', shape: whole, stream: false, pace: { kind: 'closed', connections: 8, seconds } },
   ];
 }

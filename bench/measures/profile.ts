@@ -4,7 +4,7 @@ import { load, type Pace } from '../load.ts';
 import { benchFolder, projectRoot, threadSeconds } from '../processes.ts';
 import type { Measured, Row } from '../report.ts';
 import { startMock, startParley } from '../servers.ts';
-import { cadence, fullSpeed, whole, type Shape } from '../shapes.ts';
+import { fullSpeed, longCadence, whole, type Shape } from '../shapes.ts';
 import type { MeasureOptions } from './options.ts';
 
 interface CpuProfile {
@@ -17,7 +17,7 @@ interface CpuProfile {
 
 const scenes: { name: string; shape: Shape; stream: boolean; pace(seconds: number): Pace }[] = [
   { name: 'full speed', shape: fullSpeed, stream: true, pace: (seconds) => ({ kind: 'closed', connections: 16, seconds }) },
-  { name: '20 ms cadence', shape: cadence, stream: true, pace: (seconds) => ({ kind: 'open', perSecond: 90, seconds }) },
+  { name: '20 ms cadence', shape: longCadence, stream: true, pace: (seconds) => ({ kind: 'open', perSecond: 25, seconds }) },
   { name: 'not streamed', shape: whole, stream: false, pace: (seconds) => ({ kind: 'closed', connections: 8, seconds }) },
 ];
 

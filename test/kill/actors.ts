@@ -3,7 +3,7 @@ import { ConnectionLost, events, RefusedStream, type ClientAnswer } from './http
 import { StrictReader, type KnownAnswer } from './ledger.ts';
 import type { Random } from './random.ts';
 import { listenOnSocket } from './socket-client.ts';
-import { tagOf } from './upstream.ts';
+import { modelId, tagOf } from './upstream.ts';
 import type { World } from './world.ts';
 
 /** Fields of a whole message of the arketic dialect that are looked at here. */
@@ -49,7 +49,7 @@ export async function actArketic(world: World, person: Person, random: Random): 
 }
 
 async function makeChat(world: World, person: Person, random: Random): Promise<Chat> {
-  const answer = await world.ask(random, { method: 'POST', path: '/api/v1/chat/chats', token: person.token, body: { title: 'chat', ai_model: null, auto_title: random.chance(0.5) } });
+  const answer = await world.ask(random, { method: 'POST', path: '/api/v1/chat/chats', token: person.token, body: { title: 'chat', ai_model: modelId, auto_title: random.chance(0.5) } });
   expectStatus(world, answer, [200], 'making a chat');
   const { id } = answer.body as { id: string };
   world.ledger.chats.set(id, { deleted: false, unanswered: 0 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openServer, type OneServer, type WholeMessage } from './one-server.ts';
+import { modelId } from './upstream.ts';
 
 const canMount = process.platform === 'linux' && process.getuid?.() === 0;
 
@@ -73,7 +74,7 @@ describe.skipIf(!canMount)('A server whose disk is full', () => {
     const freeDisk = fillDisk(folder);
     const { status, body, stored } = await sendUntilRefused();
     expect({ status, body }).toEqual({ status: 507, body: { detail: 'The data folder is full. Nothing was saved; free some space and try again.' } });
-    const completion = await server.ask('POST', '/v1/chat/completions', { model: 'steady/words', store: true, messages: [{ role: 'user', content: long('q2') }] });
+    const completion = await server.ask('POST', '/v1/chat/completions', { model: modelId, store: true, messages: [{ role: 'user', content: long('q2') }] });
     expect(completion).toMatchObject({ status: 507, body: { error: { message: expect.stringContaining('full'), type: 'server_error', code: 'storage_full' } } });
     // What was acknowledged can be read all the same.
     expect((await history()).map(({ content }) => content)).toEqual(['q1 what comes next?', before!.content, ...stored]);

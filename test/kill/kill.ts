@@ -9,7 +9,7 @@ import { actOpenai } from './openai-actor.ts';
 import { createRandom, type Random } from './random.ts';
 import { checkAfterStart, checkAtEnd } from './rows.ts';
 import { spawnServer, type ServerProcess } from './server-process.ts';
-import { modelName, startUpstream, type Upstream } from './upstream.ts';
+import { modelId, providerName, startUpstream, type Upstream } from './upstream.ts';
 import { World } from './world.ts';
 
 export interface KillOptions {
@@ -139,7 +139,7 @@ async function start(run: Run): Promise<string> {
 function spawn(run: Run): ServerProcess {
   return spawnServer({
     dataDir: run.dataDir,
-    environment: { COMPATIBLE_SERVERS: `steady=${run.upstream.url}`, DEFAULT_MODEL: `steady/${modelName}` },
+    environment: { COMPATIBLE_SERVERS: `${providerName}=${run.upstream.url}`, DEFAULT_MODEL: modelId },
   });
 }
 

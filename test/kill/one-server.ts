@@ -1,7 +1,7 @@
 import { call, events, type ClientAnswer } from './http-client.ts';
 import { createRandom } from './random.ts';
 import { spawnServer, type ServerProcess } from './server-process.ts';
-import { modelName, startUpstream, type Upstream } from './upstream.ts';
+import { modelId, providerName, startUpstream, type Upstream } from './upstream.ts';
 
 /** A message of the arketic dialect, whole. */
 export interface WholeMessage {
@@ -47,7 +47,7 @@ export async function openServer(dataDir: string): Promise<OneServer> {
       return (sent.body as { answer: WholeMessage }).answer;
     },
     async makeChat() {
-      const made = await one.ask('POST', '/api/v1/chat/chats', { title: 'chat', ai_model: null });
+      const made = await one.ask('POST', '/api/v1/chat/chats', { title: 'chat', ai_model: modelId });
       return (made.body as { id: string }).id;
     },
     async follow(chatId, answerId, enough = () => false) {
@@ -62,7 +62,7 @@ export async function openServer(dataDir: string): Promise<OneServer> {
     },
     async complete(question) {
       const said = { text: '', error: null as { message: string; type: string; code: string | null } | null, done: false };
-      const body = { model: `steady/${modelName}`, stream: true, store: true, messages: [{ role: 'user', content: question }] };
+      const body = { model: modelId, stream: true, store: true, messages: [{ role: 'user', content: question }] };
       for await (const { data } of events({ method: 'POST', url: `${address}/v1/chat/completions`, token, body })) {
         if (data === '[DONE]') said.done = true;
         else {
@@ -74,7 +74,7 @@ export async function openServer(dataDir: string): Promise<OneServer> {
       return said;
     },
     async start() {
-      server = spawnServer({ dataDir, environment: { COMPATIBLE_SERVERS: `steady=${upstream.url}`, DEFAULT_MODEL: `steady/${modelName}` } });
+      server = spawnServer({ dataDir, environment: { COMPATIBLE_SERVERS: `${providerName}=${upstream.url}`, DEFAULT_MODEL: modelId } });
       const ready = await server.ready;
       if (ready === null) throw new Error(server.output());
       address = ready;

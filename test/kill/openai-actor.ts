@@ -2,7 +2,7 @@ import { ConnectionLost, events, RefusedStream } from './http-client.ts';
 import type { Person } from './actors.ts';
 import type { KnownAnswer } from './ledger.ts';
 import type { Random } from './random.ts';
-import { tagOf } from './upstream.ts';
+import { modelId, tagOf } from './upstream.ts';
 import type { World } from './world.ts';
 
 interface Turn {
@@ -60,7 +60,7 @@ async function listen(world: World, person: Person, random: Random, messages: Tu
       url: `${address}/v1/chat/completions`,
       token: person.token,
       headers: { 'idempotency-key': tagOf(question)! },
-      body: { model: 'steady/words', stream: true, store: true, messages },
+      body: { model: modelId, stream: true, store: true, messages },
       dropAfterMs,
     });
     for await (const { data } of stream) hear(world, question, heard, data);

@@ -132,6 +132,7 @@ function checkTexts(ledger: Ledger, messages: ReadonlyMap<string, MessageRow>, u
     if (own === '') continue;
     const [, question, number] = /^<(q\d+) (\d+)/.exec(own) ?? /^<(q\d+)/.exec(own) ?? [];
     const asked = row.parent_id === null ? null : messages.get(row.parent_id)?.content.split(' ')[0];
+    if (!'<q'.startsWith(own.slice(0, 2))) ledger.fault('wrong answer', `${row.id} says "${own.slice(0, 60)}", which the model never did`);
     if (question !== undefined && question !== asked) ledger.fault('wrong answer', `${row.id} answers ${question}, not ${String(asked)}`);
     const source = number === undefined || !own.includes('>') ? null : upstream.answers.get(Number(number));
     if (source === null) continue;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openServer, type OneServer } from './one-server.ts';
+import { modelId } from './upstream.ts';
 
 describe('A model service that dies in the middle of an answer', () => {
   let folder: string;
@@ -53,7 +54,7 @@ describe('A model service that dies in the middle of an answer', () => {
     const chatId = await server.makeChat();
     const answer = await server.send(chatId, 'q1 is anybody there?');
     expect(await server.follow(chatId, answer.id)).toMatchObject({ status: 'FAILED', content: '', error: { code: 'provider_unavailable' } });
-    const whole = await server.ask('POST', '/v1/chat/completions', { model: 'steady/words', store: true, messages: [{ role: 'user', content: 'q2 and here?' }] });
+    const whole = await server.ask('POST', '/v1/chat/completions', { model: modelId, store: true, messages: [{ role: 'user', content: 'q2 and here?' }] });
     expect(whole).toMatchObject({ status: 503, body: { error: { type: 'server_error', code: 'provider_unavailable' } } });
     const history = await server.ask('GET', `/api/v1/chat/chats/${chatId}`);
     expect(history.body).toMatchObject({ messages: [{ content: 'q1 is anybody there?', status: 'DELIVERED' }, { status: 'FAILED' }] });

@@ -36,6 +36,10 @@ interface ChatRequest {
 }
 
 export const modelName = 'words';
+/** Under this name the server knows the upstream. */
+export const providerName = 'steady';
+/** What clients ask for. Named, not left to the default: when the list of models is late, the default is another one. */
+export const modelId = `${providerName}/${modelName}`;
 
 /** @param words fewest and most words of an answer */
 export async function startUpstream(random: Random, words = { fewest: 5, most: 60 }): Promise<Upstream> {
