@@ -9,6 +9,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 const scripts = fileURLToPath(new URL('..', import.meta.url));
 const { explain } = createRequire(import.meta.url)('./words.cjs') as { explain(what: string, output: string): Error & { hints: string[] } };
 
+/** The npm that was brought along where the machine's is too old; else the machine's is taken. */
+const ownNpm = join(scripts, '../runtime/npm/node_modules/npm/bin/npm-cli.js');
+
 /** What the program of the small clone does; the start script runs it as it runs Parley. */
 const program = `
 const [command, value] = process.argv.slice(2);
@@ -56,7 +59,7 @@ describe('The start script', () => {
   });
 
   function start(args: string[], environment: Record<string, string> = {}) {
-    const env = { ...process.env, ...environment };
+    const env = { ...process.env, ...(existsSync(ownNpm) ? { npm_execpath: ownNpm } : {}), ...environment };
     delete env['NODE_COMPILE_CACHE'];
     const child = spawn(process.execPath, [join(root, 'scripts/start.cjs'), ...args], { cwd: tmpdir(), env });
     children.push(child);
