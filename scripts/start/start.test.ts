@@ -59,7 +59,7 @@ describe('The start script', () => {
   });
 
   function start(args: string[], environment: Record<string, string> = {}) {
-    const env = { ...process.env, ...(existsSync(ownNpm) ? { npm_execpath: ownNpm } : {}), ...environment };
+    const env: NodeJS.ProcessEnv = { ...process.env, ...(existsSync(ownNpm) ? { npm_execpath: ownNpm } : {}), ...environment };
     delete env['NODE_COMPILE_CACHE'];
     const child = spawn(process.execPath, [join(root, 'scripts/start.cjs'), ...args], { cwd: tmpdir(), env });
     children.push(child);
