@@ -9,7 +9,7 @@ import { historyHashes, rootHash, splitHistory, toolsColumn } from './path.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { newMessageRow, toMessage } from './rows.ts';
 import { insertMessage } from './statements.ts';
-import { addAnswer, countMessage, follow, insertConversation, moveHead, questionRow, tailOf, titleFrom, type AnswerPlan, type NewAnswer, type Tail } from './sending.ts';
+import { addAnswer, countMessages, follow, insertConversation, moveHead, questionRow, tailOf, titleFrom, type AnswerPlan, type NewAnswer, type Tail } from './sending.ts';
 import { newId } from '../../base/ids.ts';
 import type { Message, NewConversation, Outgoing, Sent } from './types.ts';
 import { withDefaults, type TurnQuestion, type TurnRequest } from './turns/request.ts';
@@ -94,7 +94,7 @@ async function sentBefore(parts: ConversationParts, viewer: Viewer, conversation
     throw new ParleyError('conflict', { message: 'This idempotency key was used for another message.' });
   }
   await openConversation(read, viewer, question.conversation_id, 'read');
-  const answer = await read.selectFrom('messages').selectAll().where('parent_id', '=', question.id).orderBy('seq').limit(1).executeTakeFirst();
+  const answer = await read.selectFrom('messages').selectAll().where('parent_id', '=', question.id).where('role', '=', 'assistant').orderBy('seq').limit(1).executeTakeFirst();
   return asSent(parts, question, answer ?? null);
 }
 
@@ -152,7 +152,7 @@ async function sendBehind(parts: ConversationParts, viewer: Viewer, fields: NewC
   const when = await times(parts);
   const hashes = historyHashes(systemPrompt, messages);
   const stored = await parts.storage.write(async (queries) => {
-    const known = hashes.length > 0 ? await findByHash(queries, viewer, hashes.at(-1)!) : null;
+    const known = hashes.length > 0 ? await findByHash(queries, viewer, hashes.at(-1)!, systemPrompt) : null;
     const tail = known ? tailOf(known) : await addHistory(queries, viewer, { ...fields, systemPrompt }, messages, hashes, when.now, message.content);
     const settings = known ?? { system_prompt: systemPrompt, persona: fields.persona ?? null, temperature: fields.temperature ?? null, max_tokens: fields.maxTokens ?? null };
     const plan = answerPlan(parts, viewer, planned, { model: wanted }, message, when);
@@ -174,6 +174,7 @@ export async function edit(parts: ConversationParts, viewer: Viewer, messageId: 
     const { current, tail } = await branchAt(parts, queries, viewer, original);
     const question = { ...questionRow(tail, viewer.userId, message, when.now), replaces_id: original.id, is_edited: 1, metadata: original.metadata, reply_to_id: original.reply_to_id };
     await insertMessage.run(queries, question);
+    await countMessages(queries, current.id, viewer.userId, 1, when.now);
     const behind = follow({ ...tail, lastSeq: current.last_seq }, question);
     const answer = await addAnswer(queries, behind, answerPlan(parts, viewer, planned, { model: wanted }, message, when));
     await moveHead(queries, { ...follow(behind, answer.message), headHash: null }, when.now);
@@ -274,18 +275,21 @@ async function addQuestion(
   const end = answer ? { ...follow(behind, answer.message), headHash: null } : behind;
   const titled = titleState.title_source === 'default';
   await moveHead(queries, end, now, titled ? { title: titleFrom(outgoing.content), title_source: 'first-message' } : undefined);
-  await countMessage(queries, tail.conversationId, viewer.userId, now);
+  await countMessages(queries, tail.conversationId, viewer.userId, 1, now);
   return { question, answer, titled };
 }
 
 /** The viewer's conversation whose shown path has this hash; the one last used, when there are several. */
-async function findByHash(queries: WriteQueries, viewer: Viewer, hash: string): Promise<AccessRow | null> {
+async function findByHash(queries: WriteQueries, viewer: Viewer, hash: string, systemPrompt: string | null): Promise<AccessRow | null> {
   const found = await queries
     .selectFrom('conversations')
     .select('id')
     .where('owner_id', '=', viewer.userId)
     .where('head_hash', '=', hash)
     .where('archived_at', 'is', null)
+    // What the model is told besides the history must be what was sent, also when someone changed it since.
+    .where('system_prompt', systemPrompt === null ? 'is' : '=', systemPrompt)
+    .where('persona', 'is', null)
     .orderBy('last_activity_at', 'desc')
     .limit(1)
     // Whoever comes second waits here, and finds that the head has moved.
@@ -318,6 +322,8 @@ async function addHistory(queries: WriteQueries, viewer: Viewer, fields: NewConv
     rows.push(row);
     tail = follow(tail, row);
   }
+  const own = rows.filter((row) => row.role === 'user').length;
+  if (own > 0) await countMessages(queries, tail.conversationId, viewer.userId, own, now);
   for (let first = 0; first < rows.length; first += 100) await queries.insertInto('messages').values(rows.slice(first, first + 100)).execute();
   return tail;
 }

@@ -52,6 +52,7 @@ export function createCancelling(parts: ConversationParts, attach: Conversations
         }
       }
       const ended = await openMessage(storage.read, viewer, messageId, 'read');
+      if (ended.message.ended_at === null) throw new ParleyError('conflict', { message: 'The answer could not be stopped yet. Try again in a moment.' });
       return (await toMessages(storage.read, [ended.message]))[0]!;
     },
   };

@@ -93,7 +93,11 @@ export class Recovery {
   private async heartbeat(): Promise<void> {
     if (this.parts.storage.engine === 'postgres' && this.parts.runner.running.size > 0) {
       const until = (await this.parts.storage.now()) + leaseMs;
-      await this.parts.storage.write((queries) => queries.updateTable('turns').set({ lease_until: until }).where('owner', '=', this.parts.instanceId).where('state', '=', 'RUNNING').execute());
+      // Only what really runs: a turn that was given to this instance in a commit it never heard of must run out.
+      const running = [...this.parts.runner.running.keys()];
+      await this.parts.storage.write((queries) =>
+        queries.updateTable('turns').set({ lease_until: until }).where('owner', '=', this.parts.instanceId).where('message_id', 'in', running).where('state', '=', 'RUNNING').execute(),
+      );
     }
     await this.cancelRequested();
     for (const turn of await this.dead()) await this.interrupt(turn);

@@ -131,11 +131,11 @@ export async function moveHead(queries: WriteQueries, tail: Tail, now: number, t
   if (title) await queries.updateTable('conversations').set(title).where('id', '=', tail.conversationId).execute();
 }
 
-/** Counts a message of this participant. */
-export async function countMessage(queries: WriteQueries, conversationId: string, userId: string, now: number): Promise<void> {
+/** Counts new messages of this participant. */
+export async function countMessages(queries: WriteQueries, conversationId: string, userId: string, count: number, now: number): Promise<void> {
   await queries
     .updateTable('participants')
-    .set((builder) => ({ message_count: builder('message_count', '+', 1), last_read_at: now }))
+    .set((builder) => ({ message_count: builder('message_count', '+', count), last_read_at: now }))
     .where('conversation_id', '=', conversationId)
     .where('user_id', '=', userId)
     .execute();

@@ -9,7 +9,7 @@ import { registerTitles, titleJob } from './titles.ts';
 import { createJournal } from './turns/journal.ts';
 import { TurnRunner } from './turns/runner.ts';
 import type { Conversations } from './types.ts';
-import { createUnstored } from './unstored.ts';
+import { createUnstored, type UnstoredCalls } from './unstored.ts';
 
 /** How long the log of an ended turn is kept, so that a reader who was away gets exactly what follows, milliseconds. */
 const logKeptMs = 24 * 3600 * 1000;
@@ -67,7 +67,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     async stop() {
       clearInterval(folding);
       recovery.stop();
-      await drain(runner, needs.settings.drainMs);
+      await drain(runner, unstored, needs.settings.drainMs);
       await unstored.flush();
     },
   };
@@ -90,12 +90,13 @@ async function foldOldLogs({ storage, clock }: ConversationNeeds): Promise<void>
 }
 
 /** Lets running answers finish for a while; those that do not are INTERRUPTED. Waiting ones are left to the next start. */
-async function drain(runner: TurnRunner, drainMs: number): Promise<void> {
+async function drain(runner: TurnRunner, unstored: UnstoredCalls, drainMs: number): Promise<void> {
   runner.draining = true;
-  await Promise.race([Promise.all([...runner.running.values()].map((turn) => turn.ended)), pause(drainMs)]);
-  const rest = [...runner.running.values()];
-  for (const turn of rest) turn.stop('interrupted');
-  await Promise.race([Promise.all(rest.map((turn) => turn.ended)), pause(stopMs)]);
+  const running = () => [...runner.running.values(), ...unstored.running];
+  await Promise.race([Promise.all(running().map((call) => call.ended)), pause(drainMs)]);
+  const rest = running();
+  for (const call of rest) call.stop('interrupted');
+  await Promise.race([Promise.all(rest.map((call) => call.ended)), pause(stopMs)]);
   runner.closed = true;
 }
 

@@ -38,11 +38,12 @@ export function registerTitles(parts: ConversationParts): void {
     const measurement = new ReplyMeasurement(clock);
     const messages = [{ role: 'user' as const, content: `${instruction}\n\nQuestion:\n${row.question.slice(0, excerpt)}\n\nAnswer:\n${row.answer.slice(0, excerpt)}` }];
     for await (const batch of models.reply(target, { messages, maxTokens: 32, temperature: 0.3 }, caller, run.signal)) measurement.take(batch);
-    measurement.close({ reason: 'stop' });
-    const title = cleanTitle(measurement.text);
+    measurement.close({ error: { code: 'provider_error', message: 'The title did not end.', serviceFault: true } });
+    const failed = measurement.end !== null && 'error' in measurement.end;
+    const title = failed ? null : cleanTitle(measurement.text);
     await storage.write(async (queries) => {
       const turn = { userId, messageId, request: { model, sampling: {}, dialect: 'title', apiKeyId: null, refuseBuiltin: true } };
-      await noteUsage(queries, turn, usageOf(measurement, target.id), clock.now());
+      await noteUsage(queries, turn, usageOf(parts, measurement, target.id), clock.now());
       if (!title) return;
       await queries.updateTable('conversations').set({ title, title_source: 'model' }).where('id', '=', conversationId).where('title_source', '=', 'first-message').execute();
     });
@@ -51,11 +52,14 @@ export function registerTitles(parts: ConversationParts): void {
   });
 }
 
-function usageOf(measurement: ReplyMeasurement, model: string): Outcome {
+function usageOf({ models }: ConversationParts, measurement: ReplyMeasurement, asked: string): Outcome {
+  const { tokensIn, tokensOut, tokensCached } = measurement.usage;
+  const model = measurement.spokenModel ?? asked;
   return {
-    status: 'DELIVERED', content: '', reasoning: null, tools: null, model,
-    tokens_in: measurement.usage.tokensIn ?? null, tokens_out: measurement.usage.tokensOut ?? null,
-    tokens_reasoning: null, tokens_cached: null, cost_micros: null,
+    status: measurement.end && 'reason' in measurement.end ? 'DELIVERED' : 'FAILED', content: '', reasoning: null, tools: null, model,
+    tokens_in: tokensIn ?? null, tokens_out: tokensOut ?? null,
+    tokens_reasoning: null, tokens_cached: tokensCached ?? null,
+    cost_micros: tokensIn === undefined || tokensOut === undefined ? null : models.cost({ id: model }, tokensIn, tokensOut, tokensCached),
     time_to_first_token_ms: null, duration_ms: measurement.durationMs,
     finish_reason: 'stop', confidence: null, error_code: null, error_message: null,
   };

@@ -135,6 +135,7 @@ export interface Outgoing {
 
 /** What a turn tells. `seq` is 1, 2, 3, ... without gaps within one message; every event is committed before it is seen. */
 export type TurnEvent = { seq: number } & (
+  /** Just before the first piece the model says; `model` is the one that really speaks. */
   | { kind: 'start'; model: string }
   /** `offset`: UTF-16 units of this kind before it. Never cuts a surrogate pair. */
   | { kind: 'text'; text: string; offset: number }
@@ -142,7 +143,7 @@ export type TurnEvent = { seq: number } & (
   | { kind: 'tool'; index: number; id?: string; name?: string; arguments: string }
   | { kind: 'usage'; usage: Usage }
   /** The last event. `message` is the stored message as it ended. */
-  | { kind: 'end'; status: Exclude<MessageStatus, 'QUEUED' | 'PROCESSING'>; finishReason: FinishReason | null; error: { code: string; message: string } | null }
+  | { kind: 'end'; status: Exclude<MessageStatus, 'QUEUED' | 'PROCESSING'>; finishReason: FinishReason | null; error: { code: string; message: string; retryAfterMs?: number } | null }
 );
 
 export interface Sent {

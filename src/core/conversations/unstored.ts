@@ -4,19 +4,33 @@ import type { Viewer } from '../accounts/index.ts';
 import type { ReplyEvent, Target } from '../models/index.ts';
 import type { ConversationParts } from './parts.ts';
 import { ReplyMeasurement } from './turns/measurement.ts';
-import type { Conversations, UnstoredRequest } from './types.ts';
+import type { Conversations } from './types.ts';
 
 /** Calls that are not kept: nothing of what was said is stored, only a row of what it used. */
-export function createUnstored(parts: ConversationParts): Pick<Conversations, 'answerUnstored' | 'embedUnstored'> & { flush(): Promise<void> } {
+export function createUnstored(parts: ConversationParts): UnstoredCalls {
   const usage = createUsageWriter(parts);
+  const running = new Set<RunningCall>();
   return {
+    running,
     flush: usage.flush,
     async answerUnstored(viewer, request, signal) {
       const caller = { userId: viewer.userId, role: viewer.role };
       const target = await parts.models.resolve(request.model, caller);
       const { model: _, messages, dialect, ...rest } = request;
-      const reply = parts.models.reply(target, { ...rest, messages }, caller, signal);
-      return { model: target.id, events: measured(parts, reply, usage.add, { viewer, request, target, signal, dialect }) };
+      // A signal of its own, so that a stopping server can end it, too.
+      const stop = new AbortController();
+      const abort = (): void => stop.abort(signal.reason);
+      if (signal.aborted) abort();
+      signal.addEventListener('abort', abort, { once: true });
+      const ended = Promise.withResolvers<void>();
+      const call: RunningCall = { ended: ended.promise, stop: () => stop.abort() };
+      const end = (): void => {
+        signal.removeEventListener('abort', abort);
+        running.delete(call);
+        ended.resolve();
+      };
+      const reply = parts.models.reply(target, { ...rest, messages }, caller, stop.signal);
+      return { model: target.id, events: measured(parts, reply, usage.add, { viewer, target, signal: stop.signal, dialect, begin: () => void running.add(call), end }) };
     },
     async embedUnstored(viewer, request, signal) {
       const caller = { userId: viewer.userId, role: viewer.role };
@@ -58,17 +72,32 @@ function usageRow({ clock }: ConversationParts, viewer: Viewer, dialect: string,
   };
 }
 
+/** A call whose answer is being read. */
+export interface RunningCall {
+  readonly ended: Promise<void>;
+  /** Ends it as cancelled. */
+  stop(): void;
+}
+
+export interface UnstoredCalls extends Pick<Conversations, 'answerUnstored' | 'embedUnstored'> {
+  readonly running: ReadonlySet<RunningCall>;
+  /** Resolves when the usage of all calls that have ended is stored. */
+  flush(): Promise<void>;
+}
+
 interface UnstoredCall {
   viewer: Viewer;
-  request: UnstoredRequest;
   target: Target;
   signal: AbortSignal;
   dialect: string;
+  begin: () => void;
+  end: () => void;
 }
 
 async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEvent[]>, add: (row: UsageTable) => void, call: UnstoredCall): AsyncGenerator<ReplyEvent[]> {
   const { clock, models, metrics } = parts;
   const measurement = new ReplyMeasurement(clock);
+  call.begin();
   try {
     for await (const batch of reply) {
       measurement.take(batch);
@@ -92,6 +121,7 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
       time_to_first_token_ms: timeToFirstTokenMs === null ? null : Math.round(timeToFirstTokenMs),
       outcome,
     });
+    call.end();
   }
 }
 

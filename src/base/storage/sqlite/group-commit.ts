@@ -108,8 +108,9 @@ export class GroupCommit {
     if (!lock.tryAcquire()) await lock.acquire();
     const began = clock.monotonic();
     const written: Item[] = [];
+    const failed: { item: Item; error: unknown }[] = [];
     try {
-      await this.#writeAll(written, began + longestMs);
+      await this.#writeAll(written, failed, began + longestMs);
       this.#commit(written);
     } finally {
       lock.release();
@@ -117,21 +118,23 @@ export class GroupCommit {
     // Everybody else waits for an open group: one that takes long waits for something that is no query.
     const milliseconds = Math.round(clock.monotonic() - began);
     if (milliseconds > slowMs) log.warn({ milliseconds }, 'A transaction held up all other writers');
+    // Told behind the commit, too: whoever failed because another was first then finds what the other wrote.
+    for (const { item, error } of failed) item.reject(error);
     for (const item of written) {
       item.resolve(item.result as never);
       transactions.run(item.effects);
     }
   }
 
-  /** Writes what waits, until `end`; `written` then holds the items that wait for the commit. */
-  async #writeAll(written: Item[], end: number): Promise<void> {
+  /** Writes what waits, until `end`; `written` then holds the items that wait for the commit, `failed` those that gave up. */
+  async #writeAll(written: Item[], failed: { item: Item; error: unknown }[], end: number): Promise<void> {
     while (this.#waiting.length > 0 && (written.length === 0 || this.#parts.clock.monotonic() < end)) {
       const item = this.#waiting.shift()!;
       try {
         await this.#writeOne(item, this.#parts.connection(), written);
         written.push(item);
       } catch (error) {
-        item.reject(error);
+        failed.push({ item, error });
       }
     }
   }

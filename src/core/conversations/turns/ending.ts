@@ -17,14 +17,14 @@ export type Outcome = Pick<
 export interface EndBody {
   status: Outcome['status'];
   finishReason: Outcome['finish_reason'];
-  error: { code: string; message: string } | null;
+  error: { code: string; message: string; retryAfterMs?: number } | null;
 }
 
-export function endBody(outcome: Outcome): EndBody {
+export function endBody(outcome: Outcome, retryAfterMs?: number): EndBody {
   return {
     status: outcome.status,
     finishReason: outcome.finish_reason,
-    error: outcome.error_code === null ? null : { code: outcome.error_code, message: outcome.error_message ?? '' },
+    error: outcome.error_code === null ? null : { code: outcome.error_code, message: outcome.error_message ?? '', retryAfterMs },
   };
 }
 
@@ -37,6 +37,8 @@ export interface EndContext {
   /** Jobs that are added in the same transaction. */
   observers: readonly NewJob[];
   addJob: (queries: WriteQueries, job: NewJob) => Promise<unknown>;
+  /** When trying again makes sense, if the service said so. */
+  retryAfterMs?: number;
   /** Whether the next waiting turn of the conversation begins here. */
   promote: boolean;
 }
@@ -63,7 +65,7 @@ export async function endTurn(
   const removed = await removeHeldTurn.run(queries, { message_id: turn.messageId, epoch: turn.epoch });
   if (removed === 0) return { written: false, next: null };
 
-  await insertEndEvent.run(queries, { message_id: turn.messageId, seq, body: JSON.stringify(endBody(outcome)) });
+  await insertEndEvent.run(queries, { message_id: turn.messageId, seq, body: JSON.stringify(endBody(outcome, context.retryAfterMs)) });
   const hash = await storeOutcome(queries, turn.messageId, outcome, context.now);
   await noteEndInConversation.run(queries, { id: turn.conversationId, head_id: turn.messageId, head_hash: hash, last_activity_at: context.now });
   await noteUsage(queries, turn, outcome, context.now);

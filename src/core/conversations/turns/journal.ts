@@ -81,7 +81,9 @@ export function createJournal(parts: { storage: Storage; bus: Bus; turnsRunning:
     // Called when the storage is about to write: what came until then is in the same group.
     const takeRows = (): TurnLogRow[] => {
       const rows: TurnLogRow[] = [];
-      for (const entry of dirty) groups.push({ entry, events: place(entry, rows), last: rows.length - 1 });
+      for (const entry of dirty) {
+        if (entry.pending.length > 0) groups.push({ entry, events: place(entry, rows), last: rows.length - 1 });
+      }
       dirty = new Set();
       return rows;
     };
@@ -114,16 +116,20 @@ export function createJournal(parts: { storage: Storage; bus: Bus; turnsRunning:
       else schedule();
     },
     async flush() {
-      while (dirty.size > 0 || running) {
-        if (!running) begin();
-        await commits;
-      }
+      // What was added before is in the group that runs now or in the next one; later ones are not waited for.
+      if (running) await commits;
+      if (dirty.size === 0) return;
+      begin();
+      await commits;
     },
   };
 }
 
 function lose(entry: JournalEntry, reason: Parameters<JournalEntry['onLost']>[0]): void {
   entry.lost = true;
+  // Nothing may be written behind the hole.
+  entry.pending = [];
+  entry.pendingLength = 0;
   entry.onLost(reason);
 }
 

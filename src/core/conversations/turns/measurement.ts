@@ -26,6 +26,7 @@ export class ReplyMeasurement {
   durationMs: number | null = null;
 
   private readonly clock: Clock;
+  private readonly keptLength: number;
   private readonly began: number;
   /** High surrogates kept back until their other half comes. */
   private heldText = '';
@@ -38,6 +39,12 @@ export class ReplyMeasurement {
     this.clock = clock;
     this.began = clock.monotonic();
     this.text = kept;
+    this.keptLength = kept.length;
+  }
+
+  /** The text without what was kept from before. */
+  get ownText(): string {
+    return this.text.slice(this.keptLength);
   }
 
   /** Geometric mean of the token probabilities, 0 to 1; null when the model gave none. */

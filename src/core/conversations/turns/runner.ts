@@ -3,14 +3,15 @@ import type { Clock } from '../../../base/clock.ts';
 import type { Bus } from '../../../base/events/index.ts';
 import type { Jobs, NewJob } from '../../../base/jobs/index.ts';
 import type { Log, Metrics } from '../../../base/observability/index.ts';
-import type { MessagesTable, Storage } from '../../../base/storage/index.ts';
+import type { MessagesTable, Storage, WriteQueries } from '../../../base/storage/index.ts';
 import type { Caller, Models, ReplyError, ReplyEvent, Target } from '../../models/index.ts';
 import { lockConversation } from '../access.ts';
 import { gatherContext, type ContextSource } from '../context.ts';
+import { liveTexts } from '../reading.ts';
 import { endBody, endTurn, type Outcome } from './ending.ts';
 import type { TurnFeed } from './feed.ts';
 import { newJournalEntry, type Journal, type JournalEntry } from './journal.ts';
-import { ReplyMeasurement } from './measurement.ts';
+import { ReplyMeasurement, type ReplyEnd } from './measurement.ts';
 import { withDefaults, type HeldTurn, type TurnQuestion } from './request.ts';
 
 export interface RunnerParts {
@@ -84,11 +85,11 @@ export class TurnRunner {
       target ??= await this.parts.models.resolve(turn.request.model, caller);
       const { messages } = await gatherContext({ ...question, question: question.row, conversationId: turn.conversationId, target, maxTokens: question.sampling.maxTokens }, this.parts.sources, this.parts.models);
       measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill);
-      this.parts.journal.add(entry, [{ kind: 'start', model: target.id }, { kind: 'text', text: question.prefill }]);
+      this.parts.journal.add(entry, [{ kind: 'text', text: question.prefill }]);
       kept = '';
       const { tools, toolChoice } = turn.request;
       const reply = this.parts.models.reply(target, { ...question.sampling, messages, tools, toolChoice, prefill: question.prefill || undefined }, caller, signal);
-      await this.collect(reply, measurement.current, entry, signal);
+      await this.collect(reply, target, measurement.current, entry, signal);
     } catch (error) {
       // It failed before it began: a continued answer keeps its text all the same.
       if (kept !== '') {
@@ -102,8 +103,9 @@ export class TurnRunner {
   }
 
   /** Reads the reply to its end, or until the turn is stopped: then it does not wait for the model to notice. */
-  private async collect(reply: AsyncIterable<ReplyEvent[]>, measurement: ReplyMeasurement, entry: JournalEntry, signal: AbortSignal): Promise<void> {
+  private async collect(reply: AsyncIterable<ReplyEvent[]>, target: Target, measurement: ReplyMeasurement, entry: JournalEntry, signal: AbortSignal): Promise<void> {
     const { journal } = this.parts;
+    let hasStarted = false;
     let stop: () => void = () => undefined;
     signal.addEventListener('abort', () => stop(), { once: true });
     const iterator = reply[Symbol.asyncIterator]();
@@ -117,6 +119,9 @@ export class TurnRunner {
       if (result.done) break;
       const isFirst = measurement.timeToFirstTokenMs === null;
       const events = measurement.take(result.value);
+      // Only now is it known who speaks: another model may have taken over.
+      if (!hasStarted) journal.add(entry, [{ kind: 'start', model: measurement.spokenModel ?? target.id }]);
+      hasStarted = true;
       journal.add(entry, events, isFirst && measurement.timeToFirstTokenMs !== null);
       if (entry.pendingLength > mostPending) await journal.flush();
     }
@@ -152,20 +157,23 @@ export class TurnRunner {
     const { storage, clock, jobs, instanceId, metrics } = this.parts;
     if (signal.aborted && signal.reason === 'deleted') return this.forget(turn, entry);
     const outcome = await this.outcome(target, measurement, signal);
-    // Text that could not be committed was never seen: only what the feed holds counts.
-    if (entry.lost) keepOnlySeen(outcome, entry.feed);
     const observers = this.parts.observers(turn, outcome);
-    const seq = entry.feed.seq + 1;
+    const { end } = measurement;
+    const retryAfterMs = end && 'error' in end ? end.error.retryAfterMs : undefined;
+    let seq = entry.feed.seq + 1;
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 5000)) {
       try {
-        const context = { now: clock.now(), databaseNow: await storage.now(), instanceId, observers, addJob: jobs.add.bind(jobs), promote: !this.draining };
+        const context = { now: clock.now(), databaseNow: await storage.now(), instanceId, observers, addJob: jobs.add.bind(jobs), retryAfterMs, promote: !this.draining };
         const ended = await storage.write(async (queries) => {
           await lockConversation(storage, queries, turn.conversationId);
+          if (entry.lost) seq = await keepOnlyStored(queries, turn.messageId, outcome);
           return endTurn(queries, turn, seq, outcome, context);
         });
         if (!ended.written) return this.forget(turn, entry);
-        entry.feed.push([{ seq, kind: 'end', ...endBody(outcome) }]);
+        // After a failed append nobody here knows which rows there are: readers go on with the rows.
+        if (!entry.lost) entry.feed.push([{ seq, kind: 'end', ...endBody(outcome, retryAfterMs) }]);
         this.running.delete(turn.messageId);
+        entry.feed.wake();
         metrics.turnsRunning.set(this.running.size);
         this.count(target, outcome);
         this.parts.bus.publish(`turn:${turn.messageId}`, { type: 'turn', seq });
@@ -203,7 +211,7 @@ export class TurnRunner {
     const model = measurement.spokenModel ?? target?.id ?? null;
     const counted = await this.countedUsage(target, measurement);
     return {
-      status: statusOf(failed, signal),
+      status: statusOf(end, signal),
       content: measurement.text,
       reasoning: measurement.reasoning || null,
       tools: toolCalls.length > 0 ? JSON.stringify(toolCalls.filter(Boolean)) : null,
@@ -217,16 +225,15 @@ export class TurnRunner {
       duration_ms: target ? measurement.durationMs : null,
       finish_reason: reason,
       confidence: measurement.confidence,
-      error_code: failed && !signal.aborted ? failed.code : signal.reason === 'unstored' ? 'storage_unavailable' : null,
-      error_message: failed && !signal.aborted ? failed.message : signal.reason === 'unstored' ? 'The answer could not be stored.' : null,
+      ...errorColumns(failed, signal),
     };
   }
 
   /** Tokens of the answer: as the service says, else counted where the model's own tokenizer is at hand, else null. */
   private async countedUsage(target: Target | undefined, measurement: ReplyMeasurement): Promise<number | null> {
     if (measurement.usage.tokensOut !== undefined) return measurement.usage.tokensOut;
-    if (!target || measurement.text === '') return null;
-    const counted = await this.parts.models.countTokens(target, measurement.text).catch(() => null);
+    if (!target || measurement.ownText === '') return null;
+    const counted = await this.parts.models.countTokens(target, measurement.ownText).catch(() => null);
     return counted?.exact ? counted.tokens : null;
   }
 
@@ -240,10 +247,18 @@ export class TurnRunner {
   }
 }
 
-function statusOf(failed: ReplyError | null, signal: AbortSignal): Outcome['status'] {
-  if (signal.aborted) return signal.reason === 'cancelled' ? 'CANCELLED' : signal.reason === 'unstored' ? 'FAILED' : 'INTERRUPTED';
-  if (!failed) return 'DELIVERED';
-  return failed.code === 'cancelled' ? 'CANCELLED' : 'FAILED';
+function statusOf(end: ReplyEnd | null, signal: AbortSignal): Outcome['status'] {
+  if (signal.aborted && signal.reason === 'unstored') return 'FAILED';
+  // Stopped when the model had finished already: the answer is whole.
+  if (end && 'reason' in end) return 'DELIVERED';
+  if (signal.aborted) return signal.reason === 'cancelled' ? 'CANCELLED' : 'INTERRUPTED';
+  return end?.error.code === 'cancelled' ? 'CANCELLED' : 'FAILED';
+}
+
+function errorColumns(failed: ReplyError | null, signal: AbortSignal): Pick<Outcome, 'error_code' | 'error_message'> {
+  if (signal.aborted && signal.reason === 'unstored') return { error_code: 'storage_unavailable', error_message: 'The answer could not be stored.' };
+  if (!failed || signal.aborted) return { error_code: null, error_message: null };
+  return { error_code: failed.code, error_message: failed.message };
 }
 
 function replyErrorOf(error: unknown): ReplyError {
@@ -251,7 +266,10 @@ function replyErrorOf(error: unknown): ReplyError {
   return { code: known.code as ReplyError['code'], message: known.message, serviceFault: false };
 }
 
-function keepOnlySeen(outcome: Pick<MessagesTable, 'content' | 'reasoning'>, feed: TurnFeed): void {
-  outcome.content = feed.events.map((event) => (event.kind === 'text' ? event.text : '')).join('');
-  outcome.reasoning = feed.events.map((event) => (event.kind === 'reasoning' ? event.text : '')).join('') || null;
+/** After a failed append the rows are the truth: text that is not among them was never seen. Gives the seq of the end. */
+async function keepOnlyStored(queries: WriteQueries, messageId: string, outcome: Pick<MessagesTable, 'content' | 'reasoning'>): Promise<number> {
+  const stored = (await liveTexts(queries, [messageId])).get(messageId) ?? { text: '', reasoning: '', seq: 0 };
+  outcome.content = stored.text;
+  outcome.reasoning = stored.reasoning || null;
+  return stored.seq + 1;
 }
