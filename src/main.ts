@@ -89,6 +89,8 @@ function exitOnFaults(parts: Parts): void {
     process.exit(1);
   };
   process.on('uncaughtException', end);
+  // A log that nobody takes any more (a closed pipe, a full disk) is no reason to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   process.on('unhandledRejection', end);
 }
 

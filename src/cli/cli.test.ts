@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeTestModel } from '../../test/gguf/index.ts';
+import { startStandIn, type StandIn } from '../../test/stand-in/index.ts';
 import { settingTable } from '../config.ts';
 import { version } from '../version.ts';
 import { createCommandLine } from './testing.ts';
@@ -74,6 +75,48 @@ describe('parley', () => {
       const { stdout } = await server.stop();
       expect(stdout).toMatch(/Set-up code {7}\S{6,}\n/);
       expect(stdout).toContain('Requests need credentials: LOCAL_TRUST is off.');
+    });
+  });
+
+  describe('serve with an answer under way', () => {
+    let service: StandIn;
+    let server: Awaited<ReturnType<typeof parley.serve>>;
+    let answer: Promise<string>;
+
+    beforeEach(async () => {
+      service = await startStandIn();
+      server = await parley.serve({ COMPATIBLE_SERVERS: `slow=${service.url}/v1`, DRAIN_SECONDS: '60' });
+      const asked = service.next({ pieces: ['Slow ', 'but ', 'sure.'], gated: true });
+      const request = { model: 'slow/gpt-4o', messages: [{ role: 'user', content: 'Hello' }], store: true };
+      answer = fetch(`${server.url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(request) }).then(
+        (response) => response.text(),
+        (error: Error) => error.message,
+      );
+      await asked.request;
+    });
+
+    afterEach(() => service.close());
+
+    const stopping = async (): Promise<void> => {
+      server.child.kill('SIGTERM');
+      await expect.poll(() => server.result.stdout).toContain('Stopping');
+    };
+
+    it('lets it end before it stops', async () => {
+      await stopping();
+      service.release(Infinity);
+      expect(await answer).toContain('Slow but sure.');
+      expect((await server.ended).code).toBe(0);
+    });
+
+    it('ends at once at a second signal, but takes two that come together for one', async () => {
+      await stopping();
+      server.child.kill('SIGINT');
+      await expect.poll(async () => (await fetch(`${server.url}/health`).catch(() => null))?.status ?? 'refused').not.toBe(200);
+      expect(server.child.exitCode).toBeNull();
+      const signals = setInterval(() => server.child.kill('SIGTERM'), 200);
+      expect((await server.ended).code).toBe(1);
+      clearInterval(signals);
     });
   });
 
