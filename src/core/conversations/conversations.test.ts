@@ -157,6 +157,20 @@ describe.each(engines)('conversations on %s', (engine) => {
       expect((await conversations.messages(ann, others[1]!, page)).map((item) => item.content)).toEqual(['one', 'fine!', 'two', 'fine']);
     });
 
+    test('are not joined when their system prompt or persona was changed since', async () => {
+      const first = await ask(ann, [system], 'one');
+      const history = [system, user('one'), assistant('fine')];
+      await conversations.change(ann, first, { systemPrompt: 'Be long.' });
+      expect(await ask(ann, history, 'two')).not.toBe(first);
+      await conversations.change(ann, first, { systemPrompt: 'Be brief.', persona: 'a pirate' });
+      expect(await ask(ann, history, 'three')).not.toBe(first);
+    });
+
+    test('count the messages of the sender, those of the history too', async () => {
+      const id = await ask(ann, [user('one'), assistant('fine!'), user('two'), assistant('fine!')], 'three');
+      expect(await conversations.participants(ann, id)).toMatchObject([{ messageCount: 3 }]);
+    });
+
     test('two equal requests at the same time never end in one conversation', async () => {
       await ask(ann, [], 'one');
       const both = await Promise.all([1, 2].map(() => ask(ann, [user('one'), assistant('fine')], 'two')));

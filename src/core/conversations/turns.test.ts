@@ -216,6 +216,61 @@ describe.each(engines)('a turn on %s', (engine) => {
     await expect(house.conversations.send(ann, other.id, { content: 'Elsewhere, another conversation', idempotencyKey: 'k1', ...options })).rejects.toMatchObject({ code: 'conflict' });
   });
 
+  test('two equal sends at the same time, among others, are stored once', async () => {
+    house.models.answerWith(['ok']);
+    const chats = await Promise.all(Array.from({ length: 6 }, (_, n) => house.conversations.create(ann, { title: `${n}`, origin: 'test' })));
+    const others = chats.map((other) => house.conversations.send(ann, other.id, { content: 'other', ...options }));
+    const equal = Array.from({ length: 4 }, () => house.conversations.send(ann, chat.id, { content: 'same', idempotencyKey: 'same', ...options }));
+    const ids = (await Promise.all(equal)).map((sent) => sent.userMessage.id);
+    expect(new Set(ids).size).toBe(1);
+    await Promise.all(others);
+  });
+
+  test('has no hole when its events could not be stored for a moment: it ends FAILED with what was stored', async () => {
+    const append = store.storage.appendTurnLog.bind(store.storage);
+    const { answer } = await send('Count');
+    const call = await house.models.call();
+    call.text('one ');
+    await readUntilText(attach(answer!.id), 'one ');
+    const failing = Promise.withResolvers<void>();
+    store.storage.appendTurnLog = async (rows) => {
+      if (typeof rows === 'function') rows();
+      failing.resolve();
+      store.storage.appendTurnLog = append;
+      // What the model says while the append fails must not be stored behind the hole.
+      call.text('three ');
+      await new Promise((resolve) => setImmediate(resolve));
+      throw new Error('the database was away');
+    };
+    call.text('two ');
+    await failing.promise;
+    const events = await readToEnd(attach(answer!.id));
+    expect(textOf(events)).toBe('one ');
+    expect(events.at(-1)).toMatchObject({ kind: 'end', status: 'FAILED', error: { code: 'storage_unavailable' } });
+    expect(await message(answer!.id)).toMatchObject({ content: 'one ', status: 'FAILED' });
+    expect(call.signal.aborted).toBe(true);
+    expect((await send('Next')).answer!.status).toBe('PROCESSING');
+  });
+
+  test('names the model that really spoke, also to its readers', async () => {
+    const { answer } = await send('Who are you?');
+    const call = await house.models.call();
+    call.say({ type: 'model', model: 'other/two' }, { type: 'text', text: 'Two' });
+    call.finish();
+    const events = await readToEnd(attach(answer!.id));
+    expect(events[0]).toMatchObject({ kind: 'start', model: 'other/two' });
+    expect(await message(answer!.id)).toMatchObject({ model: 'other/two' });
+  });
+
+  test('stopped when the model had finished already, it is DELIVERED', async () => {
+    const { answer } = await send('Go');
+    const call = await house.models.call();
+    call.text('whole');
+    call.finish();
+    const ended = await house.conversations.cancel(ann, answer!.id);
+    expect([ended.status, ended.content]).toEqual(ended.status === 'DELIVERED' ? ['DELIVERED', 'whole'] : ['CANCELLED', '']);
+  });
+
   describe('branches', () => {
     beforeEach(() => house.models.answerWith(['first ', 'answer']));
 
