@@ -143,6 +143,17 @@ describe('parley', () => {
       expect(await signIn(`${password} new`)).toBe(200);
     });
 
+    it('locks an account beside a running server, and unlocks it', async () => {
+      const server = await parley.serve();
+      const signIn = async (): Promise<number> =>
+        (await fetch(`${server.url}/api/auth/login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ username: 'anna', password }) })).status;
+      await parley.run(['user', 'add', 'anna'], password);
+      expect((await parley.run(['user', 'disable', 'anna'])).stdout).toBe('anna is locked out; the data stays.\n');
+      expect(await signIn()).toBe(401);
+      expect((await parley.run(['user', 'enable', 'anna'])).stdout).toBe('anna may sign in again.\n');
+      expect(await signIn()).toBe(200);
+    });
+
     it('invites', async () => {
       const server = await parley.serve({ REGISTRATION: 'invite' });
       await parley.run(['user', 'add', 'anna'], password);
@@ -199,6 +210,23 @@ describe('parley', () => {
       expect((await parley.run(['key', 'list'])).stdout).toContain(`${second.slice(0, 12)}...`);
       expect((await parley.run(['key', 'remove', second.slice(0, 12)])).stdout).toBe(`The key ${second.slice(0, 12)}... (second) is revoked.\n`);
       expect(await ask(second)).toBe(401);
+    });
+
+    it('makes a key that reads the figures of the server, for administrators only', async () => {
+      const server = await parley.serve({ LOCAL_TRUST: 'off' });
+      const figures = async (key: string): Promise<number> => (await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${key}` } })).status;
+      expect(await figures((await parley.run(['key', 'create', 'plain'])).stdout.trim())).toBe(403);
+      expect(await figures((await parley.run(['key', 'create', 'prometheus', '--admin'])).stdout.trim())).toBe(200);
+      await parley.run(['user', 'add', 'anna'], password);
+      expect(await parley.run(['key', 'create', 'hers', '--admin', '--user', 'anna'])).toMatchObject({ code: 1, stdout: '' });
+    });
+
+    it('keeps what is encrypted readable when the secrets are rotated', async () => {
+      await parley.run(['key', 'add', 'openai'], 'sk-test-0123456789abcdefWXYZ');
+      const before = readFileSync(join(dataDir, 'secrets.json'), 'utf8');
+      expect((await parley.run(['secrets', 'rotate'])).stdout).toBe('New keys are in use; 1 kept key was encrypted anew. Sign-ins stay good until they expire.\n');
+      expect(readFileSync(join(dataDir, 'secrets.json'), 'utf8')).not.toBe(before);
+      expect((await parley.run(['key', 'list'])).stdout).toContain('WXYZ');
     });
 
     it.each([

@@ -67,6 +67,17 @@ user
   .option('--days <days>', 'how long it is good, at most 90', '7')
   .action(async (options: { role: string; days: string }) => (await import('./commands/user.ts')).invite(options));
 
+user
+  .command('disable')
+  .description('lock an account: its sign-ins and keys stop working, its data stays')
+  .argument('<name>')
+  .action(async (name: string) => (await import('./commands/user.ts')).setDisabled(name, true));
+user
+  .command('enable')
+  .description('unlock an account')
+  .argument('<name>')
+  .action(async (name: string) => (await import('./commands/user.ts')).setDisabled(name, false));
+
 const key = program.command('key').description('keys for model services, and keys of this server');
 key
   .command('add')
@@ -80,7 +91,8 @@ key
   .argument('<name>', 'what it is for')
   .option('--user <name>', 'for whom; default: the owner')
   .option('--days <days>', 'how long it is good; default: until revoked')
-  .action(async (name: string, options: { user?: string; days?: string }) => (await import('./commands/key.ts')).createKey(name, options));
+  .option('--admin', 'let it do what an administrator may, such as read /metrics; only for administrators')
+  .action(async (name: string, options: { user?: string; days?: string; admin?: boolean }) => (await import('./commands/key.ts')).createKey(name, options));
 key
   .command('list')
   .description('list both kinds of keys')
@@ -93,6 +105,14 @@ key
   .argument('<which>', 'the provider, or the beginning of the key as `parley key list` shows it')
   .option('--user <name>', 'whose; default: the owner')
   .action(async (which: string, options: { user?: string }) => (await import('./commands/key.ts')).removeKey(which, options));
+
+program
+  .command('secrets')
+  .description('the keys in secrets.json')
+  .command('rotate')
+  .description('make new keys; what the old ones encrypted is encrypted anew')
+  .option('--end-sign-ins', 'forget the old signing keys, which ends every sign-in: after a leak')
+  .action(async (options: { endSignIns?: boolean }) => (await import('./commands/secrets.ts')).rotateSecrets(options));
 
 program
   .command('backup')

@@ -1,3 +1,4 @@
+import type { Scope } from '../../core/accounts/index.ts';
 import { CommandError } from '../failure.ts';
 import { userNamed, withCore } from '../open.ts';
 import { daysOf, formatTable, formatTime } from '../output.ts';
@@ -18,11 +19,13 @@ export async function addProviderKey(provider: string, options: { user?: string 
   console.log(`The key for ${provider} is kept, encrypted, for ${name}.`);
 }
 
-export async function createKey(name: string, options: { user?: string; days?: string }): Promise<void> {
+export async function createKey(name: string, options: { user?: string; days?: string; admin?: boolean }): Promise<void> {
   const lifetimeMs = options.days === undefined ? null : daysOf(options.days);
   const made = await withCore(async (core) => {
     const user = await userNamed(core, options.user);
-    return await core.accounts.createApiKey(user.id, name, undefined, lifetimeMs === null ? null : core.clock.now() + lifetimeMs);
+    if (options.admin && user.role === 'user') throw new CommandError(`${user.username} is no administrator, so its keys cannot be either.`);
+    const scopes: Scope[] | undefined = options.admin ? ['read', 'write', 'chat', 'admin'] : undefined;
+    return await core.accounts.createApiKey(user.id, name, scopes, lifetimeMs === null ? null : core.clock.now() + lifetimeMs);
   });
   console.error('This key is shown once and cannot be shown again:');
   console.log(made.key);

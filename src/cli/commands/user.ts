@@ -31,6 +31,11 @@ export async function setRole(name: string, role: string): Promise<void> {
   console.log(`${name} is ${wanted === 'admin' ? 'an administrator' : 'an ordinary user'} now.`);
 }
 
+export async function setDisabled(name: string, disabled: boolean): Promise<void> {
+  await withCore(async (core) => core.accounts.setDisabled((await userNamed(core, name)).id, disabled));
+  console.log(disabled ? `${name} is locked out; the data stays.` : `${name} may sign in again.`);
+}
+
 export async function setPassword(name: string): Promise<void> {
   const password = await readNewSecret('Password');
   await withCore(async (core) => core.accounts.setPassword((await userNamed(core, name)).id, password));

@@ -1,0 +1,7 @@
+import { withCore } from '../open.ts';
+
+export async function rotateSecrets(options: { endSignIns?: boolean }): Promise<void> {
+  const { reencrypted } = await withCore((core) => core.accounts.rotateSecrets({ endSignIns: options.endSignIns ?? false }));
+  const signIns = options.endSignIns ? 'Everybody has to sign in again.' : 'Sign-ins stay good until they expire.';
+  console.log(`New keys are in use; ${reencrypted} kept ${reencrypted === 1 ? 'key was' : 'keys were'} encrypted anew. ${signIns}`);
+}
