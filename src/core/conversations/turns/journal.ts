@@ -77,15 +77,13 @@ export function createJournal(parts: { storage: Storage; bus: Bus; turnsRunning:
 
   async function commitGroup(): Promise<void> {
     running = true;
-    const groups: { entry: JournalEntry; events: TurnEvent[]; last: number }[] = [];
+    let groups: Group[] = [];
     // Called when the storage is about to write: what came until then is in the same group.
     const takeRows = (): TurnLogRow[] => {
-      const rows: TurnLogRow[] = [];
-      for (const entry of dirty) {
-        if (entry.pending.length > 0) groups.push({ entry, events: place(entry, rows), last: rows.length - 1 });
-      }
+      const taken = take(dirty);
       dirty = new Set();
-      return rows;
+      groups = taken.groups;
+      return taken.rows;
     };
     try {
       const written = await storage.appendTurnLog(takeRows);
@@ -123,6 +121,23 @@ export function createJournal(parts: { storage: Storage; bus: Bus; turnsRunning:
       await commits;
     },
   };
+}
+
+/** The events of one turn in a group, and where its last row stands. */
+interface Group {
+  entry: JournalEntry;
+  events: TurnEvent[];
+  last: number;
+}
+
+/** Everything that waits, as rows. */
+function take(entries: Iterable<JournalEntry>): { rows: TurnLogRow[]; groups: Group[] } {
+  const rows: TurnLogRow[] = [];
+  const groups: Group[] = [];
+  for (const entry of entries) {
+    if (entry.pending.length > 0) groups.push({ entry, events: place(entry, rows), last: rows.length - 1 });
+  }
+  return { rows, groups };
 }
 
 function lose(entry: JournalEntry, reason: Parameters<JournalEntry['onLost']>[0]): void {
