@@ -1,4 +1,5 @@
 import { getLlama, resolveChatWrapper, type LlamaContextSequence } from 'node-llama-cpp';
+import type { Decoded } from './decoding.ts';
 
 /*
  * node-llama-cpp with nothing around it: the file, threads and number of sequences come as arguments, requests over the
@@ -18,34 +19,25 @@ export interface BareRequest {
   tokens: number;
 }
 
-export interface BareAnswer {
-  /** Tokens of all streams behind each one's first. */
-  tokens: number;
-  /** From the first token of any stream to the last of all. */
-  seconds: number;
-}
+export type BareAnswer = Decoded[];
 
-async function run(sequence: LlamaContextSequence, tokens: number): Promise<{ count: number; first: number; last: number }> {
+async function run(sequence: LlamaContextSequence, wanted: number): Promise<Decoded> {
   await sequence.clearHistory();
-  let count = 0;
+  let tokens = 0;
   let first = 0;
   let text = '';
   for await (const token of sequence.evaluate(prompt, { temperature: 0 })) {
-    if (count === 0) first = performance.now();
-    count += 1;
+    if (tokens === 0) first = performance.now();
+    tokens += 1;
     text += model.detokenize([token]);
-    if (count >= tokens) break;
+    if (tokens >= wanted) break;
   }
   if (text.length === 0) throw new Error('The model said nothing.');
-  return { count, first, last: performance.now() };
+  return { first, last: performance.now(), tokens };
 }
 
 process.on('message', ({ streams, tokens }: BareRequest) => {
-  void Promise.all(all.slice(0, streams).map((sequence) => run(sequence, tokens))).then((ended) => {
-    const first = Math.min(...ended.map((one) => one.first));
-    const last = Math.max(...ended.map((one) => one.last));
-    process.send!({ tokens: ended.reduce((sum, one) => sum + one.count - 1, 0), seconds: (last - first) / 1000 } satisfies BareAnswer);
-  });
+  void Promise.all(all.slice(0, streams).map((sequence) => run(sequence, tokens))).then((ended) => process.send!(ended satisfies BareAnswer));
 });
 process.on('disconnect', () => process.exit(0));
 process.send!('ready');

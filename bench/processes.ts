@@ -23,6 +23,11 @@ export function pinDriver(): void {
   if (canPin) execFileSync('taskset', ['-acp', String(driverCore), String(process.pid)], { stdio: 'ignore' });
 }
 
+/** Lets a child of this process run on every core again. */
+export function unpin(pid: number): void {
+  if (canPin) execFileSync('taskset', ['-acp', `0-${cores - 1}`, String(pid)], { stdio: 'ignore' });
+}
+
 export interface Running {
   pid: number;
   output(): string;

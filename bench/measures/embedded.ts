@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeTestModel } from '../../test/gguf/index.ts';
 import type { BareAnswer, BareRequest } from '../bare-llama.ts';
-import { benchFolder, cores } from '../processes.ts';
+import { decodingRate, type Decoded } from '../decoding.ts';
+import { benchFolder, cores, unpin } from '../processes.ts';
 import { median, type Measured, type Row } from '../report.ts';
 import { startParley, type ParleyServer } from '../servers.ts';
 import type { MeasureOptions } from './options.ts';
@@ -27,7 +28,7 @@ const candidates: Candidate[] = [
   {
     // The shape of a model of 135 million parameters; its layers are computed like any other's, whatever they hold.
     name: '135M shape',
-    tokens: 96,
+    tokens: 160,
     write: (path) => void writeTestModel(path, { says, repeats: true, type: 'q8_0', layers: 30, width: 576, heads: 9, keyHeads: 3, feedForward: 1536, vocabulary: 4096, contextTokens: 2048 }),
   },
 ];
@@ -71,8 +72,8 @@ async function compare(candidate: Candidate, folder: string, rounds: number): Pr
       await throughParley(server, streams, 16);
       await bare.run({ streams, tokens: 16 });
       for (let round = 0; round < rounds; round += 1) {
-        found.bare.push(await bare.run({ streams, tokens: candidate.tokens }));
-        found.parley.push(await throughParley(server, streams, candidate.tokens));
+        found.bare.push(decodingRate(await bare.run({ streams, tokens: candidate.tokens })));
+        found.parley.push(decodingRate(await throughParley(server, streams, candidate.tokens)));
       }
       compared.push(found);
     }
@@ -99,8 +100,9 @@ function rowOf({ name }: Candidate) {
   };
 }
 
-async function startBare(path: string, threads: number): Promise<{ run(request: BareRequest): Promise<number>; stop(): void }> {
+async function startBare(path: string, threads: number): Promise<{ run(request: BareRequest): Promise<BareAnswer>; stop(): void }> {
   const child: ChildProcess = fork(join(benchFolder, 'bare-llama.ts'), [path, String(threads), String(streamsTogether), String(contextTokens)], { execArgv: ['--disable-warning=ExperimentalWarning'] });
+  unpin(child.pid!);
   const next = <Message>(): Promise<Message> => new Promise((resolve, reject) => {
     child.once('message', (message) => resolve(message as Message));
     child.once('exit', (code) => reject(new Error(`The bare engine ended with ${code}.`)));
@@ -110,35 +112,34 @@ async function startBare(path: string, threads: number): Promise<{ run(request: 
     async run(request) {
       const answer = next<BareAnswer>();
       child.send(request);
-      const { tokens, seconds } = await answer;
-      return tokens / seconds;
+      return answer;
     },
     stop: () => child.disconnect(),
   };
 }
 
-/** Streams at once through `/v1`, kept, greedy. Tokens are those the server reports; the time runs from the first text. */
-async function throughParley(server: ParleyServer, streams: number, tokens: number): Promise<number> {
-  const ended = await Promise.all(Array.from({ length: streams }, () => streamOnce(server, tokens)));
-  const first = Math.min(...ended.map((one) => one.first));
-  const last = Math.max(...ended.map((one) => one.last));
-  return ended.reduce((sum, one) => sum + one.tokens - 1, 0) / ((last - first) / 1000);
+/** Streams at once through `/v1`, kept, greedy. Tokens are those the server reports. */
+async function throughParley(server: ParleyServer, streams: number, tokens: number): Promise<Decoded[]> {
+  return await Promise.all(Array.from({ length: streams }, () => streamOnce(server, tokens)));
 }
 
-function streamOnce(server: ParleyServer, tokens: number): Promise<{ tokens: number; first: number; last: number }> {
+function streamOnce(server: ParleyServer, tokens: number): Promise<Decoded> {
   const body = JSON.stringify({ model: 'llama/bench', stream: true, store: true, stream_options: { include_usage: true }, temperature: 0, max_tokens: tokens, messages: [{ role: 'user', content: 'Say some words.' }] });
   return new Promise((resolve, reject) => {
     const request = http.request({ port: server.port, host: '127.0.0.1', path: '/v1/chat/completions', method: 'POST', headers: { authorization: `Bearer ${server.key}`, 'content-type': 'application/json' } }, (response) => {
-      let text = '';
       let first = 0;
+      let last = 0;
+      let all = '';
       response.setEncoding('utf8').on('data', (piece: string) => {
-        if (first === 0 && /"content":"[^"]/.test(piece)) first = performance.now();
-        text += piece;
+        all += piece;
+        if (!/"content":"[^"]/.test(piece)) return;
+        last = performance.now();
+        first ||= last;
       });
       response.on('end', () => {
-        const counted = /"completion_tokens":(\d+)/.exec(text)?.[1];
-        if (counted === undefined || Number(counted) < tokens / 2) return reject(new Error(`The answer is too short: ${text.slice(-500)}`));
-        resolve({ tokens: Number(counted), first, last: performance.now() });
+        const counted = Number(/"completion_tokens":(\d+)/.exec(all)?.[1] ?? 0);
+        if (counted < tokens / 2) return reject(new Error(`The answer is too short: ${all.slice(-500)}`));
+        resolve({ first, last, tokens: counted });
       });
     });
     request.on('error', reject);
