@@ -51,76 +51,102 @@ const busyGroupMs = 4;
 /** On PostgreSQL, where a commit is a way over the network and back, milliseconds. */
 const postgresGroupMs = 20;
 
-/** @param parts.turnsRunning turns that run now in this process */
-export function createJournal(parts: { storage: Storage; bus: Bus; turnsRunning: () => number }): Journal {
-  const { storage, bus } = parts;
-  let timer: NodeJS.Timeout | undefined;
-  let dirty = new Set<JournalEntry>();
-  let scheduled = false;
-  let commits: Promise<void> = Promise.resolve();
-  let running = false;
+interface JournalParts {
+  storage: Storage;
+  bus: Bus;
+  /** Turns that run now in this process. */
+  turnsRunning: () => number;
+}
 
-  function schedule(): void {
-    if (scheduled) return;
-    scheduled = true;
-    const milliseconds = storage.engine === 'postgres' ? postgresGroupMs : parts.turnsRunning() > fewTurns ? busyGroupMs : 0;
-    if (milliseconds === 0) begin();
-    else timer = setTimeout(begin, milliseconds);
+export function createJournal(parts: JournalParts): Journal {
+  return new GroupJournal(parts);
+}
+
+class GroupJournal implements Journal {
+  private readonly parts: JournalParts;
+  /** Turns with events that wait. */
+  private dirty = new Set<JournalEntry>();
+  private timer: NodeJS.Timeout | undefined;
+  private scheduled = false;
+  /** Whether a group is being committed: one at a time keeps the order; what comes meanwhile joins the next. */
+  private running = false;
+  private commits: Promise<void> = Promise.resolve();
+  /** Whether someone's first text waits for the group that runs. */
+  private urgent = false;
+
+  constructor(parts: JournalParts) {
+    this.parts = parts;
   }
 
-  function begin(): void {
-    clearTimeout(timer);
-    scheduled = false;
-    // One commit at a time keeps the order; what comes meanwhile joins the next group.
-    if (dirty.size > 0 && !running) commits = commitGroup();
+  add(entry: JournalEntry, events: readonly NewTurnEvent[], atOnce = false): void {
+    if (entry.lost) return;
+    for (const event of events) join(entry, event);
+    if (entry.pending.length === 0) return;
+    this.dirty.add(entry);
+    this.urgent ||= atOnce;
+    if (this.urgent && !this.running) this.begin();
+    else this.schedule();
   }
 
-  async function commitGroup(): Promise<void> {
-    running = true;
+  async flush(): Promise<void> {
+    // What was added before is in the group that runs now or in the next one; later ones are not waited for.
+    if (this.running) await this.commits;
+    if (this.dirty.size === 0) return;
+    this.begin();
+    await this.commits;
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    const { storage, turnsRunning } = this.parts;
+    const milliseconds = storage.engine === 'postgres' ? postgresGroupMs : turnsRunning() > fewTurns ? busyGroupMs : 0;
+    if (milliseconds === 0) this.begin();
+    else this.timer = setTimeout(() => this.begin(), milliseconds);
+  }
+
+  private begin(): void {
+    clearTimeout(this.timer);
+    this.scheduled = false;
+    if (this.running || this.dirty.size === 0) return;
+    this.urgent = false;
+    this.commits = this.commitGroup();
+  }
+
+  private async commitGroup(): Promise<void> {
+    this.running = true;
     let groups: Group[] = [];
     // Called when the storage is about to write: what came until then is in the same group.
     const takeRows = (): TurnLogRow[] => {
-      const taken = take(dirty);
-      dirty = new Set();
+      const taken = take(this.dirty);
+      this.dirty = new Set();
       groups = taken.groups;
       return taken.rows;
     };
     try {
-      const written = await storage.appendTurnLog(takeRows);
-      for (const { entry, events, last } of groups) {
-        if (!written[last]) {
-          lose(entry, { fenced: true });
-          continue;
-        }
-        entry.feed.push(events);
-        bus.publish(`turn:${entry.messageId}`, { type: 'turn', seq: entry.seq });
-      }
+      const written = await this.parts.storage.appendTurnLog(takeRows);
+      this.show(groups, written);
     } catch (error) {
       if (groups.length === 0) takeRows();
       for (const { entry } of groups) lose(entry, { fenced: false, error });
     } finally {
-      running = false;
-      if (dirty.size > 0) schedule();
+      this.running = false;
+      if (this.urgent) this.begin();
+      else if (this.dirty.size > 0) this.schedule();
     }
   }
 
-  return {
-    add(entry, events, atOnce = false) {
-      if (entry.lost) return;
-      for (const event of events) join(entry, event);
-      if (entry.pending.length === 0) return;
-      dirty.add(entry);
-      if (atOnce && !running) begin();
-      else schedule();
-    },
-    async flush() {
-      // What was added before is in the group that runs now or in the next one; later ones are not waited for.
-      if (running) await commits;
-      if (dirty.size === 0) return;
-      begin();
-      await commits;
-    },
-  };
+  /** Lets the readers see what is committed now. */
+  private show(groups: readonly Group[], written: readonly boolean[]): void {
+    for (const { entry, events, last } of groups) {
+      if (!written[last]) {
+        lose(entry, { fenced: true });
+        continue;
+      }
+      entry.feed.push(events);
+      this.parts.bus.publish(`turn:${entry.messageId}`, { type: 'turn', seq: entry.seq });
+    }
+  }
 }
 
 /** The events of one turn in a group, and where its last row stands. */
