@@ -8,6 +8,17 @@ const slowBytes = 262_144;
 /** Bytes waiting for a client that does not read at all, at which it is cut off. */
 const mostBytes = 16 * 1_048_576;
 
+/** Answers of which is remembered what a socket was told: more than can run, wait and be attached to at a time. */
+const mostRemembered = 200;
+
+/** What one socket was told of one answer. */
+export interface Told {
+  /** Whether its beginning was. */
+  started: boolean;
+  /** Seq up to which the socket followed it by itself; 0 when only the room told it. */
+  seq: number;
+}
+
 /** One open socket of a chat. */
 export class Connection {
   readonly viewer: Viewer;
@@ -15,6 +26,7 @@ export class Connection {
   readonly repeatsWhole: boolean;
   /** Answers that this socket follows by itself, apart from the room: attached ones, and those it was too slow for. */
   readonly alone = new Map<string, AbortController>();
+  private readonly memory = new Map<string, Told>();
   private readonly socket: WebSocket;
 
   constructor(socket: WebSocket, viewer: Viewer, repeatsWhole: boolean) {
@@ -29,6 +41,16 @@ export class Connection {
 
   get isSlow(): boolean {
     return this.socket.bufferedAmount > slowBytes;
+  }
+
+  /** What it was told of an answer; to be written to. */
+  told(messageId: string): Told {
+    const known = this.memory.get(messageId);
+    if (known) return known;
+    const told = { started: false, seq: 0 };
+    this.memory.set(messageId, told);
+    if (this.memory.size > mostRemembered) this.memory.delete(this.memory.keys().next().value!);
+    return told;
   }
 
   /** Sends one text frame; frames for many sockets come as bytes, so that the text is encoded once. */

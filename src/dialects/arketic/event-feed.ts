@@ -69,6 +69,10 @@ function eventText(event: TurnEvent, message: Message | null): string {
   return `event: ${event.kind}\nid: ${event.seq}\n${retry}data: ${JSON.stringify(eventData(event, message))}\n\n`;
 }
 
+function errorShape({ code, message, retryAfterMs }: { code: string; message: string; retryAfterMs?: number }): Record<string, unknown> {
+  return { code, message, ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }) };
+}
+
 function eventData(event: TurnEvent, message: Message | null): Record<string, unknown> {
   switch (event.kind) {
     case 'start':
@@ -83,6 +87,6 @@ function eventData(event: TurnEvent, message: Message | null): Record<string, un
       return { input: tokensIn ?? null, output: tokensOut ?? null, reasoning: tokensReasoning ?? null, cached: tokensCached ?? null };
     }
     case 'end':
-      return { status: event.status, finish_reason: event.finishReason, error: event.error, message: message && wholeMessageShape(message) };
+      return { status: event.status, finish_reason: event.finishReason, error: event.error && errorShape(event.error), message: message && wholeMessageShape(message) };
   }
 }

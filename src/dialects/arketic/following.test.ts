@@ -38,8 +38,8 @@ describe('The event stream of an answer', () => {
     const call = await server.models.call();
     const stream = events(`/api/v1/chat/chats/${id}/messages/${answer}/stream`);
     const next = async () => (await stream.next()).value!;
-    expect(await next()).toMatchObject({ event: 'start', id: 1, data: { model: 'scripted/one' } });
     call.say({ type: 'reasoning', text: 'Hm.' });
+    expect(await next()).toMatchObject({ event: 'start', id: 1, data: { model: 'scripted/one' } });
     expect(await next()).toMatchObject({ event: 'reasoning', data: { text: 'Hm.', offset: 0 } });
     call.text('Hi ');
     expect(await next()).toMatchObject({ event: 'text', data: { text: 'Hi ', offset: 0 } });
@@ -56,8 +56,8 @@ describe('The event stream of an answer', () => {
     const call = await server.models.call();
     const path = `/api/v1/chat/chats/${id}/messages/${answer}/stream`;
     const first = events(path);
-    await first.next();
     call.text('One ');
+    await first.next();
     const { value: one } = await first.next();
     call.text('two.');
     call.finish();
@@ -67,6 +67,13 @@ describe('The event stream of an answer', () => {
       expect(seen.map(({ event }) => event)).toEqual(['text', 'usage', 'end']);
       expect(seen[0]!.data).toEqual({ text: 'two.', offset: 4 });
     }
+  });
+
+  it('says when trying again makes sense, where the service said so', async () => {
+    const { id, answer } = await ask();
+    (await server.models.call()).say({ type: 'error', error: { code: 'rate_limited', message: 'Later.', retryAfterMs: 7000, serviceFault: false } });
+    const seen = await Array.fromAsync(events(`/api/v1/chat/chats/${id}/messages/${answer}/stream`));
+    expect(seen.at(-1)!.data).toMatchObject({ status: 'FAILED', error: { code: 'rate_limited', message: 'Later.', retry_after_ms: 7000 } });
   });
 
   it('waits with an answer that is queued, and tells that it was cancelled', async () => {
@@ -87,6 +94,8 @@ describe('The event stream of an answer', () => {
     const login = await server.request('POST', '/api/auth/login', { body: ann });
     const headers = { authorization: `Bearer ${login.json.access_token}` };
     const stream = events(`/api/v1/chat/chats/${id}/messages/${answer}/stream`, headers);
+    call.text('One ');
+    await stream.next();
     await stream.next();
     await server.request('POST', '/api/auth/logout', { headers });
     expect((await stream.next()).done).toBe(true);

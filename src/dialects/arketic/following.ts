@@ -1,6 +1,6 @@
-import type { TurnEvent } from '../../core/conversations/index.ts';
+import type { Message, TurnEvent } from '../../core/conversations/index.ts';
 import { showable, type DialectParts } from '../shared/index.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Told } from './connection.ts';
 import { errorFrame, responseEndFrame, responseStartFrame } from './frames.ts';
 import { GrowingAnswer } from './growing-answer.ts';
 
@@ -21,6 +21,7 @@ export async function followAlone(parts: DialectParts, connection: Connection, c
   connection.alone.set(messageId, abort);
   const follower = new Follower(parts, connection, { chatId, messageId }, afterSeq);
   try {
+    await follower.begin();
     for await (const batch of parts.conversations.attach(connection.viewer, messageId, afterSeq, abort.signal)) {
       for (const event of batch) await follower.take(event);
       await follower.settle();
@@ -41,6 +42,8 @@ class Follower {
   private readonly connection: Connection;
   private readonly answer: { chatId: string; messageId: string };
   private readonly growing: GrowingAnswer;
+  private readonly told: Told;
+  private readonly fromBeginning: boolean;
   private readonly started = new Set<string>();
   private leaving: Promise<void> = Promise.resolve();
 
@@ -48,23 +51,33 @@ class Follower {
     this.parts = parts;
     this.connection = connection;
     this.answer = answer;
+    this.told = connection.told(answer.messageId);
+    this.fromBeginning = afterSeq === 0;
     const { repeatsWhole } = connection;
     this.growing = new GrowingAnswer(answer, { text: '', reasoning: '', seq: afterSeq }, { plain: !repeatsWhole, whole: repeatsWhole }, ({ frame }) => {
       this.leaving = connection.sendAndWait(frame());
     });
   }
 
+  /** Says that the answer runs, when it does and everything of it is to be told. */
+  async begin(): Promise<void> {
+    if (!this.fromBeginning) return;
+    const message = await this.message();
+    if (message.status === 'PROCESSING') await this.start(message, message.model);
+  }
+
   async take(event: TurnEvent): Promise<void> {
-    const { conversations, clock } = this.parts;
-    const { connection, answer } = this;
-    if (event.kind === 'start') {
-      const message = await conversations.message(connection.viewer, answer.messageId);
-      await connection.sendAndWait(responseStartFrame(message, event.model));
-    } else if (event.kind === 'end') {
+    if (event.kind === 'end') {
       this.growing.flush();
-      const message = await conversations.message(connection.viewer, answer.messageId);
-      await connection.sendAndWait(responseEndFrame(message, clock.now()));
+      const message = await this.message();
+      // Before it is sent: from now on the room has nothing to add.
+      this.told.seq = Math.max(this.told.seq, event.seq);
+      await this.connection.sendAndWait(responseEndFrame(message, this.parts.clock.now()));
     } else {
+      if (this.fromBeginning && !this.told.started) {
+        const message = await this.message();
+        await this.start(message, event.kind === 'start' ? event.model : message.model);
+      }
       if (event.kind === 'text' || event.kind === 'reasoning') await this.startFrom(event);
       this.growing.take(event);
     }
@@ -73,6 +86,7 @@ class Follower {
   /** Sends what is due; resolves when everything sent so far has left. */
   async settle(): Promise<void> {
     this.growing.update();
+    this.told.seq = Math.max(this.told.seq, this.growing.sentSeq(this.connection.repeatsWhole));
     await this.leaving;
   }
 
@@ -80,12 +94,23 @@ class Follower {
     this.growing.stop();
   }
 
+  private message(): Promise<Message> {
+    return this.parts.conversations.message(this.connection.viewer, this.answer.messageId);
+  }
+
+  /** The room may have said it meanwhile: then it is not said again. */
+  private async start(message: Message, model: string | null): Promise<void> {
+    if (this.told.started) return;
+    this.told.started = true;
+    await this.connection.sendAndWait(responseStartFrame(message, model));
+  }
+
   /** What was said before the first piece is not sent again, but offsets count it and frames with the whole text repeat it. */
   private async startFrom(piece: { kind: 'text' | 'reasoning'; offset: number }): Promise<void> {
     if (this.started.has(piece.kind)) return;
     this.started.add(piece.kind);
     if (piece.offset === 0) return;
-    const { content, reasoning } = await this.parts.conversations.message(this.connection.viewer, this.answer.messageId);
+    const { content, reasoning } = await this.message();
     this.growing.startFrom(piece.kind, (piece.kind === 'text' ? content : (reasoning ?? '')).slice(0, piece.offset));
   }
 }

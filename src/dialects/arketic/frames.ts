@@ -35,7 +35,8 @@ export function newMessageFrame(message: Message): string {
   });
 }
 
-export function responseStartFrame(message: Message, model: string): string {
+/** @param model the one that was asked; which one speaks is known with the first piece, and told with the end */
+export function responseStartFrame(message: Message, model: string | null): string {
   return JSON.stringify({
     type: 'ai_response_start',
     message: { ...wholeMessageShape(message), content: '', ai_model_used: model, status: 'PROCESSING', is_streaming: true },

@@ -12,6 +12,8 @@ export interface DueFrame {
   repeatsWhole: boolean;
   /** Seq up to which such sockets had everything before it. */
   sentSeq: number;
+  /** Seq up to which they have everything with it. */
+  seq: number;
 }
 
 /** One answer as it grows: keeps its text, and makes the chunk frames when they are due. */
@@ -43,7 +45,7 @@ export class GrowingAnswer {
       new ChunkPace(
         repeatsWhole,
         ({ chunk, offset, seq, whole }) =>
-          emit({ frame: () => chunkFrame({ type, messageId, chatId, chunk, offset, seq, fullContent: whole }), repeatsWhole, sentSeq: this.sentSeq(repeatsWhole) }),
+          emit({ frame: () => chunkFrame({ type, messageId, chatId, chunk, offset, seq, fullContent: whole }), repeatsWhole, sentSeq: this.sentSeq(repeatsWhole), seq }),
         text,
         from.seq,
       );

@@ -40,6 +40,8 @@ export class Room {
       case 'message':
         return this.broadcast(newMessageFrame(event.message));
       case 'turn':
+        if (event.message.status === 'PROCESSING') this.tellStart(event.message, event.message.model);
+        return this.follow(event.message, false);
       case 'turn_ended':
         return this.follow(event.message, false);
       case 'typing':
@@ -90,36 +92,56 @@ export class Room {
 
   private async take(messageId: string, event: TurnEvent, growing: GrowingAnswer): Promise<void> {
     const sentSeq = growing.seq;
-    if (event.kind === 'start') {
-      const begun = await this.parts.conversations.message(this.viewer, messageId);
-      this.broadcast(responseStartFrame(begun, event.model), { messageId, sentSeq });
-    } else if (event.kind === 'end') {
+    if (event.kind === 'end') {
       growing.flush();
       const stored = await this.parts.conversations.message(this.viewer, messageId);
-      this.broadcast(responseEndFrame(stored, this.parts.clock.now()), { messageId, sentSeq });
+      const frame = Buffer.from(responseEndFrame(stored, this.parts.clock.now()));
+      for (const member of this.members) this.deliver(member, frame, { messageId, sentSeq, seq: event.seq });
+    } else if (sentSeq === 0 && [...this.members].some((member) => !member.told(messageId).started)) {
+      // Who came between the beginning and the first piece, or before a late hint of the beginning.
+      const begun = await this.parts.conversations.message(this.viewer, messageId);
+      this.tellStart(begun, event.kind === 'start' ? event.model : begun.model);
     }
     growing.take(event);
   }
 
-  private tellChunk(messageId: string, { frame, repeatsWhole, sentSeq }: DueFrame): void {
-    const receivers = [...this.members].filter((member) => member.repeatsWhole === repeatsWhole);
-    if (receivers.length === 0) return;
-    const bytes = Buffer.from(frame());
-    for (const member of receivers) this.deliver(member, bytes, messageId, sentSeq);
-  }
-
-  /** Sends a frame to every socket; one of an answer passes those that follow it by themselves. */
-  private broadcast(frame: string, answer?: { messageId: string; sentSeq: number }): void {
-    const bytes = Buffer.from(frame);
+  /** Says once to each socket that an answer has begun. */
+  private tellStart(message: Message, model: string | null): void {
+    if (this.ended.has(message.id)) return;
+    const frame = Buffer.from(responseStartFrame(message, model));
     for (const member of this.members) {
-      if (answer) this.deliver(member, bytes, answer.messageId, answer.sentSeq);
-      else member.send(bytes);
+      const told = member.told(message.id);
+      if (told.started) continue;
+      if (member.isSlow && !member.alone.has(message.id)) {
+        void followAlone(this.parts, member, this.chatId, message.id, 0);
+      } else {
+        told.started = true;
+        member.send(frame);
+      }
     }
   }
 
-  private deliver(member: Connection, frame: Buffer, messageId: string, sentSeq: number): void {
+  private tellChunk(messageId: string, { frame, repeatsWhole, sentSeq, seq }: DueFrame): void {
+    const receivers = [...this.members].filter((member) => member.repeatsWhole === repeatsWhole);
+    if (receivers.length === 0) return;
+    const bytes = Buffer.from(frame());
+    for (const member of receivers) this.deliver(member, bytes, { messageId, sentSeq, seq });
+  }
+
+  private broadcast(frame: string): void {
+    const bytes = Buffer.from(frame);
+    for (const member of this.members) member.send(bytes);
+  }
+
+  /**
+   * Sends what an answer says from `sentSeq` to `seq`, but to those that follow it by themselves. They may have been
+   * ahead of the room, also when they have finished: what they were told is not told again.
+   */
+  private deliver(member: Connection, frame: Buffer, { messageId, sentSeq, seq }: { messageId: string; sentSeq: number; seq: number }): void {
     if (member.alone.has(messageId)) return;
-    if (member.isSlow) void followAlone(this.parts, member, this.chatId, messageId, sentSeq);
+    const told = member.told(messageId).seq;
+    if (told >= seq) return;
+    if (told > sentSeq || member.isSlow) void followAlone(this.parts, member, this.chatId, messageId, Math.max(told, sentSeq));
     else member.send(frame);
   }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock, type Clock } from '../../base/clock.ts';
-import { openSocket, startTestServer, type Json, type TestServer, type TestUser } from '../testing.ts';
+import { openSocket, startTestServer, type Json, type TestServer, type TestSocket, type TestUser } from '../testing.ts';
 
 /** The machine's clock, moved on. */
 let movedMs = 0;
@@ -25,6 +25,12 @@ const ready = async (id: string, query = '', user = ann) => {
   const socket = await connect(id, query, user);
   await socket.next('welcome');
   return socket;
+};
+
+/** Waits until everything sent to the server, and by it, has been handled. */
+const pong = async (socket: TestSocket): Promise<void> => {
+  socket.send({ type: 'ping', timestamp: '2024-01-01T12:00:00Z' });
+  await socket.next('pong');
 };
 
 describe('The socket of a chat', () => {
@@ -70,6 +76,68 @@ describe('The socket of a chat', () => {
     expect(one.frames[2].message).toMatchObject({ content: '', status: 'PROCESSING', is_streaming: true, ai_model_used: 'scripted/one', sender_id: null });
     one.close();
     two.close();
+  });
+
+  it('begins an answer when it begins to run, with the model that was asked, and ends it with the one that spoke', async () => {
+    const id = await newChat();
+    const socket = await ready(id);
+    const { answer } = await say(id, 'Hello?', '?include=answer');
+    const { answer: second } = await say(id, 'And?', '?include=answer');
+    const call = await server.models.call();
+    expect((await socket.next('ai_response_start')).message).toMatchObject({ id: answer.id, ai_model_used: 'scripted/one', content: '', status: 'PROCESSING' });
+    // Nothing has been said yet: who comes now is told, too.
+    const late = await ready(id);
+    const attached = await ready(id);
+    attached.send({ type: 'attach', message_id: answer.id, after_seq: 0 });
+    await attached.next('ai_response_start');
+    call.say({ type: 'model', model: 'scripted/two' }, { type: 'text', text: 'Hi.' });
+    expect((await late.next('ai_response_start')).message).toMatchObject({ id: answer.id, content: '' });
+    call.finish();
+    for (const each of [socket, late, attached]) {
+      expect((await each.next('ai_response_complete')).message).toMatchObject({ id: answer.id, ai_model_used: 'scripted/two', content: 'Hi.' });
+      expect((await each.next('ai_response_start')).message).toMatchObject({ id: second.id, ai_model_used: 'scripted/one' });
+    }
+    (await server.models.call()).finish();
+    for (const each of [socket, late, attached]) {
+      await each.next('ai_response_complete', (frame) => frame.message.id === second.id);
+      const starts = each.frames.filter((frame) => frame.type === 'ai_response_start').map((frame) => frame.message.id);
+      expect(starts).toEqual([answer.id, second.id]);
+      each.close();
+    }
+  });
+
+  it('tells nothing twice to who attached and was ahead of the others', async () => {
+    const id = await newChat();
+    const [attached, other] = [await ready(id, '&full_content=false'), await ready(id, '&full_content=false')];
+    const { answer } = await say(id, 'Hello?', '?include=answer');
+    const call = await server.models.call();
+    call.text('One ');
+    const { seq } = await attached.next('ai_response_chunk');
+    attached.send({ type: 'attach', message_id: answer.id, after_seq: seq });
+    await pong(attached);
+    for (const word of ['two ', 'three ', 'four ']) {
+      call.text(word);
+      await attached.next('ai_response_chunk');
+    }
+    call.text('five.');
+    call.finish();
+    // The others are told in steps: their end comes later, and with it nothing more for the one that has ended.
+    await Promise.all([attached.next('ai_response_complete'), other.next('ai_response_complete')]);
+    await pong(attached);
+    for (const each of [attached, other]) {
+      expect(each.frames.filter((frame) => frame.type === 'ai_response_chunk').map((frame) => frame.chunk).join('')).toBe('One two three four five.');
+      expect(each.frames.filter((frame) => frame.type === 'ai_response_complete')).toHaveLength(1);
+      each.close();
+    }
+    // Who asks again is told again.
+    const again = await ready(id, '&full_content=false');
+    for (const _ of [1, 2]) {
+      again.send({ type: 'attach', message_id: answer.id, after_seq: 0 });
+      await again.next('ai_response_start');
+      expect(await again.next('ai_response_chunk')).toMatchObject({ chunk: 'One two three four five.', offset: 0 });
+      await again.next('ai_response_complete');
+    }
+    again.close();
   });
 
   it('leaves the whole text out where it is not wanted, and then tells the reasoning', async () => {

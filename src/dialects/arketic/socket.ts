@@ -135,8 +135,12 @@ class SocketSession {
         requireScope(connection.viewer, 'write');
         await parts.conversations.cancel(connection.viewer, await this.ownMessage(frame.message_id));
         return;
-      case 'attach':
-        void followAlone(parts, connection, this.room.chatId, await this.ownMessage(frame.message_id), frame.after_seq);
+      case 'attach': {
+        const message = await this.ownMessage(frame.message_id);
+        // Who wants everything is told the beginning again, too.
+        if (frame.after_seq === 0) connection.told(message).started = false;
+        void followAlone(parts, connection, this.room.chatId, message, frame.after_seq);
+      }
     }
   }
 
