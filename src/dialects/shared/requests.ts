@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
 import { randomToken } from '../../base/ids.ts';
-import { isSecure } from './addresses.ts';
+import { ambiguity, isSecure } from './addresses.ts';
 import { pathOf } from './paths.ts';
 import { serverDialect } from './plain.ts';
 import type { DialectParts } from './types.ts';
@@ -40,6 +40,8 @@ export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(answerHeaders);
     reply.header('x-request-id', request.id);
+    const unclear = ambiguity(request.raw);
+    if (unclear !== null) throw new ParleyError('invalid_request', { message: unclear });
     if (isSecure(request.raw, settings.trustProxy)) reply.header('strict-transport-security', 'max-age=31536000');
     if (request.headers.origin !== undefined) {
       const answered = answerOrigin(request, reply, accounts.originAllowed(request.headers));

@@ -84,6 +84,18 @@ describe('Errors of the server', () => {
     }
   });
 
+  it.each([
+    ['an absolute target', 'GET http://elsewhere.example/v1/models HTTP/1.1\r\nHost: localhost\r\n', 'The request target must begin with \\"/\\".'],
+    ['no path', 'OPTIONS * HTTP/1.1\r\nHost: localhost\r\n', 'The request target must begin with \\"/\\".'],
+    ['two hosts', 'GET /v1/models HTTP/1.1\r\nHost: localhost\r\nhost: elsewhere.example\r\n', 'The request has more than one Host header.'],
+  ])('refuse %s, before local trust can believe it', async (_name, head, sentence) => {
+    const answer = await raw(server.port, `${head}Connection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(answer).toContain(sentence);
+    const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
+    if (head.startsWith('GET')) expect(await raw(server.port, `${head.replace('/v1/models', '/api/v1/chat/chats/x/ws')}${upgrade}\r\n`)).toMatch(/^HTTP\/1.1 400 /);
+  });
+
   it('answer what is no HTTP at all', async () => {
     expect(await raw(server.port, 'hello\r\n\r\n')).toMatch(/^HTTP\/1.1 400 Bad Request/);
     expect(await raw(server.port, `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431 /);

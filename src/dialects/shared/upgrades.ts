@@ -4,6 +4,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { asParleyError, errorTable } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
+import { ambiguity } from './addresses.ts';
 import { pathOf, patternNames, patternToExpression } from './paths.ts';
 
 /** Bytes of one frame from a client; a greater one closes the socket with 1009. */
@@ -110,6 +111,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
     handle(request, socket, head) {
       socket.on('error', (error) => parts.log.debug({ err: error }, 'upgrade failed'));
       if (refusing) return refuse(socket, 503);
+      if (ambiguity(request) !== null) return refuse(socket, 400);
       const path = pathOf(request.url ?? '/');
       for (const compiled of routes) {
         const groups = decodedGroups(compiled.expression.exec(path));
@@ -146,6 +148,7 @@ function decodedGroups(match: RegExpExecArray | null): string[] | null {
 }
 
 const refusals = {
+  400: errorTable.invalid_request.sentence,
   404: 'No WebSocket is served at this address.',
   501: errorTable.not_implemented.sentence,
   503: errorTable.shutting_down.sentence,
