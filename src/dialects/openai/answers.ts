@@ -112,5 +112,5 @@ function endError(end: Extract<TurnEvent, { kind: 'end' }>): ReplyError {
   if (end.status === 'CANCELLED') return { code: 'cancelled', message: errorTable.cancelled.sentence, serviceFault: false };
   if (end.status === 'INTERRUPTED') return { code: 'internal', message: 'The server stopped in the middle of the answer; its text is kept.', serviceFault: false };
   const code = end.error && end.error.code in errorTable ? (end.error.code as ErrorCode) : 'provider_error';
-  return { code: code as ReplyError['code'], message: end.error?.message ?? errorTable[code].sentence, serviceFault: false };
+  return { code: code as ReplyError['code'], message: end.error?.message ?? errorTable[code].sentence, retryAfterMs: end.error?.retryAfterMs, serviceFault: false };
 }

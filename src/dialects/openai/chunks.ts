@@ -53,7 +53,8 @@ class ChunkLines {
  */
 export async function streamCompletion(stream: EventStream, head: AnswerHead, includeUsage: boolean, events: AnswerEvents): Promise<void> {
   const writer = new ChunkWriter(head, includeUsage);
-  const waiting = setTimeout(() => void stream.write(writer.begin()), patienceMs);
+  // A comment, not the role: which model speaks is known with the first piece.
+  const waiting = setTimeout(() => void stream.write(': \n\n'), patienceMs);
   try {
     for await (const batch of events) {
       const piece = writer.take(batch);
@@ -91,8 +92,8 @@ class ChunkWriter {
     this.includeUsage = includeUsage;
   }
 
-  /** The role chunk, the first time; nothing after that. */
-  begin(): string {
+  /** The role chunk, the first time: with the first piece, when it is known which model speaks; nothing after that. */
+  private begin(): string {
     if (this.lines) return '';
     this.lines = new ChunkLines(this.head, this.includeUsage);
     return this.lines.role();
@@ -142,6 +143,7 @@ function toolDelta(event: Extract<ReplyEvent, { type: 'tool' }>): string {
   return `{"tool_calls":[${JSON.stringify(call)}]}`;
 }
 
-function errorLine(error: ParleyError): string {
+/** An error told inside a stream. */
+export function errorLine(error: ParleyError): string {
   return `data: ${JSON.stringify({ error: errorObject(error) })}\n\n`;
 }

@@ -1,9 +1,9 @@
 import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import { goneSignal, openEventStream, viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
+import { goneSignal, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope } from '../shared/index.ts';
 import { gather, type AnswerEvents, type AnswerHead } from './answers.ts';
-import { streamCompletion } from './chunks.ts';
+import { errorLine, streamCompletion } from './chunks.ts';
 import { translate, type Asked } from './requests.ts';
 import { completionAnswer, completionRequest, type CompletionRequest } from './schemas.ts';
 
@@ -12,8 +12,8 @@ export const completionBodyBytes = 8 * 1_048_576;
 
 const idempotencyKeyForm = /^[\x21-\x7e]{1,255}$/;
 
-/** `POST /v1/chat/completions`, streamed or whole, kept or not. */
-export function registerCompletions(scope: DialectScope, parts: DialectParts): void {
+/** `POST /v1/chat/completions`, streamed or whole, kept or not. An answer ends for whoever's credential ends. */
+export function registerCompletions(scope: DialectScope, parts: DialectParts, credentials: CredentialWatch): void {
   scope.post(
     '/v1/chat/completions',
     {
@@ -33,20 +33,47 @@ export function registerCompletions(scope: DialectScope, parts: DialectParts): v
       const answer = (signal: AbortSignal): Promise<Answer> =>
         body.store ? keep(parts, viewer, body, asked, idempotencyKey(key), signal) : pass(parts, viewer, asked, signal);
       if (!body.stream) {
-        const { head, events } = await answer(goneSignal(reply));
-        return reply.send(await gather(head, events));
+        const revoked = new AbortController();
+        const signal = AbortSignal.any([goneSignal(reply), revoked.signal]);
+        return reply.send(await whileValid(credentials, viewer, () => revoked.abort(), async () => {
+          const { head, events } = await answer(signal);
+          return gather(head, events);
+        }));
       }
       const stream = openEventStream(reply);
-      const { head, events } = await answer(stream.signal);
-      try {
-        await streamCompletion(stream, head, body.stream_options?.include_usage === true, events);
-      } catch (thrown) {
-        if (!stream.begun) throw thrown;
-        parts.log.error({ err: thrown, requestId: request.id }, 'a streamed answer broke');
-      }
+      await whileValid(credentials, viewer, () => stream.cut(errorLine(new ParleyError('unauthorized'))), async () => {
+        const { head, events } = await answer(stream.signal);
+        try {
+          await streamCompletion(stream, head, body.stream_options?.include_usage === true, events);
+        } catch (thrown) {
+          if (!stream.begun) throw thrown;
+          parts.log.error({ err: thrown, requestId: request.id }, 'a streamed answer broke');
+        }
+        // Broken off before anything was sent.
+        if (!stream.begun) throw new ParleyError('cancelled');
+      });
       return reply;
     },
   );
+}
+
+/**
+ * Does something as long as the viewer's credential holds; `end` is called when it ends meanwhile.
+ * @throws {ParleyError} `unauthorized` in place of what breaking off made of it
+ */
+async function whileValid<Result>(credentials: CredentialWatch, viewer: Viewer, end: () => void, work: () => Promise<Result>): Promise<Result> {
+  let ended = false;
+  const stopWatching = credentials.watch(viewer, () => {
+    ended = true;
+    end();
+  });
+  try {
+    return await work();
+  } catch (thrown) {
+    throw ended ? new ParleyError('unauthorized') : thrown;
+  } finally {
+    stopWatching();
+  }
 }
 
 interface Answer {
@@ -65,7 +92,8 @@ async function keep(parts: DialectParts, viewer: Viewer, body: CompletionRequest
   const { model, messages, tools, toolChoice, ...sampling } = asked;
   const question = messages.at(-1)!;
   if (question.role !== 'user') {
-    throw new ParleyError('unsupported_value', { message: 'With "store": true the last message must be the user\'s.', parameter: 'store' });
+    const message = `With "store": true the last message must be the user's, and it is of the role "${question.role}": send this request without "store".`;
+    throw new ParleyError('unsupported_value', { message, parameter: 'store' });
   }
   const sent = await parts.conversations.sendWithHistory(viewer, { origin: 'openai', model }, messages.slice(0, -1), {
     content: question.content,

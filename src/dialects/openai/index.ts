@@ -1,4 +1,4 @@
-import { registerNotBuilt, registerScope, type App, type DialectParts, type Guard } from '../shared/index.ts';
+import { createCredentialWatch, registerNotBuilt, registerScope, type App, type DialectParts, type Guard } from '../shared/index.ts';
 import { registerCompletions } from './completions.ts';
 import { registerEmbeddings } from './embeddings.ts';
 import { openaiDialect } from './errors.ts';
@@ -12,8 +12,10 @@ export function registerOpenai(app: App, parts: DialectParts): void {
     limit: { name: 'completions', count: parts.settings.limits.completionsPerMinute, windowMs: 60_000 },
     scope: (request) => (request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'chat'),
   };
+  const credentials = createCredentialWatch(parts.accounts, parts.clock);
+  app.addHook('onClose', async () => credentials.stop());
   registerScope(app, parts, openaiDialect, guard, (scope) => {
-    registerCompletions(scope, parts);
+    registerCompletions(scope, parts, credentials);
     registerEmbeddings(scope, parts);
     registerModels(scope, parts);
     registerNotBuilt(scope, openaiNotBuilt);

@@ -4,6 +4,9 @@ import type { ModelInfo } from '../../core/models/index.ts';
 import { text, viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
 import { modelList, modelObject } from './schemas.ts';
 
+/** What `created` says of a model whose age nobody knows: OpenAI's form is a number, and strict clients refuse null. */
+const unknownCreation = 0;
+
 /** `GET /v1/models` and `GET /v1/models/{id}`; ids hold slashes. */
 export function registerModels(scope: DialectScope, parts: DialectParts): void {
   scope.get('/v1/models', { schema: { summary: 'Models that can be asked now', response: { 200: modelList } } }, async (request) => {
@@ -24,5 +27,5 @@ export function registerModels(scope: DialectScope, parts: DialectParts): void {
 }
 
 function describe(model: ModelInfo): z.output<typeof modelObject> {
-  return { id: model.id, object: 'model', created: model.createdAt === null ? null : Math.floor(model.createdAt / 1000), owned_by: model.provider };
+  return { id: model.id, object: 'model', created: model.createdAt === null ? unknownCreation : Math.floor(model.createdAt / 1000), owned_by: model.provider };
 }

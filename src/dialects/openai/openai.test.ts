@@ -110,7 +110,7 @@ describe('The openai package', () => {
 
   it('lists models and finds one whose id holds a slash', async () => {
     const listed = await openai.models.list();
-    expect(listed.data).toEqual([{ id: 'scripted/one', object: 'model', created: null, owned_by: 'scripted' }]);
+    expect(listed.data).toEqual([{ id: 'scripted/one', object: 'model', created: 0, owned_by: 'scripted' }]);
     expect(await openai.models.retrieve('scripted/one')).toMatchObject({ id: 'scripted/one' });
     expect((await server.request('GET', '/v1/models/scripted/one')).json).toMatchObject({ id: 'scripted/one' });
     await expect(openai.models.retrieve('scripted/none')).rejects.toMatchObject({ status: 404, code: 'model_not_found' });
@@ -190,6 +190,80 @@ describe('Kept answers (store)', () => {
   it('needs a question at the end', async () => {
     const answer = await server.request('POST', '/v1/chat/completions', { body: { model: 'scripted/one', store: true, messages: [{ role: 'assistant', content: 'x' }] } });
     expect([answer.status, answer.json.error.param]).toEqual([400, 'store']);
+    const result = [...messages, { role: 'assistant', tool_calls: [{ id: 'a', function: { name: 'f', arguments: '{}' } }] }, { role: 'tool', tool_call_id: 'a', content: 'x' }];
+    const refused = await server.request('POST', '/v1/chat/completions', { body: { model: 'scripted/one', store: true, messages: result } });
+    expect([refused.status, refused.json.error]).toMatchObject([400, { param: 'store', code: 'unsupported_value', message: expect.stringMatching(/role "tool": send this request without "store"/) }]);
+  });
+
+  it('names the model that really spoke, from the first chunk on', async () => {
+    const history = [{ role: 'user' as const, content: 'Who speaks?' }];
+    const asked = openai.chat.completions.create({ model: 'scripted/one', messages: history, store: true, stream: true });
+    const call = await server.models.call();
+    call.say({ type: 'model', model: 'scripted/two' }, { type: 'text', text: 'Two.' });
+    call.finish();
+    const chunks = await Array.fromAsync(await asked);
+    expect(chunks.map((chunk) => [chunk.model, chunk.choices[0]!.delta.content])).toEqual([['scripted/two', ''], ['scripted/two', 'Two.'], ['scripted/two', undefined]]);
+    const whole = openai.chat.completions.create({ model: 'scripted/one', messages: history, store: true });
+    const second = await server.models.call();
+    second.say({ type: 'model', model: 'scripted/two' }, { type: 'text', text: 'Two.' });
+    second.finish();
+    expect((await whole).model).toBe('scripted/two');
+  });
+
+  it.each([true, false])('says when trying again makes sense (stream: %s)', async (stream) => {
+    const asked = server.request('POST', '/v1/chat/completions', { body: { model: 'scripted/one', store: true, stream, messages } });
+    (await server.models.call()).say({ type: 'error', error: { code: 'rate_limited', message: 'Later.', retryAfterMs: 7000, serviceFault: false } });
+    const { status, headers } = await asked;
+    expect([status, headers.get('retry-after')]).toEqual([429, '7']);
+  });
+});
+
+describe('A credential that ends', () => {
+  const signIn = async (): Promise<{ headers: Record<string, string>; end: () => Promise<unknown> }> => {
+    const { json } = await server.request('POST', '/api/auth/login', { body: await server.user('ann') });
+    const headers = { authorization: `Bearer ${json.access_token}` };
+    return { headers, end: () => server.request('POST', '/api/auth/logout', { headers }) };
+  };
+  const ask = (headers: Record<string, string>, body: object) => server.request('POST', '/v1/chat/completions', { headers, body: { model: 'scripted/one', messages, ...body } });
+
+  it.each([[false], [true]])('ends the stream it was opened with, and says so (store: %s)', async (store) => {
+    const { headers, end } = await signIn();
+    const asked = fetch(`${server.url}/v1/chat/completions`, {
+      method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify({ model: 'scripted/one', messages, stream: true, store }),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const call = await server.models.call();
+    call.text('before ');
+    const reader = (await asked).body!.pipeThrough(new TextDecoderStream()).getReader();
+    let seen = '';
+    while (!seen.includes('before')) seen += (await reader.read()).value;
+    await end();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) seen += part.value;
+    expect(JSON.parse(seen.trim().split('\n\n').at(-1)!.slice('data: '.length))).toMatchObject({ error: { code: 'invalid_api_key' } });
+    // An answer that is not kept ends with it; a kept one goes on.
+    expect(call.signal.aborted).toBe(!store);
+    call.finish();
+  });
+
+  it.each([{ stream: false, store: false }, { stream: false, store: true }, { stream: true, store: false }, { stream: true, store: true }])(
+    'is answered with 401 where nothing was sent yet: %j', async (kind) => {
+      const { headers, end } = await signIn();
+      const asked = ask(headers, kind);
+      const call = await server.models.call();
+      await end();
+      const { status, json } = await asked;
+      expect([status, json.error.code]).toEqual([401, 'invalid_api_key']);
+      call.finish();
+    });
+
+  it('ends nothing that another one opened', async () => {
+    const [mine, other] = [await signIn(), await signIn()];
+    const asked = ask(mine.headers, {});
+    const call = await server.models.call();
+    await other.end();
+    call.text('Still here.');
+    call.finish();
+    expect((await asked).json.choices[0].message.content).toBe('Still here.');
   });
 });
 

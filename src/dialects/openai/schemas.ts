@@ -117,7 +117,7 @@ export const embeddingAnswer = z.object({
 export const modelObject = z.object({
   id: z.string(),
   object: z.literal('model'),
-  created: z.int().nullable(),
+  created: z.int().describe('Seconds since the epoch; 0 when it is not known'),
   owned_by: z.string(),
 });
 

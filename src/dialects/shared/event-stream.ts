@@ -21,8 +21,8 @@ export interface EventStream {
   /** Writes one piece; resolves when there is room for the next. */
   write(piece: string): Promise<void> | undefined;
   end(piece?: string): void;
-  /** Ends the response in the middle and aborts the signal, as if the client had gone. */
-  cut(): void;
+  /** Ends the response in the middle, with a last piece where it has begun, and aborts the signal as if the client had gone. */
+  cut(piece?: string): void;
 }
 
 /** One reason for all: making an error with a stack for each would cost more than the abort. */
@@ -76,8 +76,8 @@ export function openEventStream(reply: FastifyReply): EventStream {
       if (gone.signal.aborted || raw.writableEnded || raw.write(piece)) return undefined;
       return drained(raw);
     },
-    cut() {
-      if (!raw.writableEnded) raw.end();
+    cut(piece) {
+      if (state.begun && !raw.writableEnded) raw.end(piece);
       gone.abort(clientGone);
     },
     end(piece) {
