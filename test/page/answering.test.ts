@@ -16,10 +16,10 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await page.getByText('It is not a language model').waitFor();
     await say(page, 'Hello!');
     const answer = await answerWith(page, 'not a language model');
-    expect(await answer.getByText('Built-in responder').count()).toBeGreaterThan(0);
+    await eventually(() => answer.getByText('Built-in responder').count()).toBeGreaterThan(0);
     expect(new URL(page.url()).pathname).toMatch(/^\/c\/[0-9a-f-]{36}$/);
     await page.getByRole('link', { name: 'Hello!' }).waitFor();
-    expect(await page.title()).toBe('Hello! – Parley');
+    await eventually(() => page.title()).toBe('Hello! – Parley');
   });
 
   it('says before anything is sent whether the model is on this machine', async () => {
@@ -35,14 +35,14 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await say(page, 'How do I add?');
     script.release(2);
     const answer = await answerWith(page, 'In Python');
-    expect(await answer.locator('h1').textContent()).toBe('Sum');
-    expect(await answer.getAttribute('data-status')).toBe('PROCESSING');
+    await eventually(() => answer.locator('h1').textContent()).toBe('Sum');
+    await eventually(() => answer.getAttribute('data-status')).toBe('PROCESSING');
     script.release(Infinity);
     await answers(page, 'DELIVERED').waitFor();
     await answer.locator('.hljs-keyword', { hasText: 'return' }).waitFor();
     await answer.getByRole('button', { name: 'Copy python code' }).click();
     await answer.getByText('Copied').waitFor();
-    expect(await page.evaluate('navigator.clipboard.readText()')).toBe('def add(a, b):\n    return a + b\n');
+    await eventually(() => page.evaluate('navigator.clipboard.readText()')).toBe('def add(a, b):\n    return a + b\n');
   });
 
   it('stops, and goes on from there', async () => {
@@ -59,7 +59,7 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await page.getByRole('button', { name: 'Go on with this answer' }).click();
     await next.request;
     const whole = await answerWith(page, 'One, two and three.');
-    expect(await whole.getByRole('group', { name: 'Version 2 of 2' }).count()).toBe(1);
+    await eventually(() => whole.getByRole('group', { name: 'Version 2 of 2' }).count()).toBe(1);
   });
 
   it('stops with Escape, when nothing else is open that takes it', async () => {
@@ -76,7 +76,7 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await page.getByRole('dialog', { name: 'Find a chat' }).waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    expect(await answers(page, 'PROCESSING').count()).toBe(1);
+    await eventually(() => answers(page, 'PROCESSING').count()).toBe(1);
     await page.keyboard.press('Escape');
     await answers(page, 'CANCELLED').waitFor();
   });
@@ -86,7 +86,7 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     world.standIn.next({ pieces: ['Second answer'] });
     await page.getByRole('button', { name: 'Answer again' }).click();
     const second = await answerWith(page, 'Second answer');
-    expect(await answers(page).count()).toBe(1);
+    await eventually(() => answers(page).count()).toBe(1);
     await second.getByRole('group', { name: 'Version 2 of 2' }).waitFor();
     await page.getByRole('button', { name: 'Earlier version' }).click();
     await answerWith(page, 'First answer');
@@ -100,13 +100,13 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await edit.press('Enter');
     await answerWith(page, 'Answer to another');
     const question = page.locator('[data-type="USER"]');
-    expect(await question.textContent()).toContain('Another question');
+    await eventually(() => question.textContent()).toContain('Another question');
     // The newest answer to the first question, whichever was shown when it was edited.
     await question.getByRole('button', { name: 'Earlier version' }).click();
     await answerWith(page, 'Second answer');
     await page.reload();
     await answerWith(page, 'Second answer');
-    expect(await question.textContent()).toContain('First question');
+    await eventually(() => question.textContent()).toContain('First question');
   });
 
   it('lets messages wait while an answer is made, and cancels one that waits', async () => {
@@ -124,7 +124,7 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     world.standIn.next({ pieces: ['Answer three'] });
     first.release(Infinity);
     await answerWith(page, 'Answer three');
-    expect(await page.evaluate("[...document.querySelectorAll('[data-message]')].map((row) => row.dataset.status)")).toEqual([
+    await eventually(() => page.evaluate("[...document.querySelectorAll('[data-message]')].map((row) => row.dataset.status)")).toEqual([
       'DELIVERED', 'DELIVERED', 'DELIVERED', 'CANCELLED', 'DELIVERED', 'DELIVERED',
     ]);
   });
@@ -148,7 +148,7 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await say(page, 'Anything');
     const failed = answers(page, 'FAILED');
     await failed.waitFor();
-    expect(await failed.getByRole('alert').textContent()).not.toBe('');
+    await eventually(() => failed.getByRole('alert').textContent()).not.toBe('');
     world.standIn.next({ pieces: ['It works now.'] });
     await failed.getByRole('button', { name: 'Try again' }).click();
     await answerWith(page, 'It works now.');
@@ -160,7 +160,7 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await say(page, 'Anything');
     const failed = answers(page, 'FAILED');
     await failed.waitFor();
-    expect(await failed.textContent()).toContain('The first half');
+    await eventually(() => failed.textContent()).toContain('The first half');
     world.standIn.next({ pieces: [' and the second.'] });
     await failed.getByRole('button', { name: 'Go on', exact: true }).click();
     await answerWith(page, 'The first half and the second.');
@@ -185,7 +185,7 @@ describe.skipIf(!hasBrowser)('Talking to a model on the page', () => {
     await field(page).fill('One line');
     await field(page).press('Shift+Enter');
     await field(page).pressSequentially('and another');
-    expect(await field(page).inputValue()).toBe('One line\nand another');
+    await eventually(() => field(page).inputValue()).toBe('One line\nand another');
     await page.reload();
     await eventually(() => field(page).inputValue()).toBe('One line\nand another');
     await page.getByRole('button', { name: 'New chat' }).first().click();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { answers, answerWith, field, hasBrowser, openedChat, say, startWorld, type World } from './world.ts';
+import { answers, eventually, answerWith, field, hasBrowser, openedChat, say, startWorld, type World } from './world.ts';
 
 describe.skipIf(!hasBrowser)('An answer outlives the page that asked for it', () => {
   let world: World;
@@ -17,12 +17,12 @@ describe.skipIf(!hasBrowser)('An answer outlives the page that asked for it', ()
     await answerWith(page, 'One two');
     await page.reload();
     const answer = await answerWith(page, 'One two');
-    expect(await answer.getAttribute('data-status')).toBe('PROCESSING');
+    await eventually(() => answer.getAttribute('data-status')).toBe('PROCESSING');
     script.release(1);
     await answerWith(page, 'One two three');
     script.release(1);
     await answers(page, 'DELIVERED').waitFor();
-    expect(await answer.locator('.markdown').textContent()).toBe('One two three four.');
+    await eventually(() => answer.locator('.markdown').textContent()).toBe('One two three four.');
   });
 
   it('grows in two tabs, and either can stop it', async () => {
@@ -37,7 +37,7 @@ describe.skipIf(!hasBrowser)('An answer outlives the page that asked for it', ()
     await Promise.all([answerWith(first, 'Alpha beta'), answerWith(second, 'Alpha beta')]);
     await second.getByRole('button', { name: 'Stop the answer' }).click();
     await Promise.all([answers(first, 'CANCELLED').waitFor(), answers(second, 'CANCELLED').waitFor()]);
-    expect(await answers(first).locator('.markdown').textContent()).toBe(await answers(second).locator('.markdown').textContent());
+    await eventually(() => answers(first).locator('.markdown').textContent()).toBe(await answers(second).locator('.markdown').textContent());
   });
 
   it('shows in one tab what is said, answered and branched in the other', async () => {
@@ -47,7 +47,7 @@ describe.skipIf(!hasBrowser)('An answer outlives the page that asked for it', ()
     world.standIn.next({ pieces: ['Both see this.'] });
     await say(second, 'From the second tab');
     await Promise.all([answerWith(first, 'Both see this.'), answerWith(second, 'Both see this.')]);
-    expect(await first.locator('[data-type="USER"]').last().textContent()).toContain('From the second tab');
+    await eventually(() => first.locator('[data-type="USER"]').last().textContent()).toContain('From the second tab');
     world.standIn.next({ pieces: ['Another one.'] });
     await second.getByRole('button', { name: 'Answer again' }).last().click();
     await answerWith(first, 'Another one.');
@@ -71,7 +71,7 @@ describe.skipIf(!hasBrowser)('An answer outlives the page that asked for it', ()
     });
     const answer = answers(page, 'INTERRUPTED');
     await answer.waitFor();
-    expect(await answer.textContent()).toContain('Before the');
+    await eventually(() => answer.textContent()).toContain('Before the');
     await page.getByText('The server cannot be reached.').waitFor({ state: 'detached' });
     world.standIn.next({ pieces: ['and after it.'] });
     await answer.getByRole('button', { name: 'Go on', exact: true }).click();
@@ -84,14 +84,14 @@ describe.skipIf(!hasBrowser)('An answer outlives the page that asked for it', ()
     await page.getByText('The server cannot be reached.').waitFor();
     await say(page, 'Said while nobody listened');
     await page.getByText('Not sent. It is sent when the server is back.').waitFor();
-    expect(await field(page).inputValue()).toBe('');
+    await eventually(() => field(page).inputValue()).toBe('');
     world.standIn.next({ pieces: ['Heard it now.'] });
     await world.startServer();
     await answerWith(page, 'Heard it now.');
-    expect(await page.locator('[data-outgoing]').count()).toBe(0);
+    await eventually(() => page.locator('[data-outgoing]').count()).toBe(0);
     await page.reload();
     await answerWith(page, 'Heard it now.');
-    expect(await page.locator('[data-type="USER"]').allTextContents()).toHaveLength(2);
+    await eventually(() => page.locator('[data-type="USER"]').allTextContents()).toHaveLength(2);
   });
 
   it('does not send twice when only the answer to the request is lost', async () => {
@@ -110,7 +110,7 @@ describe.skipIf(!hasBrowser)('An answer outlives the page that asked for it', ()
     await page.locator('[data-outgoing]').waitFor({ state: 'detached' });
     await page.reload();
     await answerWith(page, 'Only once.');
-    expect(await page.locator('[data-type="USER"]').count()).toBe(2);
+    await eventually(() => page.locator('[data-type="USER"]').count()).toBe(2);
   });
 
   it('takes a refused message back to be changed', async () => {
@@ -119,7 +119,7 @@ describe.skipIf(!hasBrowser)('An answer outlives the page that asked for it', ()
     await say(page, 'Too much');
     await page.getByText('Not sent. Too many requests. Try again later.').waitFor();
     await page.getByRole('button', { name: 'Take back and edit' }).click();
-    expect(await field(page).inputValue()).toBe('Too much');
-    expect(await page.locator('[data-outgoing]').count()).toBe(0);
+    await eventually(() => field(page).inputValue()).toBe('Too much');
+    await eventually(() => page.locator('[data-outgoing]').count()).toBe(0);
   });
 });
