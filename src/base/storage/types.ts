@@ -65,7 +65,7 @@ export interface TurnLogRow {
   /** 1, 2, 3, ... without gaps within one message. */
   seq: number;
   /** What the row holds: see `TurnEvent` in core/conversations. */
-  kind: 'start' | 'text' | 'reasoning' | 'tool' | 'usage' | 'end';
+  kind: 'start' | 'text' | 'reasoning' | 'tool' | 'logprobs' | 'usage' | 'end';
   /** The text for `text` and `reasoning`, JSON for the other kinds. */
   body: string;
   /** For `text` and `reasoning`: UTF-16 units of that kind before this row. Otherwise 0. */

@@ -46,6 +46,7 @@ export function toMessage(row: MessagesTable, siblings: string[], live?: LiveTex
     content: live?.text ?? row.content,
     reasoning: live ? live.reasoning || null : row.reasoning,
     toolCalls: Array.isArray(tools) ? (tools as ToolCall[]) : null,
+    toolCallId: tools !== null && !Array.isArray(tools) ? (tools as { toolCallId: string }).toolCallId : null,
     status: row.status,
     replyToId: row.reply_to_id,
     replacesId: row.replaces_id,

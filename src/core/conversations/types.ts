@@ -1,5 +1,5 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { EmbedResult, FinishReason, ModelMessage, Sampling, ToolChoiceRequest, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
+import type { EmbedResult, FinishReason, ModelMessage, Sampling, ToolChoiceRequest, TokenLogprob, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 
 /** A conversation as a viewer sees it. */
@@ -47,6 +47,8 @@ export interface Message {
   content: string;
   reasoning: string | null;
   toolCalls: ToolCall[] | null;
+  /** For role `tool`: the call that this answers. */
+  toolCallId: string | null;
   status: MessageStatus;
   replyToId: string | null;
   replacesId: string | null;
@@ -131,6 +133,14 @@ export interface Outgoing {
    * message and an answer that has FAILED with that code, so that nothing typed is lost; `throw` stores nothing. Default `fail`.
    */
   withoutModel?: 'fail' | 'throw';
+  /** Messages that come with this one and stand before it: results of tools, more inputs. At most 128. */
+  before?: ModelMessage[];
+  /** Set: the message is the result of this tool call (role `tool`), not a person's. */
+  toolCallId?: string;
+  /** In place of the conversation's system prompt and persona, for this answer only. */
+  instructions?: string | null;
+  /** Kept on the answer. */
+  answerMetadata?: Record<string, unknown> | null;
 }
 
 /** What a turn tells. `seq` is 1, 2, 3, ... without gaps within one message; every event is committed before it is seen. */
@@ -141,6 +151,8 @@ export type TurnEvent = { seq: number } & (
   | { kind: 'text'; text: string; offset: number }
   | { kind: 'reasoning'; text: string; offset: number }
   | { kind: 'tool'; index: number; id?: string; name?: string; arguments: string }
+  /** Only where the sender asked for them. */
+  | { kind: 'logprobs'; tokens: TokenLogprob[] }
   | { kind: 'usage'; usage: Usage }
   /** The last event. `message` is the stored message as it ended. */
   | { kind: 'end'; status: Exclude<MessageStatus, 'QUEUED' | 'PROCESSING'>; finishReason: FinishReason | null; error: { code: string; message: string; retryAfterMs?: number } | null }
@@ -165,6 +177,14 @@ export interface Conversations extends Part {
   /** One page of the shown path, oldest first inside the page, counted from the newest. */
   messages(viewer: Viewer, conversationId: string, page: Page): Promise<Message[]>;
   message(viewer: Viewer, messageId: string): Promise<Message>;
+  /** One page of the path from the root to this message, itself included, oldest first inside the page, counted from the message. */
+  pathTo(viewer: Viewer, messageId: string, page: Page): Promise<Message[]>;
+  /**
+   * Removes an answer and what was sent for it, when nothing follows behind them; a running one is cancelled first. When
+   * something follows, they stay as a part of it, and the answer's metadata says `forgotten: true`. A conversation with
+   * nothing left goes with them.
+   */
+  forgetAnswer(viewer: Viewer, messageId: string): Promise<void>;
   participants(viewer: Viewer, conversationId: string): Promise<Participant[]>;
   /** Tells the others of this conversation that the viewer is typing. Returns the time that was told. */
   typing(viewer: Viewer, conversationId: string): Promise<number>;
@@ -185,6 +205,12 @@ export interface Conversations extends Part {
    * @throws {ParleyError} `empty_message`, `forbidden`, `not_found`, `queue_full`, `model_not_found`, `no_api_key`, `no_model`, `rate_limited`.
    */
   send(viewer: Viewer, conversationId: string, message: Outgoing): Promise<Sent>;
+  /**
+   * Sends behind an answer that need not be at the end of the shown path: then a branch begins there, and is shown.
+   * Behind the answer at the end it waits for it like `send`. @throws {ParleyError} as `send`; `conflict` when a branch
+   * would begin while an answer of the conversation is being made.
+   */
+  sendAfter(viewer: Viewer, answerId: string, message: Outgoing): Promise<Sent>;
   /** Answers the same message once more, on a sibling branch. */
   regenerate(viewer: Viewer, messageId: string, options: Pick<Outgoing, 'model' | 'sampling' | 'dialect'>): Promise<Message>;
   /** Replaces a user's own message by a sibling (is_edited) and answers that one. */
@@ -211,6 +237,8 @@ export interface UnstoredRequest extends Sampling {
   tools?: ToolDefinition[];
   toolChoice?: ToolChoiceRequest;
   dialect: string;
+  /** As in ModelRequest: the caller reads the answer only when it is complete. */
+  whole?: boolean;
 }
 
 export interface UnstoredReply {

@@ -3,12 +3,21 @@ import type { ErrorCode } from '../../base/errors.ts';
 /** One message as models see it. */
 export interface ModelMessage {
   role: 'system' | 'user' | 'assistant' | 'tool';
+  /** The text. With `parts` the text of these alone, one below the other. */
   content: string;
+  /** Text and pictures in the order in which they were sent; only set where there is more than text. */
+  parts?: ContentPart[];
   /** Tool calls the assistant made in this message. */
   toolCalls?: ToolCall[];
   /** For role `tool`: which call this answers. */
   toolCallId?: string;
 }
+
+/** A piece of a message that is more than text. */
+export type ContentPart =
+  | { type: 'text'; text: string }
+  /** `url`: https: or data: with base64. `detail` as in the OpenAI API. */
+  | { type: 'image'; url: string; detail?: 'auto' | 'low' | 'high' };
 
 export interface ToolCall {
   id: string;
@@ -22,18 +31,37 @@ export interface ToolDefinition {
   name: string;
   description?: string;
   parameters: Record<string, unknown>;
+  /** Whether the arguments must keep to `parameters`, where the model can promise it. */
+  strict?: boolean;
 }
 
-/** Sampling settings; what is undefined is left to the model. */
+/** The form an answer must have. */
+export type ResponseFormat =
+  | { type: 'json_object' }
+  | { type: 'json_schema'; name: string; description?: string; schema: Record<string, unknown>; strict?: boolean };
+
+/** Settings of one answer; what is undefined is left to the model. */
 export interface Sampling {
   temperature?: number;
   topP?: number;
+  topK?: number;
+  minP?: number;
+  repeatPenalty?: number;
   /** Most tokens to make, reasoning included. */
   maxTokens?: number;
   stop?: string[];
   seed?: number;
   frequencyPenalty?: number;
   presencePenalty?: number;
+  /** -100 to 100 for token numbers of the model's own tokenizer. */
+  logitBias?: Record<string, number>;
+  /** How long a reasoning model thinks: `none`, `minimal`, `low`, `medium`, `high`, ... as its service names it. */
+  reasoningEffort?: string;
+  /** Asks for log-probabilities: of each token of the text and of the `top` likeliest in its place (0 to 20). */
+  logprobs?: { top: number };
+  responseFormat?: ResponseFormat;
+  /** Whether several tools may be called in one answer. */
+  parallelToolCalls?: boolean;
 }
 
 /** One question to a model. */
@@ -49,6 +77,11 @@ export interface ModelRequest extends Sampling {
    * without a way to prefill send it as a last assistant message and an instruction to go on.
    */
   prefill?: string;
+  /**
+   * The caller reads the answer only when it is complete. So nothing counts as said before its end: the answer may be
+   * made again when it does not keep to `responseFormat`, and a service may be asked without streaming. Default false.
+   */
+  whole?: boolean;
 }
 
 /** Tokens as the model counts them; undefined where it does not say and they cannot be counted. */
@@ -78,10 +111,21 @@ export type ReplyEvent =
    */
   | { type: 'model'; model: string }
   | { type: 'usage'; usage: Usage }
-  /** Log-probabilities of the tokens of the text, natural logarithm, where the model gives them. */
-  | { type: 'logprobs'; values: number[] }
+  /** Log-probabilities of tokens of the text, in order, where the model gives them; behind the text they are of, or before it. */
+  | { type: 'logprobs'; tokens: TokenLogprob[] }
   | { type: 'finish'; reason: FinishReason }
   | { type: 'error'; error: ReplyError };
+
+/** The log-probability of one token. */
+export interface TokenLogprob {
+  token: string;
+  /** Natural logarithm. */
+  logprob: number;
+  /** UTF-8 bytes of the token; null where they are not known. */
+  bytes: number[] | null;
+  /** The likeliest tokens in its place, with itself where it is among them; empty when none were asked for. */
+  top: { token: string; logprob: number; bytes: number[] | null }[];
+}
 
 /** Why a reply failed. */
 export interface ReplyError {
@@ -125,6 +169,8 @@ export interface CallOptions {
   signal: AbortSignal;
   /** The key to use; null for services without keys. */
   apiKey: string | null;
+  /** Who asks: the embedded engine serves people in turn. Undefined for work of the server itself. */
+  userId?: string;
 }
 
 /**

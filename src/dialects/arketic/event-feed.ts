@@ -82,6 +82,8 @@ function eventData(event: TurnEvent, message: Message | null): Record<string, un
       return { text: event.text, offset: event.offset };
     case 'tool':
       return { index: event.index, id: event.id ?? null, name: event.name ?? null, arguments: event.arguments };
+    case 'logprobs':
+      return { tokens: event.tokens };
     case 'usage': {
       const { tokensIn, tokensOut, tokensReasoning, tokensCached } = event.usage;
       return { input: tokensIn ?? null, output: tokensOut ?? null, reasoning: tokensReasoning ?? null, cached: tokensCached ?? null };

@@ -103,6 +103,7 @@ function replyEvent(event: TurnEvent): ReplyEvent {
     case 'text': return { type: 'text', text: event.text };
     case 'reasoning': return { type: 'reasoning', text: event.text };
     case 'tool': return { type: 'tool', index: event.index, id: event.id, name: event.name, arguments: event.arguments };
+    case 'logprobs': return { type: 'logprobs', tokens: event.tokens };
     case 'usage': return { type: 'usage', usage: event.usage };
     case 'end': return event.status === 'DELIVERED' ? { type: 'finish', reason: event.finishReason ?? 'stop' } : { type: 'error', error: endError(event) };
   }

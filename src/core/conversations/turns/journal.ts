@@ -1,5 +1,6 @@
 import type { Bus } from '../../../base/events/index.ts';
 import type { Storage, TurnLogRow } from '../../../base/storage/index.ts';
+import type { TokenLogprob } from '../../models/index.ts';
 import type { TurnEvent } from '../types.ts';
 import { TurnFeed } from './feed.ts';
 
@@ -8,6 +9,7 @@ export type NewTurnEvent =
   | { kind: 'start'; model: string }
   | { kind: 'text' | 'reasoning'; text: string }
   | { kind: 'tool'; index: number; id?: string; name?: string; arguments: string }
+  | { kind: 'logprobs'; tokens: TokenLogprob[] }
   | { kind: 'usage'; usage: { tokensIn?: number; tokensOut?: number; tokensReasoning?: number; tokensCached?: number } };
 
 /** A running turn as the journal sees it. */

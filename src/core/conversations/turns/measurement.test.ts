@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { TokenLogprob } from '../../models/index.ts';
 import { ReplyMeasurement } from './measurement.ts';
 
 function measuring(kept = '') {
@@ -29,7 +30,8 @@ describe('the measurement of a reply', () => {
   test('gives the confidence as the geometric mean of the token probabilities, or null', () => {
     const { measurement } = measuring();
     expect(measurement.confidence).toBeNull();
-    measurement.take([{ type: 'logprobs', values: [Math.log(0.5), Math.log(0.5)] }, { type: 'logprobs', values: [Math.log(0.125)] }]);
+    const token = (probability: number): TokenLogprob => ({ token: 'a', logprob: Math.log(probability), bytes: null, top: [] });
+    measurement.take([{ type: 'logprobs', tokens: [token(0.5), token(0.5)] }, { type: 'logprobs', tokens: [token(0.125)] }]);
     expect(measurement.confidence).toBeCloseTo(0.315, 3);
   });
 

@@ -81,8 +81,9 @@ export class ReplyMeasurement {
         this.spokenModel = event.model;
         break;
       case 'logprobs':
-        for (const value of event.values) this.logprobSum += value;
-        this.logprobCount += event.values.length;
+        for (const { logprob } of event.tokens) this.logprobSum += logprob;
+        this.logprobCount += event.tokens.length;
+        events.push({ kind: 'logprobs', tokens: event.tokens });
         break;
       case 'finish':
         this.close({ reason: event.reason }, events);

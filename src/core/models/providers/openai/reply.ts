@@ -127,8 +127,8 @@ function readDelta(choice: WireChoice, events: ReplyEvent[]): void {
   if (typeof delta.content === 'string' && delta.content !== '') events.push({ type: 'text', text: delta.content });
   if (typeof delta.refusal === 'string' && delta.refusal !== '') events.push({ type: 'text', text: delta.refusal });
   if (choice.logprobs?.content?.length) {
-    const values = choice.logprobs.content.map((token) => token.logprob).filter((value) => typeof value === 'number');
-    if (values.length > 0) events.push({ type: 'logprobs', values });
+    const tokens = choice.logprobs.content.flatMap((token) => (typeof token.logprob === 'number' ? [{ token: '', logprob: token.logprob, bytes: null, top: [] }] : []));
+    if (tokens.length > 0) events.push({ type: 'logprobs', tokens });
   }
   delta.tool_calls?.forEach((call, position) => {
     const index = typeof call.index === 'number' ? call.index : position;
