@@ -1,1 +1,2 @@
-export { createLocalBus, type Bus, type BusMessage } from './bus.ts';
+export { createLocalBus } from './local-bus.ts';
+export { isGap, longestMessage, type Bus, type BusMessage, type Gap } from './types.ts';
