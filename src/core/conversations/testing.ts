@@ -55,6 +55,7 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
     },
     answerWith: (words) => void (automatic = words),
     list: async () => [],
+    loaded: () => [],
     providers: async () => [],
     embed: async (_target, texts) => {
       if (texts.includes('fail')) throw new ParleyError('provider_error');

@@ -14,6 +14,8 @@ export interface Candidate {
   id: string;
   model: string;
   apiKey: string | null;
+  /** Who asks. */
+  userId: string;
 }
 
 export interface AskingParts {
@@ -51,7 +53,7 @@ export async function* askInTurn(
         let hasBegun = false;
         failure = brokenOff(candidate);
         try {
-          const options = { signal, apiKey: candidate.apiKey };
+          const options = { signal, apiKey: candidate.apiKey, userId: candidate.userId };
           for await (const batch of candidate.provider.stream({ ...request, model: candidate.model }, options)) {
             const ready = hasBegun ? batch : opening.take(batch);
             if (ready === null) continue;

@@ -31,7 +31,7 @@ export class Candidates {
     if (!provider) throw new ParleyError('model_not_found');
     const apiKey = await keys.find(provider, caller);
     if (apiKey === null && keys.isNeeded(provider)) throw new ParleyError('no_api_key');
-    return { provider, breaker: breakers.get(provider.id)!, id: target.id, model: target.model, apiKey };
+    return { provider, breaker: breakers.get(provider.id)!, id: target.id, model: target.model, apiKey, userId: caller.userId };
   }
 
   /**

@@ -92,6 +92,7 @@ export function createModels(parts: ModelParts): Models {
       const provider = byId.get(target.id.slice(0, target.id.indexOf('/')));
       return provider && isFree(provider, target.id) ? 0 : priceOf(target.id, tokensIn, tokensOut, tokensCached);
     },
+    loaded: () => providers.flatMap((provider) => provider.loaded?.() ?? []).sort((one, other) => other.lastUsedAt - one.lastUsedAt),
     providers: (caller) => Promise.all(providers.map((provider) => describe(provider, caller))),
   };
 }
@@ -131,14 +132,14 @@ async function embedBy(
   candidate: Candidate, asking: { retryPausesMs: readonly number[]; onFault(provider: string): void },
   request: { model: string; texts: string[]; dimensions?: number }, signal: AbortSignal,
 ): Promise<EmbedResult> {
-  const { provider, breaker, apiKey } = candidate;
+  const { provider, breaker, apiKey, userId } = candidate;
   if (!provider.embed) throw new ParleyError('unsupported_value', { message: `${candidate.id} makes no embeddings.`, parameter: 'model' });
   const permit = breaker.admit();
   if (!permit) throw toParleyError(openBreaker(candidate));
   try {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        const result = await provider.embed(request, { signal, apiKey });
+        const result = await provider.embed(request, { signal, apiKey, userId });
         permit.success();
         return result;
       } catch (thrown) {

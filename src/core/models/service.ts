@@ -1,5 +1,5 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { EmbedResult, ModelInfo, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
+import type { EmbedResult, LoadedModelInfo, ModelInfo, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
 
 /** For whom a model is called: decides whose provider keys are used. */
 export interface Caller {
@@ -50,6 +50,8 @@ export interface Models extends Part {
    * @param target the model that spoke: after a `model` event its `id`, not that of the target that was asked
    */
   cost(target: Pick<Target, 'id'>, tokensIn: number, tokensOut: number, tokensCached?: number): number | null;
+  /** The models that this process holds in memory now, the last used first. */
+  loaded(): LoadedModelInfo[];
   /** Every provider with its state, its breaker and what it offers: the set-up page, `doctor`, /health. */
   providers(caller: Caller): Promise<(ProviderState & { id: string; kind: string; location: string; needsKey: boolean; breaker: BreakerState; models: ModelInfo[] })[]>;
 }

@@ -194,6 +194,28 @@ export interface ModelProvider {
   countTokens?(model: string, text: string): Promise<number | null>;
   /** State for the set-up page and `doctor`. */
   state(options: CallOptions): Promise<ProviderState>;
+  /** What this provider holds in the memory of this process now; absent where it holds no models. */
+  loaded?(): LoadedModelInfo[];
+}
+
+/** A model in the memory of this process. Times are milliseconds since the epoch. */
+export interface LoadedModelInfo {
+  /** `provider/model`. */
+  id: string;
+  provider: string;
+  /** The provider's own name. */
+  model: string;
+  /** Memory for the model and the contexts opened with it, as estimated before loading. */
+  sizeBytes: number;
+  /** Part of it in the memory of a GPU, as the engine measures it; 0 without one. */
+  gpuBytes: number;
+  /** Tokens of one conversation. */
+  contextLength: number;
+  loadedAt: number;
+  /** When it was last in use; the present while it is. */
+  lastUsedAt: number;
+  /** When it is unloaded for want of use; null while it is in use, or when it stays until its memory is needed. */
+  expiresAt: number | null;
 }
 
 export interface EmbedRequest {
