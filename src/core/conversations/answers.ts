@@ -5,14 +5,16 @@ import type { Viewer } from '../accounts/index.ts';
 import type { ModelMessage, Target } from '../models/index.ts';
 import { lockConversation, openConversation, openMessage, type AccessRow } from './access.ts';
 import type { ConversationParts } from './parts.ts';
-import { historyHashes, rootHash, splitHistory, toolsColumn } from './path.ts';
+import { historyHashes, rootHash, splitHistory } from './path.ts';
 import { isBusy, toMessages } from './reading.ts';
-import { newMessageRow, toMessage } from './rows.ts';
+import { toMessage } from './rows.ts';
 import { insertMessage } from './statements.ts';
-import { addAnswer, countMessages, follow, insertConversation, moveHead, questionRow, tailOf, titleFrom, type AnswerPlan, type NewAnswer, type Tail } from './sending.ts';
-import { newId } from '../../base/ids.ts';
+import { addAnswer, addSaid, countMessages, follow, insertConversation, moveHead, questionRow, tailOf, titleFrom, type AnswerPlan, type NewAnswer, type Tail } from './sending.ts';
 import type { Message, NewConversation, Outgoing, Sent } from './types.ts';
-import { withDefaults, type TurnQuestion, type TurnRequest } from './turns/request.ts';
+import { instructionsOf, withDefaults, type TurnQuestion, type TurnRequest } from './turns/request.ts';
+
+/** Most messages that come with a question. */
+const mostBefore = 128;
 
 type Options = Pick<Outgoing, 'model' | 'sampling' | 'dialect'>;
 
@@ -48,12 +50,14 @@ function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, 
       dialect: outgoing.dialect,
       apiKeyId: viewer.via === 'api-key' ? viewer.credentialId : null,
       refuseBuiltin: outgoing.refuseBuiltin ?? false,
+      ...(outgoing.instructions === undefined ? {} : { instructions: outgoing.instructions }),
       ...request,
       model: planned.target?.id ?? request.model,
     },
     model: planned.target?.id ?? null,
     failure: planned.failure,
     replacesId,
+    metadata: outgoing.answerMetadata ?? null,
     instanceId: parts.instanceId,
     ...times,
   };
@@ -153,13 +157,50 @@ async function sendBehind(parts: ConversationParts, viewer: Viewer, fields: NewC
   const hashes = historyHashes(systemPrompt, messages);
   const stored = await parts.storage.write(async (queries) => {
     const known = hashes.length > 0 ? await findByHash(queries, viewer, hashes.at(-1)!, systemPrompt) : null;
-    const tail = known ? tailOf(known) : await addHistory(queries, viewer, { ...fields, systemPrompt }, messages, hashes, when.now, message.content);
+    const tail = known ? tailOf(known) : await addHistory(queries, viewer, { ...fields, systemPrompt }, messages, when.now, firstText(message));
     const settings = known ?? { system_prompt: systemPrompt, persona: fields.persona ?? null, temperature: fields.temperature ?? null, max_tokens: fields.maxTokens ?? null };
     const plan = answerPlan(parts, viewer, planned, { model: wanted }, message, when);
     return { conversationId: tail.conversationId, settings, ...(await addQuestion(queries, tail, message, viewer, plan, when.now, known ?? { title_source: 'user' })) };
   });
   announce(parts, stored.conversationId, stored.question, stored.answer, planned.target, questionOf(stored.settings, stored, viewer, message));
   return asStored(stored.question, stored.answer?.message ?? null);
+}
+
+/** Sends behind an answer, which need not be the end of the shown path. */
+export async function sendAfter(parts: ConversationParts, viewer: Viewer, answerId: string, outgoing: Outgoing): Promise<Sent> {
+  const message = checked(outgoing);
+  const { message: answer, conversation } = await openMessage(parts.storage.read, viewer, answerId, 'write');
+  if (answer.role !== 'assistant') throw new ParleyError('conflict', { message: 'Only an answer can be gone on from.' });
+  return once(parts, viewer, conversation.id, message.idempotencyKey, () => sendAfterOnce(parts, viewer, answer, conversation, message));
+}
+
+async function sendAfterOnce(parts: ConversationParts, viewer: Viewer, answer: MessagesTable, conversation: AccessRow, message: Outgoing): Promise<Sent> {
+  const wanted = message.model ?? conversation.model;
+  const planned = await planModel(parts, wanted, viewer, message);
+  const when = await times(parts);
+  const stored = await parts.storage.write(async (queries) => {
+    await lockConversation(parts.storage, queries, conversation.id);
+    const current = await openConversation(queries, viewer, conversation.id, 'write');
+    const branches = current.head_id !== answer.id;
+    const tail = branches ? await branchBehind(queries, current, answer.id) : tailOf(current);
+    const added = await addQuestion(queries, tail, message, viewer, answerPlan(parts, viewer, planned, { model: wanted }, message, when), when.now, current);
+    return { ...added, branches };
+  });
+  if (stored.branches) parts.bus.publish(`conversation:${conversation.id}`, { type: 'branch_changed', headId: stored.answer!.message.id });
+  announce(parts, conversation.id, stored.question, stored.answer, planned.target, questionOf(conversation, stored, viewer, message));
+  return asSent(parts, stored.question, stored.answer?.message ?? null);
+}
+
+/** Where a branch behind this answer begins. @throws {ParleyError} `conflict` while an answer is waiting or being made */
+async function branchBehind(queries: WriteQueries, current: AccessRow, answerId: string): Promise<Tail> {
+  await refuseBusy(queries, current.id);
+  const answer = await queries.selectFrom('messages').select(['id', 'depth', 'path_hash']).where('id', '=', answerId).executeTakeFirst();
+  if (!answer) throw new ParleyError('not_found', { message: 'Message not found' });
+  return { conversationId: current.id, headId: answer.id, headDepth: answer.depth, headHash: answer.path_hash, lastSeq: current.last_seq };
+}
+
+async function refuseBusy(queries: WriteQueries, conversationId: string): Promise<void> {
+  if (await isBusy(queries, conversationId)) throw new ParleyError('conflict', { message: 'An answer of this conversation is still being made. Wait for it or stop it first.' });
 }
 
 export async function edit(parts: ConversationParts, viewer: Viewer, messageId: string, content: string, options: Options): Promise<Sent> {
@@ -205,7 +246,7 @@ async function answerAgain(parts: ConversationParts, viewer: Viewer, original: M
 async function branchAt(parts: ConversationParts, queries: WriteQueries, viewer: Viewer, original: MessagesTable): Promise<{ current: AccessRow; tail: Tail }> {
   await lockConversation(parts.storage, queries, original.conversation_id);
   const current = await openConversation(queries, viewer, original.conversation_id, 'write');
-  if (await isBusy(queries, current.id)) throw new ParleyError('conflict', { message: 'An answer of this conversation is still being made. Wait for it or stop it first.' });
+  await refuseBusy(queries, current.id);
   const parent = original.parent_id === null ? null : await queries.selectFrom('messages').select(['id', 'depth', 'path_hash']).where('id', '=', original.parent_id).executeTakeFirstOrThrow();
   const root = rootHash(current.system_prompt);
   return { current, tail: { conversationId: current.id, headId: parent?.id ?? null, headDepth: parent?.depth ?? 0, headHash: parent ? parent.path_hash : root, lastSeq: current.last_seq } };
@@ -237,8 +278,7 @@ interface Times {
 function questionOf(settings: Pick<ConversationsTable, 'system_prompt' | 'persona' | 'temperature' | 'max_tokens'>, stored: { question: MessagesTable }, viewer: Viewer, message: Outgoing): TurnQuestion {
   return {
     row: stored.question,
-    systemPrompt: settings.system_prompt,
-    persona: settings.persona,
+    ...instructionsOf(message.instructions, settings),
     senderRole: viewer.role,
     prefill: '',
     sampling: withDefaults(message.sampling ?? {}, settings),
@@ -248,8 +288,11 @@ function questionOf(settings: Pick<ConversationsTable, 'system_prompt' | 'person
 /** The message with its text made safe. @throws {ParleyError} `empty_message`, `invalid_request` */
 function checked<Message extends Outgoing>(message: Message): Message {
   const content = cleanText(message.content, 'content');
-  if (content.trim() === '') throw new ParleyError('empty_message', { parameter: 'content' });
-  return { ...message, content };
+  // The result of a tool may be nothing.
+  if (content.trim() === '' && message.toolCallId === undefined) throw new ParleyError('empty_message', { parameter: 'content' });
+  const before = message.before ?? [];
+  if (before.length > mostBefore) throw new ParleyError('invalid_request', { message: `At most ${mostBefore} messages may come with the one that is answered.` });
+  return { ...message, content, before: before.map((item) => ({ ...item, content: cleanText(item.content, 'content') })) };
 }
 
 async function checkReply(queries: WriteQueries, conversation: AccessRow, replyToId: string | null | undefined): Promise<void> {
@@ -268,13 +311,14 @@ async function addQuestion(
   now: number,
   titleState: { title_source: string },
 ): Promise<{ question: MessagesTable; answer: NewAnswer | null; titled: boolean }> {
-  const question = questionRow(tail, viewer.userId, outgoing, now);
+  const place = outgoing.before?.length ? await addSaid(queries, tail, viewer.userId, outgoing.before, now) : tail;
+  const question = questionRow(place, viewer.userId, outgoing, now);
   await insertMessage.run(queries, question);
-  const behind = follow(tail, question);
+  const behind = follow(place, question);
   const answer = plan ? await addAnswer(queries, behind, plan) : null;
   const end = answer ? { ...follow(behind, answer.message), headHash: null } : behind;
   const titled = titleState.title_source === 'default';
-  await moveHead(queries, end, now, titled ? { title: titleFrom(outgoing.content), title_source: 'first-message' } : undefined);
+  await moveHead(queries, end, now, titled ? { title: titleFrom(firstText(outgoing)), title_source: 'first-message' } : undefined);
   await countMessages(queries, tail.conversationId, viewer.userId, 1, now);
   return { question, answer, titled };
 }
@@ -299,31 +343,13 @@ async function findByHash(queries: WriteQueries, viewer: Viewer, hash: string, s
 }
 
 /** A new conversation that holds a sent history already. */
-async function addHistory(queries: WriteQueries, viewer: Viewer, fields: NewConversation, messages: readonly ModelMessage[], hashes: readonly string[], now: number, question: string): Promise<Tail> {
+async function addHistory(queries: WriteQueries, viewer: Viewer, fields: NewConversation, messages: readonly ModelMessage[], now: number, question: string): Promise<Tail> {
   const first = messages.find((message) => message.role === 'user')?.content ?? question;
-  let tail = await insertConversation(queries, viewer.userId, fields, now, fields.title === undefined ? titleFrom(first) : undefined);
-  const rows: MessagesTable[] = [];
-  for (const [index, message] of messages.entries()) {
-    const row = newMessageRow({
-      id: newId(),
-      conversation_id: tail.conversationId,
-      parent_id: tail.headId,
-      seq: tail.lastSeq + 1,
-      depth: tail.headDepth + 1,
-      role: message.role,
-      sender_id: message.role === 'user' ? viewer.userId : null,
-      content: message.content,
-      tools: toolsColumn(message),
-      status: 'DELIVERED',
-      path_hash: hashes[index]!,
-      created_at: now,
-      ended_at: now,
-    });
-    rows.push(row);
-    tail = follow(tail, row);
-  }
-  const own = rows.filter((row) => row.role === 'user').length;
-  if (own > 0) await countMessages(queries, tail.conversationId, viewer.userId, own, now);
-  for (let first = 0; first < rows.length; first += 100) await queries.insertInto('messages').values(rows.slice(first, first + 100)).execute();
-  return tail;
+  const tail = await insertConversation(queries, viewer.userId, fields, now, fields.title === undefined ? titleFrom(first) : undefined);
+  return addSaid(queries, tail, viewer.userId, messages, now);
+}
+
+/** What a person said first among what is sent. */
+function firstText(outgoing: Outgoing): string {
+  return outgoing.before?.find((message) => message.role === 'user')?.content ?? outgoing.content;
 }

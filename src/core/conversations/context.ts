@@ -134,20 +134,38 @@ export function history(storage: Storage): ContextSource {
             continue;
           }
           if (kept.length === 0) throw overflow('The message', turn.target);
-          return { messages: dropOrphans(kept.reverse()), leftOut: row.depth };
+          return { messages: pairTools(kept.reverse()), leftOut: row.depth };
         }
         if (rows.length < historyChunk) break;
       }
-      return { messages: kept.reverse(), leftOut: 0 };
+      return { messages: pairTools(kept.reverse()), leftOut: 0 };
     },
   };
 }
 
-/** Answers to tool calls whose call was left out mean nothing to a model, and services refuse them. */
-function dropOrphans(messages: ModelMessage[]): ModelMessage[] {
-  let first = 0;
-  while (messages[first]?.role === 'tool') first += 1;
-  return messages.slice(first);
+/**
+ * Tool calls without results, and results without calls, mean nothing to a model, and services refuse them: a call may
+ * have been left out, or a person may have gone on without its result.
+ */
+function pairTools(messages: ModelMessage[]): ModelMessage[] {
+  if (!messages.some((message) => message.role === 'tool' || message.toolCalls)) return messages;
+  const paired: ModelMessage[] = [];
+  for (let index = 0; index < messages.length; index += 1) {
+    const message = messages[index]!;
+    if (message.role === 'tool') continue;
+    if (!message.toolCalls) {
+      paired.push(message);
+      continue;
+    }
+    const results: ModelMessage[] = [];
+    while (messages[index + 1]?.role === 'tool') results.push(messages[(index += 1)]!);
+    const calls = message.toolCalls.filter((call) => results.some((result) => result.toolCallId === call.id));
+    const { toolCalls: _, ...text } = message;
+    if (calls.length > 0) paired.push({ ...text, toolCalls: calls });
+    else if (message.content !== '') paired.push(text);
+    paired.push(...results.filter((result) => calls.some((call) => call.id === result.toolCallId)));
+  }
+  return paired;
 }
 
 /** A stored message as the model sees it; null for answers that failed before they said anything. */

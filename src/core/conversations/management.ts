@@ -72,6 +72,12 @@ export async function oneMessage({ storage }: ConversationParts, viewer: Viewer,
   return (await toMessages(storage.read, [message]))[0]!;
 }
 
+export async function pathToMessage({ storage }: ConversationParts, viewer: Viewer, messageId: string, page: Page): Promise<Message[]> {
+  const { message } = await openMessage(storage.read, viewer, messageId, 'read');
+  const rows = await pathRows(storage.read, message.id, page.limit, page.offset);
+  return toMessages(storage.read, rows.reverse());
+}
+
 export async function listParticipants({ storage }: ConversationParts, viewer: Viewer, conversationId: string): Promise<Participant[]> {
   await openConversation(storage.read, viewer, conversationId, 'read');
   const rows = await storage.read

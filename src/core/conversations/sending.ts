@@ -1,7 +1,8 @@
 import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { MessagesTable, WriteQueries } from '../../base/storage/index.ts';
-import { nextHash, rootHash } from './path.ts';
+import type { ModelMessage } from '../models/index.ts';
+import { nextHash, rootHash, toolsColumn } from './path.ts';
 import { newMessageRow } from './rows.ts';
 import type { AccessRow } from './access.ts';
 import { insertConversationRow, insertEndEvent, insertMessage, insertParticipant, insertTurn, moveHeadRow, turnsOf } from './statements.ts';
@@ -37,23 +38,60 @@ export function tailOf(conversation: AccessRow): Tail {
 
 /** A question behind the head. The parent is the head as it stands in this transaction: sending never branches. */
 export function questionRow(tail: Tail, senderId: string, outgoing: Outgoing, now: number): MessagesTable {
+  const role = outgoing.toolCallId === undefined ? 'user' : 'tool';
+  const tools = toolsColumn(outgoing);
   return newMessageRow({
     id: newId(),
     conversation_id: tail.conversationId,
     parent_id: tail.headId,
     seq: tail.lastSeq + 1,
     depth: tail.headDepth + 1,
-    role: 'user',
+    role,
     sender_id: senderId,
     content: outgoing.content,
+    tools,
     status: 'DELIVERED',
     reply_to_id: outgoing.replyToId ?? null,
     metadata: outgoing.metadata ? JSON.stringify(outgoing.metadata) : null,
     idempotency_key: outgoing.idempotencyKey ?? null,
-    path_hash: tail.headHash === null ? null : nextHash(tail.headHash, 'user', outgoing.content, null),
+    path_hash: tail.headHash === null ? null : nextHash(tail.headHash, role, outgoing.content, tools),
     created_at: now,
     ended_at: now,
   });
+}
+
+/** A message that was said already, behind `tail`: of a history, or one that comes with a question. */
+export function saidRow(tail: Tail, senderId: string, message: ModelMessage, now: number): MessagesTable {
+  const tools = toolsColumn(message);
+  return newMessageRow({
+    id: newId(),
+    conversation_id: tail.conversationId,
+    parent_id: tail.headId,
+    seq: tail.lastSeq + 1,
+    depth: tail.headDepth + 1,
+    role: message.role,
+    sender_id: message.role === 'user' ? senderId : null,
+    content: message.content,
+    tools,
+    status: 'DELIVERED',
+    path_hash: tail.headHash === null ? null : nextHash(tail.headHash, message.role, message.content, tools),
+    created_at: now,
+    ended_at: now,
+  });
+}
+
+/** Adds messages that were said already; returns where the conversation ends behind them. */
+export async function addSaid(queries: WriteQueries, tail: Tail, senderId: string, messages: readonly ModelMessage[], now: number): Promise<Tail> {
+  const rows: MessagesTable[] = [];
+  for (const message of messages) {
+    const row = saidRow(tail, senderId, message, now);
+    rows.push(row);
+    tail = follow(tail, row);
+  }
+  const own = rows.filter((row) => row.sender_id !== null).length;
+  if (own > 0) await countMessages(queries, tail.conversationId, senderId, own, now);
+  for (let first = 0; first < rows.length; first += 100) await queries.insertInto('messages').values(rows.slice(first, first + 100)).execute();
+  return tail;
 }
 
 /** Moves the tail behind a message that has just been added. */
@@ -70,6 +108,8 @@ export interface AnswerPlan {
   /** Why no model can be asked; the answer is then stored as FAILED at once. */
   failure: ParleyError | null;
   replacesId: string | null;
+  /** Kept on the answer. */
+  metadata: Record<string, unknown> | null;
   instanceId: string;
   now: number;
   databaseNow: number;
@@ -94,6 +134,7 @@ export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerP
     role: 'assistant',
     status: plan.failure ? 'FAILED' : isFree ? 'PROCESSING' : 'QUEUED',
     replaces_id: plan.replacesId,
+    metadata: plan.metadata && JSON.stringify(plan.metadata),
     model: plan.model,
     error_code: plan.failure?.code ?? null,
     error_message: plan.failure?.message ?? null,

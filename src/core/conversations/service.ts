@@ -1,6 +1,7 @@
 import * as answers from './answers.ts';
 import { createCancelling } from './cancelling.ts';
 import { history, instructions } from './context.ts';
+import { forgetAnswer } from './forgetting.ts';
 import { createFollowing } from './following.ts';
 import * as management from './management.ts';
 import type { ConversationNeeds, ConversationParts } from './parts.ts';
@@ -32,6 +33,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
   const parts: ConversationParts = { ...needs, journal, runner };
   const recovery = new Recovery(parts);
   const following = createFollowing(parts);
+  const { cancel } = createCancelling(parts, following.attach);
   const unstored = createUnstored(parts);
   let folding: NodeJS.Timeout | undefined;
   registerTitles(parts);
@@ -45,16 +47,19 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     delete: (...given) => management.deleteConversation(parts, ...given),
     messages: (...given) => management.pageOfMessages(parts, ...given),
     message: (...given) => management.oneMessage(parts, ...given),
+    pathTo: (...given) => management.pathToMessage(parts, ...given),
     participants: (...given) => management.listParticipants(parts, ...given),
     typing: (...given) => management.tellTyping(parts, ...given),
     selectBranch: (...given) => management.selectBranch(parts, ...given),
     send: (...given) => answers.send(parts, ...given),
+    sendAfter: (...given) => answers.sendAfter(parts, ...given),
     sendWithHistory: (...given) => answers.sendWithHistory(parts, ...given),
     edit: (...given) => answers.edit(parts, ...given),
     regenerate: (...given) => answers.regenerate(parts, ...given),
     continue: (...given) => answers.continueAnswer(parts, ...given),
     ...following,
-    ...createCancelling(parts, following.attach),
+    cancel,
+    forgetAnswer: (viewer, messageId) => forgetAnswer(parts, cancel, viewer, messageId),
     answerUnstored: unstored.answerUnstored,
     embedUnstored: unstored.embedUnstored,
 

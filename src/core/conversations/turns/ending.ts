@@ -129,19 +129,26 @@ export async function promoteNext(queries: WriteQueries, conversationId: string,
   };
 }
 
-/** A question that was sent while the answer before it was being made gets its path hash when that answer has ended. */
+/** What was sent while the answer before it was being made gets its path hashes when that answer has ended. */
 async function hashQuestion(queries: WriteQueries, answerId: string): Promise<void> {
-  const question = await queries
-    .selectFrom('messages as answer')
-    .innerJoin('messages as question', 'question.id', 'answer.parent_id')
-    .leftJoin('messages as parent', 'parent.id', 'question.parent_id')
-    .select(['question.id', 'question.content', 'question.role', 'question.path_hash', 'parent.path_hash as parent_hash'])
-    .where('answer.id', '=', answerId)
-    .executeTakeFirst();
-  if (!question || question.path_hash !== null || question.parent_hash === null) return;
-  await queries
-    .updateTable('messages')
-    .set({ path_hash: nextHash(question.parent_hash, question.role, question.content, null) })
-    .where('id', '=', question.id)
-    .execute();
+  const answer = await queries.selectFrom('messages').select('parent_id').where('id', '=', answerId).executeTakeFirst();
+  const unhashed: Pick<MessagesTable, 'id' | 'content' | 'role' | 'tools'>[] = [];
+  let hash: string | null = null;
+  for (let id = answer?.parent_id ?? null; id !== null; ) {
+    const row: Pick<MessagesTable, 'id' | 'parent_id' | 'content' | 'role' | 'tools' | 'path_hash'> | undefined = await queries
+      .selectFrom('messages')
+      .select(['id', 'parent_id', 'content', 'role', 'tools', 'path_hash'])
+      .where('id', '=', id)
+      .executeTakeFirst();
+    hash = row?.path_hash ?? null;
+    // An answer that said nothing has no hash, and neither has what follows it.
+    if (!row || hash !== null || row.role === 'assistant') break;
+    unhashed.push(row);
+    id = row.parent_id;
+  }
+  for (const row of unhashed.reverse()) {
+    if (hash === null) return;
+    hash = nextHash(hash, row.role, row.content, row.tools);
+    await queries.updateTable('messages').set({ path_hash: hash }).where('id', '=', row.id).execute();
+  }
 }

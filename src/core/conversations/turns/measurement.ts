@@ -27,6 +27,7 @@ export class ReplyMeasurement {
 
   private readonly clock: Clock;
   private readonly keptLength: number;
+  private readonly keepsLogprobs: boolean;
   private readonly began: number;
   /** High surrogates kept back until their other half comes. */
   private heldText = '';
@@ -34,9 +35,13 @@ export class ReplyMeasurement {
   private logprobSum = 0;
   private logprobCount = 0;
 
-  /** @param kept text the answer begins with already */
-  constructor(clock: Clock, kept = '') {
+  /**
+   * @param kept text the answer begins with already
+   * @param keepsLogprobs whether someone asked for log-probabilities; else only the confidence is made of them
+   */
+  constructor(clock: Clock, kept = '', keepsLogprobs = false) {
     this.clock = clock;
+    this.keepsLogprobs = keepsLogprobs;
     this.began = clock.monotonic();
     this.text = kept;
     this.keptLength = kept.length;
@@ -83,7 +88,7 @@ export class ReplyMeasurement {
       case 'logprobs':
         for (const { logprob } of event.tokens) this.logprobSum += logprob;
         this.logprobCount += event.tokens.length;
-        events.push({ kind: 'logprobs', tokens: event.tokens });
+        if (this.keepsLogprobs) events.push({ kind: 'logprobs', tokens: event.tokens });
         break;
       case 'finish':
         this.close({ reason: event.reason }, events);

@@ -10,6 +10,8 @@ export interface TurnRequest {
   toolChoice?: ToolChoiceRequest;
   /** The answer that this one goes on with: its text is where this one begins. */
   continues?: string;
+  /** In place of the conversation's system prompt and persona. */
+  instructions?: string | null;
   dialect: string;
   apiKeyId: string | null;
   refuseBuiltin: boolean;
@@ -31,6 +33,12 @@ export interface TurnQuestion {
 /** The settings of a conversation, where the request has none of its own. */
 export function withDefaults(sampling: Sampling, settings: { temperature: number | null; max_tokens: number | null }): Sampling {
   return { ...sampling, temperature: sampling.temperature ?? settings.temperature ?? undefined, maxTokens: sampling.maxTokens ?? settings.max_tokens ?? undefined };
+}
+
+/** What the model is told besides the messages: what the request says of it, else what the conversation does. */
+export function instructionsOf(instructions: string | null | undefined, settings: { system_prompt: string | null; persona: string | null }): Pick<TurnQuestion, 'systemPrompt' | 'persona'> {
+  if (instructions !== undefined) return { systemPrompt: instructions, persona: null };
+  return { systemPrompt: settings.system_prompt, persona: settings.persona };
 }
 
 /** A turn whose lease this instance holds. */

@@ -12,7 +12,7 @@ import { endBody, endTurn, type Outcome } from './ending.ts';
 import type { TurnFeed } from './feed.ts';
 import { newJournalEntry, type Journal, type JournalEntry } from './journal.ts';
 import { ReplyMeasurement, type ReplyEnd } from './measurement.ts';
-import { withDefaults, type HeldTurn, type TurnQuestion } from './request.ts';
+import { instructionsOf, withDefaults, type HeldTurn, type TurnQuestion } from './request.ts';
 
 export interface RunnerParts {
   storage: Storage;
@@ -84,7 +84,7 @@ export class TurnRunner {
       const caller: Caller = { userId: turn.userId, role: question.senderRole };
       target ??= await this.parts.models.resolve(turn.request.model, caller);
       const { messages } = await gatherContext({ ...question, question: question.row, conversationId: turn.conversationId, target, maxTokens: question.sampling.maxTokens }, this.parts.sources, this.parts.models);
-      measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill);
+      measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill, question.sampling.logprobs !== undefined);
       this.parts.journal.add(entry, [{ kind: 'text', text: question.prefill }]);
       kept = '';
       const { tools, toolChoice } = turn.request;
@@ -144,8 +144,7 @@ export class TurnRunner {
     if (!settings?.parent_id) return null;
     return {
       row: await read.selectFrom('messages').selectAll().where('id', '=', settings.parent_id).executeTakeFirstOrThrow(),
-      systemPrompt: settings.system_prompt,
-      persona: settings.persona,
+      ...instructionsOf(turn.request.instructions, settings),
       senderRole: settings.role,
       prefill: settings.kept ?? '',
       sampling: withDefaults(turn.request.sampling, settings),
