@@ -17,7 +17,8 @@ export function createFollowing(parts: ConversationParts): Pick<Conversations, '
   const { storage, runner } = parts;
   const rooms = new Map<string, Room>();
 
-  async function* attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal): AsyncGenerator<TurnEvent[]> {
+  async function* attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal, pieces: 'joined' | 'each' = 'joined'): AsyncGenerator<TurnEvent[]> {
+    const gather = pieces === 'each' ? apart : joinTexts;
     // Whoever began a turn was let in when it began; it is read at once, without asking the rows again.
     if (runner.running.get(messageId)?.turn.userId !== viewer.userId) {
       const { message } = await openMessage(storage.read, viewer, messageId, 'read');
@@ -26,7 +27,7 @@ export function createFollowing(parts: ConversationParts): Pick<Conversations, '
     let seq = afterSeq;
     while (!signal.aborted) {
       const local = runner.running.get(messageId);
-      const reader = local ? readFeed(local.feed, seq, signal) : readRows(parts, messageId, seq, signal);
+      const reader = local ? readFeed(local.feed, seq, signal, gather) : readRows(parts, messageId, seq, signal, gather);
       try {
         for (let events = await reader.next(); events !== null; events = await reader.next()) {
           seq = events.at(-1)!.seq;
@@ -75,6 +76,11 @@ export function createFollowing(parts: ConversationParts): Pick<Conversations, '
       };
     },
   };
+}
+
+/** Every event as it is. */
+function apart(events: readonly TurnEvent[]): TurnEvent[] {
+  return [...events];
 }
 
 /** Those in this process who watch one conversation: rows are read once for all of them. */
@@ -143,7 +149,7 @@ class Bell {
 }
 
 /** Events of a turn that runs in this process. Ends with it, or when it is lost. */
-function readFeed(feed: TurnFeed, afterSeq: number, signal: AbortSignal): TurnReader {
+function readFeed(feed: TurnFeed, afterSeq: number, signal: AbortSignal, gather: typeof joinTexts): TurnReader {
   let seq = afterSeq;
   const bell = new Bell();
   const unsubscribe = feed.subscribe(bell.ring);
@@ -154,7 +160,7 @@ function readFeed(feed: TurnFeed, afterSeq: number, signal: AbortSignal): TurnRe
       bell.rung = false;
       // Rung without a new event: the turn is over here.
       if (signal.aborted || feed.seq <= seq) return null;
-      const events = joinTexts(feed.events.slice(seq));
+      const events = gather(feed.events.slice(seq));
       seq = feed.seq;
       return events;
     },
@@ -166,7 +172,7 @@ function readFeed(feed: TurnFeed, afterSeq: number, signal: AbortSignal): TurnRe
 }
 
 /** Events of a turn that waits, has ended, or runs in another instance: from the rows, looked at when a hint comes. */
-function readRows(parts: ConversationParts, messageId: string, afterSeq: number, signal: AbortSignal): TurnReader {
+function readRows(parts: ConversationParts, messageId: string, afterSeq: number, signal: AbortSignal, gather: typeof joinTexts): TurnReader {
   let seq = afterSeq;
   const bell = new Bell();
   // Subscribed before the rows are read: what is committed after the reading rings.
@@ -180,7 +186,7 @@ function readRows(parts: ConversationParts, messageId: string, afterSeq: number,
         if (events === null) return null;
         if (events.length > 0) {
           seq = events.at(-1)!.seq;
-          return joinTexts(events);
+          return gather(events);
         }
         await bell.wait(pollMs);
       }

@@ -222,9 +222,10 @@ export interface Conversations extends Part {
   /**
    * Everything of a turn behind `afterSeq`, in batches, up to and including `end`: no gap, no repeat, also long after
    * it ended. (A day after its end the events are folded into one: who attaches in the middle then gets the whole text
-   * once more, at offset 0.) Slow readers get fewer, larger pieces.
+   * once more, at offset 0.) Slow readers get fewer, larger pieces, unless they ask for every event as it was committed
+   (`pieces: 'each'`), which is for those who count events.
    */
-  attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal): AsyncIterable<TurnEvent[]>;
+  attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal, pieces?: 'joined' | 'each'): AsyncIterable<TurnEvent[]>;
   /** A call that is not kept (OpenAI dialect without `store`): only its usage row is. Ends like `Models.reply`. */
   answerUnstored(viewer: Viewer, request: UnstoredRequest, signal: AbortSignal): Promise<UnstoredReply>;
   /** Vectors of texts; only the usage row is kept. @throws {ParleyError} as `Models.resolve` and `Models.embed` */
