@@ -39,7 +39,7 @@ export function turnRow(message: MessagesTable, user: string, fields: Partial<Tu
 export function usageRow(user: string, message: string | null): UsageTable {
   return {
     id: newId(), user_id: user, api_key_id: null, message_id: message, dialect: 'test', kind: 'chat', model: 'test/one', tokens_in: 1, tokens_out: 2,
-    cost_micros: 3, duration_ms: 4.5, time_to_first_token_ms: 0.5, outcome: 'DELIVERED', created_at: 1,
+    cost_micros: 3, duration_ms: 4.5, time_to_first_token_ms: 0.5, outcome: 'DELIVERED', created_at: 1, charged_tokens: null, charged_micros: null,
   };
 }
 

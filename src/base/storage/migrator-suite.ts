@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { addRunningTurns } from './fixtures.ts';
+import { addRunningTurns, usageRow } from './fixtures.ts';
 import { openStorage, type Migration, type Storage } from './index.ts';
 import { groundFloor } from './migrations/0001-ground-floor.ts';
 import { migrations } from './migrations/index.ts';
@@ -64,9 +64,12 @@ export function migratorSuite(engine: Engine): void {
   describe('migrations', () => {
     test('bring the first schema ever shipped, with rows in it, to the newest', async () => {
       const { userId, messageIds } = await addRunningTurns(opened.storage, 3);
+      const { charged_tokens: _, charged_micros: __, ...usage } = usageRow(userId, messageIds[0]!);
+      await opened.storage.write((queries) => queries.insertInto('usage').values(usage).execute());
       const storage = await restart(migrations);
       expect(await storage.read.selectFrom('users').select('id').execute()).toEqual([{ id: userId }]);
       expect((await storage.read.selectFrom('messages').select('id').orderBy('seq').execute()).map((row) => row.id)).toEqual(messageIds);
+      expect(await storage.read.selectFrom('usage').selectAll().execute()).toEqual([{ ...usage, charged_tokens: null, charged_micros: null }]);
       expect(await storage.integrity()).toEqual([]);
     });
 

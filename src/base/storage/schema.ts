@@ -15,6 +15,9 @@ export interface Schema {
   turns: TurnsTable;
   turn_log: TurnLogTable;
   usage: UsageTable;
+  budgets: BudgetsTable;
+  budget_counters: BudgetCountersTable;
+  budget_reservations: BudgetReservationsTable;
   jobs: JobsTable;
 }
 
@@ -232,6 +235,63 @@ export interface UsageTable {
   time_to_first_token_ms: number | null;
   outcome: 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
   created_at: number;
+  /**
+   * What the call counts against budgets where its own tokens are not known (it was cancelled, or broke off): an estimate
+   * from the prompt and what was said. Null where they are known, and where no budget covered the call.
+   */
+  charged_tokens: number | null;
+  /** The same for its cost, in micro-dollars. */
+  charged_micros: number | null;
+}
+
+/** What a user or an API key may use in each day or month. Null in a column: no bound of this kind. */
+export interface BudgetsTable {
+  subject: 'user' | 'key';
+  /** Id of the user or of the API key. */
+  subject_id: string;
+  period: 'day' | 'month';
+  /** The user, or the user whose key it is. */
+  user_id: string;
+  requests: number | null;
+  /** Sent and made together. */
+  tokens: number | null;
+  /** Micro-dollars (1e-6 USD). */
+  cost_micros: number | null;
+  changed_at: number;
+}
+
+/**
+ * What a subject with a budget has used in the present period: the sum of its usage rows, kept in step with them so that
+ * a check need not add them up.
+ */
+export interface BudgetCountersTable {
+  subject: 'user' | 'key';
+  subject_id: string;
+  period: 'day' | 'month';
+  user_id: string;
+  /** Begin of the period that is counted, and of the one behind it. */
+  period_start: number;
+  period_end: number;
+  requests: number;
+  tokens: number;
+  cost_micros: number;
+  /** From this time on the usage rows are to be added up once more before the counter is believed; null for never. */
+  recount_at: number | null;
+}
+
+/** What a call under way may use; deleted when it has ended. */
+export interface BudgetReservationsTable {
+  /** Of the answer's message, or of a call that is not kept. */
+  id: string;
+  user_id: string;
+  api_key_id: string | null;
+  tokens_in: number;
+  tokens_out: number;
+  cost_micros: number;
+  /** The instance that made it. */
+  owner: string;
+  /** Database clock. Past it the call is taken for dead, unless a turn of this id is still there. */
+  expires_at: number;
 }
 
 export interface JobsTable {

@@ -83,7 +83,7 @@ export const noteEndInConversation = new Template<{ id: string; head_id: string;
 
 const usageColumns: (keyof UsageTable)[] = [
   'id', 'user_id', 'api_key_id', 'message_id', 'dialect', 'kind', 'model', 'tokens_in', 'tokens_out', 'cost_micros', 'duration_ms',
-  'time_to_first_token_ms', 'outcome', 'created_at',
+  'time_to_first_token_ms', 'outcome', 'created_at', 'charged_tokens', 'charged_micros',
 ];
 export const insertUsage = new Template<UsageTable>((queries, field) => queries.insertInto('usage').values(fieldsOf<UsageTable>(usageColumns, field)));
 

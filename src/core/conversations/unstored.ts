@@ -69,6 +69,8 @@ function usageRow({ clock }: ConversationParts, viewer: Viewer, dialect: string,
     time_to_first_token_ms: null,
     outcome: 'DELIVERED',
     created_at: clock.now(),
+    charged_tokens: null,
+    charged_micros: null,
   };
 }
 

@@ -1,5 +1,6 @@
 import { groundFloor } from './0001-ground-floor.ts';
+import { budgets } from './0002-budgets.ts';
 import type { Migration } from './migration.ts';
 
 /** Every migration, oldest first. */
-export const migrations: readonly Migration[] = [groundFloor];
+export const migrations: readonly Migration[] = [groundFloor, budgets];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStorage, restoreDatabase, type Storage, type StorageOptions } from '../index.ts';
-import { groundFloor } from '../migrations/0001-ground-floor.ts';
+import { migrations } from '../migrations/index.ts';
 import { openTestStorage } from '../testing.ts';
 import { startChild } from './fixtures/child-protocol.ts';
 
@@ -120,7 +120,7 @@ describe('restoring', () => {
     expect(await settingsIn(options.dataDir)).toEqual({ state: 'later' });
 
     const restored = await restoreDatabase(backupPath(), options.dataDir, { force: true });
-    expect(restored).toEqual({ replaced: join(options.dataDir, 'parley-before-restore.db'), migration: groundFloor.name });
+    expect(restored).toEqual({ replaced: join(options.dataDir, 'parley-before-restore.db'), migration: migrations.at(-1)!.name });
     expect(await settingsIn(options.dataDir)).toEqual({ state: 'backed up' });
 
     await restoreDatabase(restored.replaced!, join(folder, 'other'), { force: false });
@@ -232,6 +232,6 @@ describe('integrity', () => {
     await storage.write(async (queries) => {
       await queries.deleteFrom('applied_migrations' as 'settings').execute();
     });
-    expect(await storage.integrity()).toEqual([`Migration ${groundFloor.name} has not been applied`]);
+    expect(await storage.integrity()).toEqual(migrations.map((migration) => `Migration ${migration.name} has not been applied`));
   });
 });

@@ -101,6 +101,8 @@ export async function noteUsage(queries: WriteQueries, turn: Pick<HeldTurn, 'use
     time_to_first_token_ms: outcome.time_to_first_token_ms,
     outcome: outcome.status,
     created_at: now,
+    charged_tokens: null,
+    charged_micros: null,
   });
 }
 

@@ -1,0 +1,29 @@
+import type { Schema } from '../schema.ts';
+
+/**
+ * Every table with the columns that order its rows, in the order in which tables are filled: whatever a row names by a
+ * foreign key comes before it. The columns are unique together, and both engines order them alike (text byte by byte), so
+ * that rows are read in the same order everywhere.
+ *
+ * A table that is missing here would be left behind by `parley move`: the type refuses it, and a test holds the list to
+ * the tables that the migrations make.
+ */
+export const movedTables: Readonly<Record<keyof Schema, readonly string[]>> = {
+  users: ['id'],
+  settings: ['key'],
+  tokens: ['id'],
+  api_keys: ['id'],
+  provider_keys: ['user_id', 'provider'],
+  invites: ['code_hash'],
+  conversations: ['id'],
+  participants: ['conversation_id', 'user_id'],
+  // A message follows one of a lower seq in the same conversation.
+  messages: ['conversation_id', 'seq'],
+  turns: ['message_id'],
+  turn_log: ['message_id', 'seq'],
+  usage: ['id'],
+  jobs: ['id'],
+};
+
+/** The one table that is not moved: which migrations a database has had is its own history. */
+export const historyTable = 'applied_migrations';
