@@ -61,7 +61,7 @@ export function registerCompletions(scope: DialectScope, parts: DialectParts, cr
  * Does something as long as the viewer's credential holds; `end` is called when it ends meanwhile.
  * @throws {ParleyError} `unauthorized` in place of what breaking off made of it
  */
-async function whileValid<Result>(credentials: CredentialWatch, viewer: Viewer, end: () => void, work: () => Promise<Result>): Promise<Result> {
+export async function whileValid<Result>(credentials: CredentialWatch, viewer: Viewer, end: () => void, work: () => Promise<Result>): Promise<Result> {
   let ended = false;
   const stopWatching = credentials.watch(viewer, () => {
     ended = true;
@@ -116,7 +116,7 @@ function headOf(parts: DialectParts, id: string, model: string): AnswerHead {
 }
 
 /** @throws {ParleyError} `invalid_request` for a key that is no plain text of at most 255 characters */
-function idempotencyKey(header: string | string[] | undefined): string | null {
+export function idempotencyKey(header: string | string[] | undefined): string | null {
   if (header === undefined) return null;
   if (typeof header === 'string' && idempotencyKeyForm.test(header)) return header;
   throw new ParleyError('invalid_request', { message: 'Idempotency-Key must be at most 255 visible ASCII characters.', parameter: 'Idempotency-Key' });
