@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import { ParleyError } from '../../base/errors.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
 
 /** Milliseconds between two looks at the clock. */
@@ -67,4 +68,23 @@ export function createCredentialWatch(accounts: Pick<Accounts, 'onRevoked'>, clo
       looks.clear();
     },
   };
+}
+
+/**
+ * Does something as long as the viewer's credential holds; `end` is called when it ends meanwhile.
+ * @throws {ParleyError} `unauthorized` in place of what breaking off made of it
+ */
+export async function whileValid<Result>(credentials: CredentialWatch, viewer: Viewer, end: () => void, work: () => Promise<Result>): Promise<Result> {
+  let ended = false;
+  const stopWatching = credentials.watch(viewer, () => {
+    ended = true;
+    end();
+  });
+  try {
+    return await work();
+  } catch (thrown) {
+    throw ended ? new ParleyError('unauthorized') : thrown;
+  } finally {
+    stopWatching();
+  }
 }

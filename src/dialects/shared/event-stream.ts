@@ -8,8 +8,8 @@ const stalledMs = 60_000;
 const keepAliveMs = 15_000;
 
 /**
- * A response of server-sent events, written by hand: Fastify steps aside, so that a piece costs one write. Pieces are
- * whole event texts; nothing is kept when the client is slow, the writer waits instead.
+ * A streamed response, written by hand: Fastify steps aside, so that a piece costs one write. Pieces are whole events
+ * or lines; nothing is kept when the client is slow, the writer waits instead.
  */
 export interface EventStream {
   /** Aborted when the client is gone, or was cut off because it did not read. */
@@ -24,6 +24,18 @@ export interface EventStream {
   /** Ends the response in the middle, with a last piece where it has begun, and aborts the signal as if the client had gone. */
   cut(piece?: string): void;
 }
+
+/** How a stream looks on the wire. */
+export interface StreamForm {
+  contentType: string;
+  /** Written now and then while nothing else is; null for forms that have nothing a reader would pass over. */
+  keepAlive: string | null;
+}
+
+const serverSentEvents: StreamForm = { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': \n\n' };
+
+/** One JSON value a line. Readers take an empty line for a broken one, so silence stays silent. */
+export const jsonLines: StreamForm = { contentType: 'application/x-ndjson', keepAlive: null };
 
 /** One reason for all: making an error with a stack for each would cost more than the abort. */
 const clientGone = new Error('the client is gone');
@@ -44,7 +56,7 @@ export function goneSignal(reply: FastifyReply): AbortSignal {
 }
 
 /** Takes the response of `reply` over. Headers that hooks have set on it are kept. */
-export function openEventStream(reply: FastifyReply): EventStream {
+export function openEventStream(reply: FastifyReply, form: StreamForm = serverSentEvents): EventStream {
   const raw = reply.raw;
   reply.request.streams = true;
   const gone = new AbortController();
@@ -52,14 +64,14 @@ export function openEventStream(reply: FastifyReply): EventStream {
   abortWhenGone(raw, gone);
   raw.once('close', () => clearInterval(keepAlive));
   const keepAlive = setInterval(() => {
-    if (state.begun && !raw.writableNeedDrain && !raw.writableEnded) raw.write(': \n\n');
+    if (form.keepAlive !== null && state.begun && !raw.writableNeedDrain && !raw.writableEnded) raw.write(form.keepAlive);
   }, keepAliveMs).unref();
 
   const begin = (): void => {
     if (state.begun) return;
     state.begun = true;
     reply.hijack();
-    raw.writeHead(200, { ...reply.getHeaders(), 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-accel-buffering': 'no' } as Record<string, string>);
+    raw.writeHead(200, { ...reply.getHeaders(), 'content-type': form.contentType, 'cache-control': 'no-store', 'x-accel-buffering': 'no' } as Record<string, string>);
   };
 
   return {

@@ -1,12 +1,12 @@
 export { parseJson } from './body.ts';
-export { createCredentialWatch, type CredentialWatch } from './credential-watch.ts';
+export { createCredentialWatch, whileValid, type CredentialWatch } from './credential-watch.ts';
 export { registerNotBuilt, registerScope, type DialectScope, type NotBuilt } from './dialect-scope.ts';
 export { errorHeaders, showable } from './errors.ts';
-export { goneSignal, openEventStream, type EventStream } from './event-stream.ts';
+export { goneSignal, jsonLines, openEventStream, type EventStream } from './event-stream.ts';
 export { filledText, freeObject, text, wholeNumber } from './fields.ts';
 export { detailBody } from './plain.ts';
 export { PortError } from './ports.ts';
-export { createHttpServer, type HttpServer } from './server.ts';
+export { createHttpServer, type Face, type HttpServer } from './server.ts';
 export type { App, Dialect, DialectParts, HttpSettings } from './types.ts';
 export { closeReason, maxFrameBytes, type Upgrade, type UpgradeRoute, type UpgradeRouter } from './upgrades.ts';
 export { check } from './validation.ts';

@@ -10,6 +10,9 @@ const keepAliveTimeoutMs = 75_000;
 /** Bytes of all headers of one request. */
 const maxHeaderBytes = 16_384;
 
+/** The settings that name ports. */
+export type PortSetting = 'PORT' | 'ALSO_LISTEN' | 'OLLAMA_API_PORT';
+
 /** A port that cannot be bound; the message says which, why, and what to do. */
 export class PortError extends Error {}
 
@@ -41,7 +44,7 @@ export function createBoundedServer(handlers: ServerHandlers): Server {
  * Binds a server.
  * @throws {PortError} when the port is taken or may not be used
  */
-export function listen(server: Server, host: string, port: number, setting: 'PORT' | 'ALSO_LISTEN'): Promise<void> {
+export function listen(server: Server, host: string, port: number, setting: PortSetting): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => reject(portError(error, host, port, setting));
     server.once('error', failed);
@@ -57,8 +60,8 @@ export function boundAddress(server: Server): { host: string; port: number } | n
   return address && { host: address.address, port: address.port };
 }
 
-function portError(error: NodeJS.ErrnoException, host: string, port: number, setting: string): PortError {
-  const other = setting === 'PORT' ? `PORT=${port + 1} npm start` : 'another list in ALSO_LISTEN';
+function portError(error: NodeJS.ErrnoException, host: string, port: number, setting: PortSetting): PortError {
+  const other = { PORT: `PORT=${port + 1} npm start`, ALSO_LISTEN: 'another list in ALSO_LISTEN', OLLAMA_API_PORT: `OLLAMA_API_PORT=${port + 1}` }[setting];
   switch (error.code) {
     case 'EADDRINUSE':
       return new PortError(`Port ${port} on ${host} is taken by another program. Stop that one, or choose another port: ${other}`, { cause: error });

@@ -9,7 +9,7 @@ import { createHealth } from './health.ts';
 import { defaultWebDir, servePages, type Pages } from './pages.ts';
 import { isBelow, pathOf, patternToExpression } from './paths.ts';
 import { serverDialect } from './plain.ts';
-import { boundAddress, createBoundedServer, listen, type ServerHandlers } from './ports.ts';
+import { boundAddress, createBoundedServer, listen, PortError, type PortSetting, type ServerHandlers } from './ports.ts';
 import { collectReference, serveReference } from './reference.ts';
 import { addRequestHooks, createRequestIds } from './requests.ts';
 import { serveOwnAddresses } from './own-addresses.ts';
@@ -20,7 +20,26 @@ import { validatorCompiler } from './validation.ts';
 /** Milliseconds that requests under way get to end after the answers have drained. */
 const closeGraceMs = 2000;
 
-/** The HTTP side of Parley: one app and one upgrade router behind all ports. */
+/** What tells one app from another: its ports, and what stands there besides dialects. */
+export interface Face {
+  /** For logs and errors of starting. */
+  name: string;
+  ports: readonly { port: number; setting: PortSetting }[];
+  /** Whether the page, the reference, /health and /metrics are served here. */
+  isHome: boolean;
+  /** Whose form errors take where no dialect is meant. */
+  dialect: Dialect;
+  /** Whether the server does without this face when its port cannot be opened; else that ends the start. */
+  isOptional: boolean;
+}
+
+/** The page and all dialects that share one port. */
+function homeFace({ port, alsoListen }: DialectParts['settings']): Face {
+  const ports = [{ port, setting: 'PORT' as const }, ...alsoListen.map((more) => ({ port: more, setting: 'ALSO_LISTEN' as const }))];
+  return { name: 'http', ports, isHome: true, dialect: serverDialect, isOptional: false };
+}
+
+/** One HTTP side of Parley: an app and an upgrade router behind some ports. */
 export interface HttpServer {
   readonly app: FastifyInstance;
   /** Makes the app ready; stopping closes all sockets and connections. Starts before what answers, stops after it. */
@@ -29,12 +48,15 @@ export interface HttpServer {
   readonly listener: Part;
   /** The bound ports, in the order of the settings; a port 0 shows the one that was given. */
   addresses(): { host: string; port: number }[];
+  /** Why an optional face has no port, for a person; null when it has, or was not started yet. */
+  problem(): string | null;
 }
 
 /**
- * Makes the server, without any dialect: those are registered on `app` behind this call and before `transport` starts.
+ * Makes a server, without any dialect: those are registered on `app` behind this call and before `transport` starts.
+ * All faces have the same guards, bounds and way to stop.
  */
-export function createHttpServer(parts: DialectParts): HttpServer {
+export function createHttpServer(parts: DialectParts, face: Face = homeFace(parts.settings)): HttpServer {
   const state = { draining: false };
   const routes: { methods: string[]; expression: RegExp; dialect: Dialect | undefined }[] = [];
   const handlers: ServerHandlers = {
@@ -51,7 +73,7 @@ export function createHttpServer(parts: DialectParts): HttpServer {
       handlers.request = handler as ServerHandlers['request'];
       return createBoundedServer(handlers);
     },
-    frameworkErrors: (error, request, reply) => sendError(error, dialectOfPath(routes, pathOf(request.url)), request, reply as never, parts.log),
+    frameworkErrors: (error, request, reply) => sendError(error, dialectOfPath(routes, pathOf(request.url), face.dialect), request, reply as never, parts.log),
   });
   app.decorate('upgrades', createUpgradeRouter({
     socketsPerAddress: parts.settings.limits.socketsPerAddress,
@@ -64,47 +86,50 @@ export function createHttpServer(parts: DialectParts): HttpServer {
     const entry = { methods: [route.method].flat(), expression: patternToExpression(route.url), get dialect() { return route.config?.dialect; } };
     routes.push(entry);
   });
-  prepare(app, parts, state, routes);
-  return { app, ...lifecycle(app, parts, state, handlers) };
+  prepare(app, parts, face, state, routes);
+  return { app, ...lifecycle(app, parts, face, state, handlers) };
 }
 
 type KnownRoutes = { methods: string[]; expression: RegExp; dialect: Dialect | undefined }[];
 
 /** Everything between the wire and the routes. */
-function prepare(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }, routes: KnownRoutes): void {
+function prepare(app: FastifyInstance, parts: DialectParts, face: Face, state: { draining: boolean }, routes: KnownRoutes): void {
+  const dialectAt = (path: string): Dialect => dialectOfPath(routes, path, face.dialect);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, body: string) => parseJson(body));
   addRequestHooks(app, parts, state);
   app.setErrorHandler((error, request, reply) => {
-    const dialect = request.routeOptions.config.dialect ?? dialectOfPath(routes, pathOf(request.url));
+    const dialect = request.routeOptions.config.dialect ?? dialectAt(pathOf(request.url));
     return sendError(error, dialect, request, reply, parts.log);
   });
-  collectReference(app, parts.version);
   let pages: Pages | undefined;
-  app.register(async (scope) => {
-    serveReference(scope);
-    serveOwnAddresses(scope, parts, createHealth(parts));
-  });
-  app.register(async (scope) => {
-    pages = servePages(scope, parts.webDir ?? defaultWebDir);
-  });
+  if (face.isHome) {
+    collectReference(app, parts.version);
+    app.register(async (scope) => {
+      serveReference(scope);
+      serveOwnAddresses(scope, parts, createHealth(parts));
+    });
+    app.register(async (scope) => {
+      pages = servePages(scope, parts.webDir ?? defaultWebDir);
+    });
+  }
   app.setNotFoundHandler(async (request, reply) => {
     const path = pathOf(request.url);
     const allowed = routes.filter((route) => route.expression.test(path)).flatMap((route) => route.methods);
     if (allowed.length > 0) {
       reply.header('allow', [...new Set(allowed)].join(', '));
-      return sendError(new ParleyError('method_not_allowed'), dialectOfPath(routes, path), request, reply, parts.log);
+      return sendError(new ParleyError('method_not_allowed'), dialectAt(path), request, reply, parts.log);
     }
     if (await pages?.fallback(request, reply)) return reply;
-    return sendError(new ParleyError('not_found'), dialectOfPath(routes, path), request, reply, parts.log);
+    return sendError(new ParleyError('not_found'), dialectAt(path), request, reply, parts.log);
   });
 }
 
 /** The dialect whose prefix is the longest that holds the path. */
-function dialectOfPath(routes: KnownRoutes, path: string): Dialect {
-  let found = serverDialect;
+function dialectOfPath(routes: KnownRoutes, path: string, otherwise: Dialect): Dialect {
+  let found = otherwise;
   let length = 0;
   for (const { dialect } of routes) {
     for (const prefix of dialect?.prefixes ?? []) {
@@ -114,8 +139,9 @@ function dialectOfPath(routes: KnownRoutes, path: string): Dialect {
   return found;
 }
 
-function lifecycle(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }, handlers: ServerHandlers) {
+function lifecycle(app: FastifyInstance, parts: DialectParts, face: Face, state: { draining: boolean }, handlers: ServerHandlers) {
   const servers: { server: Server; closed: Promise<void> | undefined }[] = [];
+  let problem: string | null = null;
   const stopAccepting = (): void => {
     state.draining = true;
     app.upgrades.refuseNew();
@@ -125,7 +151,7 @@ function lifecycle(app: FastifyInstance, parts: DialectParts, state: { draining:
     }
   };
   const transport: Part = {
-    name: 'http',
+    name: face.name,
     async start() {
       await app.ready();
     },
@@ -139,12 +165,18 @@ function lifecycle(app: FastifyInstance, parts: DialectParts, state: { draining:
     },
   };
   const listener: Part = {
-    name: 'ports',
+    name: `${face.name} ports`,
     async start() {
-      const { host, port, alsoListen } = parts.settings;
-      for (const [at, wanted] of [port, ...alsoListen].entries()) {
+      for (const { port, setting } of face.ports) {
         const server = createBoundedServer(handlers);
-        await listen(server, host, wanted, at === 0 ? 'PORT' : 'ALSO_LISTEN');
+        try {
+          await listen(server, parts.settings.host, port, setting);
+        } catch (error) {
+          if (!face.isOptional || !(error instanceof PortError)) throw error;
+          problem = error.message;
+          parts.log.warn({ setting, reason: problem }, 'a port could not be opened; going on without it');
+          continue;
+        }
         servers.push({ server, closed: undefined });
       }
     },
@@ -152,5 +184,5 @@ function lifecycle(app: FastifyInstance, parts: DialectParts, state: { draining:
       stopAccepting();
     },
   };
-  return { transport, listener, addresses: () => servers.map(({ server }) => boundAddress(server)).filter((address) => address !== null) };
+  return { transport, listener, addresses: () => servers.map(({ server }) => boundAddress(server)).filter((address) => address !== null), problem: () => problem };
 }
