@@ -34,6 +34,8 @@ export interface HttpSettings {
   host: string;
   port: number;
   alsoListen: readonly number[];
+  /** Port of the Ollama API; 0 for any free one, null for none. */
+  ollamaApiPort: number | null;
   publicUrl: string | null;
   trustProxy: boolean;
   limits: {
