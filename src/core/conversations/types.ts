@@ -139,6 +139,11 @@ export interface Outgoing {
   toolCallId?: string;
   /** In place of the conversation's system prompt and persona, for this answer only. */
   instructions?: string | null;
+  /**
+   * The sender reads the answer only when it is complete: the model may be asked without streaming (ModelRequest.whole),
+   * and whoever else follows the answer sees it at its end, too. Default false.
+   */
+  whole?: boolean;
   /** Kept on the answer. */
   answerMetadata?: Record<string, unknown> | null;
 }

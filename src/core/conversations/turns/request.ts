@@ -12,6 +12,8 @@ export interface TurnRequest {
   continues?: string;
   /** In place of the conversation's system prompt and persona. */
   instructions?: string | null;
+  /** Nobody waits for pieces of the answer. */
+  whole?: boolean;
   dialect: string;
   apiKeyId: string | null;
   refuseBuiltin: boolean;

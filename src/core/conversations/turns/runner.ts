@@ -87,8 +87,8 @@ export class TurnRunner {
       measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill, question.sampling.logprobs !== undefined);
       this.parts.journal.add(entry, [{ kind: 'text', text: question.prefill }]);
       kept = '';
-      const { tools, toolChoice } = turn.request;
-      const reply = this.parts.models.reply(target, { ...question.sampling, messages, tools, toolChoice, prefill: question.prefill || undefined }, caller, signal);
+      const { tools, toolChoice, whole } = turn.request;
+      const reply = this.parts.models.reply(target, { ...question.sampling, messages, tools, toolChoice, whole, prefill: question.prefill || undefined }, caller, signal);
       await this.collect(reply, target, measurement.current, entry, signal);
     } catch (error) {
       // It failed before it began: a continued answer keeps its text all the same.
