@@ -57,6 +57,8 @@ export interface Sampling {
   logitBias?: Record<string, number>;
   /** How long a reasoning model thinks: `none`, `minimal`, `low`, `medium`, `high`, ... as its service names it. */
   reasoningEffort?: string;
+  /** How much is said: `low`, `medium` or `high`. A hint: models that know no such setting answer without it. */
+  verbosity?: string;
   /** Asks for log-probabilities: of each token of the text and of the `top` likeliest in its place (0 to 20). */
   logprobs?: { top: number };
   responseFormat?: ResponseFormat;
@@ -101,7 +103,8 @@ export type FinishReason = 'stop' | 'length' | 'tool' | 'content_filter';
  * `usage` may come any number of times before the end; the last one counts.
  */
 export type ReplyEvent =
-  | { type: 'text'; text: string }
+  /** `isRefusal`: the model declines, where its service tells that apart from an answer; such text keeps to no format. */
+  | { type: 'text'; text: string; isRefusal?: true }
   | { type: 'reasoning'; text: string }
   /** A piece of a tool call. `id` and `name` come with its first piece; `arguments` pieces add up to JSON text. */
   | { type: 'tool'; index: number; id?: string; name?: string; arguments: string }
@@ -139,6 +142,8 @@ export interface ReplyError {
   retryAfterMs?: number;
   /** HTTP status of the service's answer, where there was one. */
   status?: number;
+  /** The one setting of the request at fault, by OpenAI's name for it (`response_format`), where it is known. */
+  parameter?: string;
   /** Whether the service (not the user's key or request) is at fault: counts for the breaker, may be tried again. */
   serviceFault: boolean;
 }
@@ -161,6 +166,29 @@ export interface ModelInfo {
   sizeBytes: number | null;
   /** Milliseconds since the epoch; null when not known. */
   createdAt: number | null;
+  /** What else it says of itself, where it says anything. */
+  details?: ModelDetails;
+}
+
+/** What a model says of itself; null where nobody knows. */
+export interface ModelDetails {
+  /** Form of its file, such as `gguf`. */
+  format: string | null;
+  /** Its architecture, as GGUF names it: `llama`, `qwen2`, ... */
+  architecture: string | null;
+  /** Count of its parameters, as people write it: `494M`, `7.6B`. */
+  parameterSize: string | null;
+  /** How its numbers are stored: `Q4_K_M`, `F16`, ... */
+  quantisation: string | null;
+  licence: string | null;
+  /** Tokens it was trained for; it may be run with less. */
+  trainedTokens: number | null;
+  /** Numbers in one of its vectors. */
+  embeddingLength: number | null;
+  /** What it can do besides answering in text. */
+  capabilities: readonly ('tools' | 'vision' | 'thinking')[] | null;
+  /** Of its file, or of what stands for it, in hexadecimal. */
+  sha256: string | null;
 }
 
 /** What a call carries besides the request. */

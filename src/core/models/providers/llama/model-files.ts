@@ -1,7 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../../../base/observability/index.ts';
+import type { ModelDetails } from '../../types.ts';
 import { GgufError, readGgufMetadata, type GgufMetadata } from './gguf-metadata.ts';
+import { detailsOf } from './model-details.ts';
 
 /** A model file in the folder, with what it says of itself. */
 export interface ModelFile {
@@ -21,6 +23,7 @@ export interface ModelFile {
   /** Bytes the attention cache needs for one token, in half precision; null when it cannot be told. */
   cacheBytesPerToken: number | null;
   licence: string | null;
+  details: ModelDetails;
 }
 
 /** Architectures that only make embeddings, for files that do not say how they pool. */
@@ -146,6 +149,7 @@ async function describe(
     trainedTokens: positive(values.get(`${architecture}.context_length`)),
     cacheBytesPerToken: cacheBytes(values, architecture),
     licence: text(values.get('general.license')),
+    details: detailsOf(values, architecture),
   };
 }
 

@@ -198,6 +198,7 @@ function modelInfo(file: ModelFile, settings: EngineSettings): ModelInfo {
     contextLength: contextLength(file, settings),
     sizeBytes: file.sizeBytes,
     createdAt: file.modifiedAt,
+    details: file.details,
   };
 }
 
