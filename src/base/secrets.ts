@@ -19,6 +19,8 @@ export interface Secrets {
   encrypt(plain: string, associated: string): string;
   /** @throws {SecretsError} when the key is gone, or text or `associated` are not those of the encryption. */
   decrypt(cipher: string, associated: string): string;
+  /** Whether the key is there that a text was encrypted with. */
+  holdsKeyOf(cipher: string): boolean;
   /** Whether a text was encrypted with a key that is no longer the current one. */
   isOutdated(cipher: string): boolean;
   /** Keys that sign tokens: new ones with `current`; any of `all` may verify. */
@@ -84,6 +86,10 @@ export function openSecrets(dataDir: string): Secrets {
       const key = id === null ? null : find('encryption', id);
       if (!key) throw new SecretsError('A stored secret was encrypted with a key that is not in secrets.json.');
       return decryptWith(key, cipher, associated);
+    },
+    holdsKeyOf(cipher) {
+      const id = keyIdOf(cipher);
+      return id !== null && find('encryption', id) !== null;
     },
     isOutdated: (cipher) => keyIdOf(cipher) !== ring.encryption[0]!.id,
     signingKeys: () => ({ current: ring.signing[0]!, all: ring.signing }),

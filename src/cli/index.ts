@@ -127,6 +127,16 @@ program
   .action(async (file: string, options: { force?: boolean }) => (await import('./commands/backup.ts')).restore(file, options));
 
 program
+  .command('move')
+  .description('carry everything from SQLite to PostgreSQL, or back; the server must be stopped')
+  .option('--to <address>', 'from the data folder to postgres://user@host/database; `postgres` stands for DATABASE_URL')
+  .option('--from <address>', 'from there into the data folder')
+  .option('--dry-run', 'only say what would be moved, and what stands in the way')
+  .option('--overwrite', 'replace what the target holds: back it up first')
+  .option('--json', 'print JSON')
+  .action(async (options: import('./commands/move.ts').MoveCommand) => (await import('./commands/move.ts')).move(options));
+
+program
   .command('doctor')
   .description('say what works, what is missing, and what would install it')
   .option('--settings', 'print every setting with its default and meaning')

@@ -4,6 +4,8 @@ export { databaseTime } from './database-time.ts';
 export { isUniqueViolation } from './unique.ts';
 export type { StorageOptions } from './options.ts';
 export type { Migration } from './migrations/migration.ts';
+export { moveDatabase, type MovedTable, type MoveOptions, type MoveProgress, type MoveReport } from './move/move.ts';
+export type { MoveEnd, Reading } from './move/sides.ts';
 export { openStorage } from './open.ts';
 export { restoreDatabase, type Restored, type RestoreOptions } from './sqlite/restore.ts';
 export { fieldsOf, Template } from './template.ts';

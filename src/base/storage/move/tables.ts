@@ -22,6 +22,9 @@ export const movedTables: Readonly<Record<keyof Schema, readonly string[]>> = {
   turns: ['message_id'],
   turn_log: ['message_id', 'seq'],
   usage: ['id'],
+  budgets: ['subject', 'subject_id', 'period'],
+  budget_counters: ['subject', 'subject_id', 'period'],
+  budget_reservations: ['id'],
   jobs: ['id'],
 };
 

@@ -44,7 +44,7 @@ export async function restoreDatabase(backupPath: string, dataDir: string, optio
     }
     await copyBackup(backup, incoming);
     const migration = await verify(incoming, options.migrations ?? allMigrations);
-    const replaced = await setAside(target, dataDir);
+    const replaced = await setAside(target, dataDir, 'parley-before-restore.db');
     await rename(incoming, target);
     await syncFolder(dataDir);
     return { replaced, migration };
@@ -90,11 +90,13 @@ async function holdsRows(path: string): Promise<boolean> {
 
 /**
  * Keeps the present database under another name, with its log folded in: a log that stayed behind would be applied to
- * the restored file and ruin it. The present name stays in place until the restored file takes it.
+ * the file that comes in its place and ruin it. The present name stays in place until that file takes it.
+ * @param keptName name in the data folder under which it is kept; what has that name already is removed
+ * @returns the path under which it is kept; null when there was none
  */
-async function setAside(target: string, dataDir: string): Promise<string | null> {
+export async function setAside(target: string, dataDir: string, keptName: string): Promise<string | null> {
   if (!(await exists(target))) return null;
-  const kept = join(dataDir, 'parley-before-restore.db');
+  const kept = join(dataDir, keptName);
   const log = `${target}-wal`;
   const readable = foldLog(target);
   if (readable && (await exists(log))) {
