@@ -1,21 +1,21 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { ParleyError } from '../../base/errors.ts';
-import type { BusMessage } from '../../base/events/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { openConversation, openMessage } from './access.ts';
 import type { ConversationParts } from './parts.ts';
-import { toMessages } from './reading.ts';
-import { toConversation } from './rows.ts';
 import { joinTexts, type TurnFeed } from './turns/feed.ts';
 import { eventOfRow } from './turns/journal.ts';
-import type { ConversationEvent, Conversations, TurnEvent } from './types.ts';
+import { readPatienceMs, RowFeeds, type RowFeed } from './turns/row-feed.ts';
+import type { Conversations, TurnEvent } from './types.ts';
+import type { Watched } from './watching.ts';
 
-/** How often the rows of a turn that runs elsewhere are looked at when no hint comes, milliseconds. */
-const pollMs = 1000;
+/** Pause before the rows are read again while the database is away, milliseconds. */
+const againMs = 500;
 
 /** Following answers as they grow, and conversations as they change. */
-export function createFollowing(parts: ConversationParts): Pick<Conversations, 'attach' | 'watch'> {
+export function createFollowing(parts: ConversationParts, watched: Watched): Pick<Conversations, 'attach' | 'watch'> {
   const { storage, runner } = parts;
-  const rooms = new Map<string, Room>();
+  const feeds = new RowFeeds(parts);
 
   async function* attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal, pieces: 'joined' | 'each' = 'joined'): AsyncGenerator<TurnEvent[]> {
     const gather = pieces === 'each' ? apart : joinTexts;
@@ -27,7 +27,7 @@ export function createFollowing(parts: ConversationParts): Pick<Conversations, '
     let seq = afterSeq;
     while (!signal.aborted) {
       const local = runner.running.get(messageId);
-      const reader = local ? readFeed(local.feed, seq, signal, gather) : readRows(parts, messageId, seq, signal, gather);
+      const reader = local ? readFeed(local.feed, seq, signal, gather) : readRows(parts, feeds, messageId, seq, { signal, gather });
       try {
         for (let events = await reader.next(); events !== null; events = await reader.next()) {
           seq = events.at(-1)!.seq;
@@ -38,42 +38,15 @@ export function createFollowing(parts: ConversationParts): Pick<Conversations, '
         reader.close();
       }
       // The turn left this process, began in it, or its row is gone.
-      const gone = !(await storage.read.selectFrom('messages').select('id').where('id', '=', messageId).executeTakeFirst());
-      if (gone) return;
+      if (!(await patiently(parts, signal, () => isThere(parts, messageId)))) return;
     }
-  }
-
-  function room(conversationId: string): Room {
-    const known = rooms.get(conversationId);
-    if (known) return known;
-    const members = new Set<(event: ConversationEvent) => void>();
-    let order: Promise<void> = Promise.resolve();
-    const unsubscribe = parts.bus.subscribe(`conversation:${conversationId}`, (hint) => {
-      // One after another, so that everybody hears them in the order in which they happened.
-      order = order
-        .then(async () => {
-          const event = await eventOf(parts, conversationId, hint);
-          if (event) for (const receive of members) receive(event);
-        })
-        .catch((error: unknown) => parts.log.error({ err: error, conversation: conversationId }, 'an event of a conversation could not be told'));
-    });
-    const made: Room = { members, close: () => { unsubscribe(); rooms.delete(conversationId); } };
-    rooms.set(conversationId, made);
-    return made;
   }
 
   return {
     attach,
     async watch(viewer, conversationId, receive) {
       await openConversation(storage.read, viewer, conversationId, 'read');
-      const joined = room(conversationId);
-      // A function of its own, so that the same listener may watch twice.
-      const member = (event: ConversationEvent): void => receive(event);
-      joined.members.add(member);
-      return () => {
-        joined.members.delete(member);
-        if (joined.members.size === 0 && rooms.get(conversationId) === joined) joined.close();
-      };
+      return watched.watch(conversationId, receive);
     },
   };
 }
@@ -83,35 +56,21 @@ function apart(events: readonly TurnEvent[]): TurnEvent[] {
   return [...events];
 }
 
-/** Those in this process who watch one conversation: rows are read once for all of them. */
-interface Room {
-  members: Set<(event: ConversationEvent) => void>;
-  close(): void;
+async function isThere({ storage }: ConversationParts, messageId: string): Promise<boolean> {
+  return (await storage.read.selectFrom('messages').select('id').where('id', '=', messageId).executeTakeFirst()) !== undefined;
 }
 
-/** The event behind a hint, from the rows; null when they are gone. */
-async function eventOf({ storage }: ConversationParts, conversationId: string, hint: BusMessage): Promise<ConversationEvent | null> {
-  switch (hint.type) {
-    case 'message':
-    case 'turn':
-    case 'turn_ended': {
-      const row = await storage.read.selectFrom('messages').selectAll().where('id', '=', String(hint['messageId'])).executeTakeFirst();
-      return row ? { type: hint.type, message: (await toMessages(storage.read, [row]))[0]! } : null;
+/** Reads again for a while when the database is away: who follows an answer is held until it is back. */
+async function patiently<Result>({ clock }: ConversationParts, signal: AbortSignal, read: () => Promise<Result>): Promise<Result> {
+  const began = clock.monotonic();
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      const mayPass = error instanceof ParleyError && error.code === 'storage_unavailable' && !signal.aborted;
+      if (!mayPass || clock.monotonic() - began > readPatienceMs) throw error;
+      await delay(againMs, undefined, { ref: false });
     }
-    case 'changed': {
-      const owner = await storage.read.selectFrom('conversations').select('owner_id').where('id', '=', conversationId).executeTakeFirst();
-      if (!owner) return null;
-      const row = await openConversation(storage.read, { userId: owner.owner_id } as Viewer, conversationId, 'read');
-      return { type: 'changed', conversation: toConversation(row) };
-    }
-    case 'branch_changed':
-      return { type: 'branch_changed', headId: hint['headId'] as string | null };
-    case 'typing':
-      return { type: 'typing', userId: String(hint['userId']), username: String(hint['username']), at: Number(hint['at']) };
-    case 'deleted':
-      return { type: 'deleted' };
-    default:
-      return null;
   }
 }
 
@@ -134,13 +93,11 @@ class Bell {
     this.wake?.();
   };
 
-  /** Resolves when it rings, or after `milliseconds`. */
-  wait(milliseconds?: number): Promise<void> {
+  /** Resolves when it rings. */
+  wait(): Promise<void> {
     if (this.rung) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
       this.wake = () => {
-        clearTimeout(timer);
         this.wake = null;
         resolve();
       };
@@ -171,29 +128,49 @@ function readFeed(feed: TurnFeed, afterSeq: number, signal: AbortSignal, gather:
   };
 }
 
-/** Events of a turn that waits, has ended, or runs in another instance: from the rows, looked at when a hint comes. */
-function readRows(parts: ConversationParts, messageId: string, afterSeq: number, signal: AbortSignal, gather: typeof joinTexts): TurnReader {
+/**
+ * Events of a turn that waits, has ended, or runs in another instance. What is there already is read by itself; what
+ * comes then is read once for all readers in this process.
+ */
+function readRows(parts: ConversationParts, feeds: RowFeeds, messageId: string, afterSeq: number, { signal, gather }: { signal: AbortSignal; gather: typeof joinTexts }): TurnReader {
   let seq = afterSeq;
+  let feed: RowFeed | null = null;
+  let unsubscribe: () => void = () => undefined;
   const bell = new Bell();
-  // Subscribed before the rows are read: what is committed after the reading rings.
-  const unsubscribe = parts.bus.subscribe(`turn:${messageId}`, bell.ring);
   signal.addEventListener('abort', bell.ring, { once: true });
+  const open = (): RowFeed => {
+    feed = feeds.open(messageId, seq);
+    unsubscribe = feed.subscribe(bell.ring);
+    return feed;
+  };
   return {
     async next() {
       while (!signal.aborted && !parts.runner.running.has(messageId)) {
         bell.rung = false;
-        const events = await rowEvents(parts, messageId, seq);
-        if (events === null) return null;
-        if (events.length > 0) {
-          seq = events.at(-1)!.seq;
-          return gather(events);
+        // What stands before the feed, which another reader may have begun further on, is read from the rows.
+        if (feed === null || seq < feed.base) {
+          const events = await patiently(parts, signal, () => rowEvents(parts, messageId, seq));
+          if (events === null) return null;
+          if (events.length > 0) {
+            seq = events.at(-1)!.seq;
+            return gather(events);
+          }
         }
-        await bell.wait(pollMs);
+        const from = feed ?? open();
+        if (from.seq > seq && seq >= from.base) {
+          const events = gather(from.events.slice(seq - from.base));
+          seq = from.seq;
+          return events;
+        }
+        if (from.error !== null) throw from.error;
+        if (from.over) return null;
+        await bell.wait();
       }
       return null;
     },
     close() {
       unsubscribe();
+      if (feed) feeds.close(feed);
       signal.removeEventListener('abort', bell.ring);
     },
   };

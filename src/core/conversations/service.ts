@@ -11,6 +11,7 @@ import { createJournal } from './turns/journal.ts';
 import { TurnRunner } from './turns/runner.ts';
 import type { Conversations } from './types.ts';
 import { createUnstored, type UnstoredCalls } from './unstored.ts';
+import { createWatched } from './watching.ts';
 
 /** How long the log of an ended turn is kept, so that a reader who was away gets exactly what follows, milliseconds. */
 const logKeptMs = 24 * 3600 * 1000;
@@ -32,7 +33,8 @@ export function createConversations(needs: ConversationNeeds): Conversations {
   });
   const parts: ConversationParts = { ...needs, journal, runner };
   const recovery = new Recovery(parts);
-  const following = createFollowing(parts);
+  const watched = createWatched(parts);
+  const following = createFollowing(parts, watched);
   const { cancel } = createCancelling(parts, following.attach);
   const unstored = createUnstored(parts);
   let folding: NodeJS.Timeout | undefined;
@@ -65,12 +67,14 @@ export function createConversations(needs: ConversationNeeds): Conversations {
 
     async start() {
       await recovery.start();
+      watched.start();
       folding = setInterval(() => void foldOldLogs(parts).catch((error: unknown) => log.error({ err: error }, 'old turn logs could not be folded')), foldEveryMs);
       folding.unref();
     },
 
     async stop() {
       clearInterval(folding);
+      watched.stop();
       recovery.stop();
       await drain(runner, unstored, needs.settings.drainMs);
       await unstored.flush();
