@@ -1,5 +1,6 @@
 export type * from './types.ts';
 export type * from './service.ts';
+export { createSchemaCheck, type SchemaCheck } from './json-schema.ts';
 export { createModels, type ModelParts, type ModelSettings } from './registry.ts';
 export { createBuiltinProvider, type BuiltinOptions } from './providers/builtin/index.ts';
 export { createLlamaProvider, type LlamaProviderOptions } from './providers/llama/index.ts';

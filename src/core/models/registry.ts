@@ -10,8 +10,9 @@ import { createKeys, type KeySettings } from './keys.ts';
 import { Names } from './names.ts';
 import { priceOf } from './prices.ts';
 import type { Caller, Models } from './service.ts';
+import { keepToFormat } from './structured.ts';
 import { countTokens } from './tokens.ts';
-import type { EmbedResult, ModelProvider, ProviderState } from './types.ts';
+import type { EmbedResult, ModelProvider, ProviderState, ReplyEvent } from './types.ts';
 import { replyErrorOf, toParleyError } from './wire/index.ts';
 
 /** The settings of the registry, as src/config.ts reads them. */
@@ -78,7 +79,10 @@ export function createModels(parts: ModelParts): Models {
       return lists.flat();
     },
     resolve: (name, caller) => names.resolve(name, caller),
-    reply: (target, request, caller, signal) => askInTurn(asking, target.id, candidates.inTurn(target, caller), request, signal),
+    reply(target, request, caller, signal) {
+      const ask = (): AsyncGenerator<ReplyEvent[]> => askInTurn(asking, target.id, candidates.inTurn(target, caller), request, signal);
+      return request.responseFormat ? keepToFormat(request.responseFormat, request, ask) : ask();
+    },
     async embed(target, texts, caller, signal, dimensions) {
       const candidate = await candidates.of(target, caller);
       return embedBy(candidate, asking, { model: candidate.model, texts, ...(dimensions === undefined ? {} : { dimensions }) }, signal);

@@ -36,6 +36,7 @@ export interface Models extends Part {
    * the provider counts a call that failed for good. When the service of the target is down, the configured fallback
    * models are asked. A `model` event, if any, comes before everything else and names the model that spoke as
    * `provider/model`; there is none when the target itself spoke. Ends with `finish` or `error`, never throws.
+   * With `responseFormat` the text is held against it, see keepToFormat in ./structured.ts.
    */
   reply(target: Target, request: Omit<ModelRequest, 'model'>, caller: Caller, signal: AbortSignal): AsyncIterable<ReplyEvent[]>;
   /** @throws {ParleyError} what went wrong, as ReplyError.code. */

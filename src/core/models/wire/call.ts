@@ -34,6 +34,12 @@ const maxReplyBytes = 67_108_864;
 const maxJsonBytes = 67_108_864;
 const maxErrorBytes = 65_536;
 
+/**
+ * An answer that is not streamed says nothing until it is complete. So it may take this many times as long as a streamed
+ * one may be silent: at the default of two minutes, the ten minutes that clients of such APIs wait.
+ */
+export const wholePatience = 5;
+
 /** One streamed call. */
 export interface StreamCall {
   service: Service;

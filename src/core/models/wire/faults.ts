@@ -81,6 +81,7 @@ export function toParleyError(error: ReplyError, thrown?: unknown): ParleyError 
   return new ParleyError(error.code, {
     message: error.message,
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    ...(error.parameter === undefined ? {} : { parameter: error.parameter }),
     cause: thrown instanceof ReplyFault ? thrown : new ReplyFault(error, thrown),
   });
 }
@@ -92,13 +93,22 @@ export function replyErrorOf(thrown: unknown): ReplyError {
   if (error.cause instanceof ReplyFault) return error.cause.error;
   const code = (replyCodes as readonly string[]).includes(error.code) ? (error.code as ReplyError['code']) : 'internal';
   const serviceFault = ['provider_unavailable', 'provider_error', 'provider_timeout'].includes(code);
-  return { code, message: error.message, serviceFault, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) };
+  return {
+    code, message: error.message, serviceFault,
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    ...(error.parameter === undefined ? {} : { parameter: error.parameter }),
+  };
 }
 
 const replyCodes = [
   'no_api_key', 'invalid_api_key', 'quota_exceeded', 'rate_limited', 'model_not_found', 'context_overflow', 'invalid_request',
   'provider_unavailable', 'provider_error', 'provider_timeout', 'cancelled', 'unsupported_value', 'internal',
 ] as const satisfies ReplyError['code'][];
+
+/** The error of a request with a setting that the model or its service does not have. */
+export function unsupported(parameter: string, message: string): ReplyError {
+  return { code: 'unsupported_value', message, parameter, serviceFault: false };
+}
 
 /** Longest part of a service's own words that is passed on, in characters. */
 const maxDetailLength = 300;

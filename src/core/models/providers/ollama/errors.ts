@@ -1,8 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ReplyError } from '../../types.ts';
-import { parseRetryAfter, serviceWords, statusError } from '../../wire/index.ts';
+import { parseRetryAfter, replyErrorOf, serviceWords, statusError } from '../../wire/index.ts';
 
 export const label = 'Ollama';
+
+/** Status by which the Ollama port of a Parley refuses the provider of a Parley (RFC 9110, section 15.5.20). */
+const misdirected = 421;
+
+/** Whether an error says that what was asked is no Ollama but a Parley. */
+export function isParleyItself(thrown: unknown): boolean {
+  return replyErrorOf(thrown).status === misdirected;
+}
 
 /**
  * The error of an answer with a status that is not 200: `{"error": "..."}`.
@@ -10,6 +18,7 @@ export const label = 'Ollama';
  */
 export function readStatusError(status: number, body: string, headers: IncomingHttpHeaders, now: number): ReplyError {
   const said = serviceWords(wordsOf(body), null);
+  if (status === misdirected) return { code: 'provider_error', message: 'The address of Ollama leads to Parley itself, which is not asked. Check OLLAMA_URLS.', status, serviceFault: false };
   if (status === 404 && /not found|try pulling/i.test(said)) {
     return { code: 'model_not_found', message: `Ollama has no such model. It says: ${said}. \`ollama pull NAME\` fetches one.`, status, serviceFault: false };
   }

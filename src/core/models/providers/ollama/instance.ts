@@ -1,8 +1,8 @@
 import type { Clock } from '../../../../base/clock.ts';
 import { createBreaker, type Breaker } from '../../breaker.ts';
-import type { ModelInfo } from '../../types.ts';
+import type { ModelDetails, ModelInfo } from '../../types.ts';
 import { callJson, parseAddress, type Address, type HttpClient, type HttpRequest, type Service } from '../../wire/index.ts';
-import { label, readStatusError } from './errors.ts';
+import { isParleyItself, label, readStatusError } from './errors.ts';
 
 /** A model as /api/tags lists it. */
 export interface InstalledModel {
@@ -16,6 +16,7 @@ export interface InstalledModel {
   contextLength: number | null;
   /** The model runs in Ollama's cloud though the instance is here. */
   isCloud: boolean;
+  details: ModelDetails;
 }
 
 /** One running Ollama. */
@@ -27,6 +28,8 @@ export interface Instance {
   models: ReadonlyMap<string, InstalledModel> | null;
   /** Whether it answered when it was last asked or used. */
   isReachable: boolean;
+  /** What answers there is the Ollama port of this or another Parley: it is never used, else answers would go round in circles. */
+  isParley: boolean;
   /** Monotonic time of the last look at it. */
   lookedAt: number;
   /** Moving average of the milliseconds to its first token; null before the first answer. */
@@ -56,7 +59,7 @@ export function createInstance(url: string, client: HttpClient, clock: Clock): I
     readError: (status, body, answer) => readStatusError(status, body, answer.headers, clock.now()),
   };
   /** Details by digest: they never change. */
-  const details = new Map<string, { contextLength: number | null; kinds: ModelInfo['kinds'] }>();
+  const details = new Map<string, Pick<InstalledModel, 'contextLength' | 'kinds' | 'details'>>();
 
   const instance: Instance = {
     address,
@@ -64,11 +67,12 @@ export function createInstance(url: string, client: HttpClient, clock: Clock): I
     breaker: createBreaker(clock),
     models: null,
     isReachable: true,
+    isParley: false,
     lookedAt: -Infinity,
     responseMs: null,
     running: 0,
     request(method, path, signal, body) {
-      const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+      const headers: Record<string, string> = { 'x-parley-provider': 'ollama', ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
       return { method, origin: address.origin, path: address.path + path, headers, signal, ...(body === undefined ? {} : { body }) };
     },
     async look(signal) {
@@ -87,9 +91,11 @@ export function createInstance(url: string, client: HttpClient, clock: Clock): I
         }
         instance.models = new Map(models.map((model) => [model.name, { ...model, ...details.get(model.digest) }]));
         instance.isReachable = true;
+        instance.isParley = false;
         return instance.models;
       } catch (thrown) {
         instance.isReachable = false;
+        instance.isParley = isParleyItself(thrown);
         throw thrown;
       }
     },
@@ -100,11 +106,20 @@ export function createInstance(url: string, client: HttpClient, clock: Clock): I
   return instance;
 }
 
+/** An entry of /api/tags. Nothing in it is trusted to be there. */
+interface WireModel {
+  name?: unknown;
+  digest?: unknown;
+  size?: unknown;
+  modified_at?: unknown;
+  details?: { format?: unknown; family?: unknown; parameter_size?: unknown; quantization_level?: unknown } | null;
+}
+
 function readTags(answer: unknown): InstalledModel[] {
   const entries = (answer as { models?: unknown } | null)?.models;
   if (!Array.isArray(entries)) return [];
   const models: InstalledModel[] = [];
-  for (const entry of entries.slice(0, maxModels) as ({ name?: unknown; digest?: unknown; size?: unknown; modified_at?: unknown } | null)[]) {
+  for (const entry of entries.slice(0, maxModels) as (WireModel | null)[]) {
     if (typeof entry?.name !== 'string' || entry.name === '' || entry.name.length > 200) continue;
     const modifiedAt = typeof entry.modified_at === 'string' ? Date.parse(entry.modified_at) : NaN;
     models.push({
@@ -115,22 +130,50 @@ function readTags(answer: unknown): InstalledModel[] {
       kinds: /embed|(^|[/-])(bge|minilm)/.test(entry.name) ? ['embedding'] : ['chat'],
       contextLength: null,
       isCloud: /[:-]cloud$/.test(entry.name),
+      details: {
+        format: shortText(entry.details?.format),
+        architecture: shortText(entry.details?.family),
+        parameterSize: shortText(entry.details?.parameter_size),
+        quantisation: shortText(entry.details?.quantization_level),
+        licence: null,
+        trainedTokens: null,
+        embeddingLength: null,
+        capabilities: null,
+        sha256: typeof entry.digest === 'string' ? (/^(?:sha256:)?([0-9a-f]{64})$/.exec(entry.digest)?.[1] ?? null) : null,
+      },
     });
   }
   return models;
 }
 
-function readDetails(answer: unknown, model: InstalledModel): { contextLength: number | null; kinds: ModelInfo['kinds'] } {
+/** A text of a service for people to read; null when it is none. */
+function shortText(value: unknown): string | null {
+  return typeof value === 'string' && value.trim() !== '' ? value.trim().slice(0, 200) : null;
+}
+
+/** What /api/show adds. */
+function readDetails(answer: unknown, model: InstalledModel): Pick<InstalledModel, 'contextLength' | 'kinds' | 'details'> {
   const { model_info: info, capabilities, parameters } = answer as { model_info?: Record<string, unknown> | null; capabilities?: unknown; parameters?: unknown };
   const architecture = info?.['general.architecture'];
-  const length = typeof architecture === 'string' ? info?.[`${architecture}.context_length`] : null;
-  const known = typeof length === 'number' && Number.isInteger(length) && length > 0 ? length : null;
+  const whole = (key: string): number | null => {
+    const value = typeof architecture === 'string' ? info?.[`${architecture}.${key}`] : null;
+    return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : null;
+  };
+  const known = whole('context_length');
   // A Modelfile may set a smaller context than the model was trained with.
   const set = typeof parameters === 'string' ? Number(/^num_ctx\s+(\d+)/m.exec(parameters)?.[1] ?? NaN) : NaN;
   const contextLength = Number.isNaN(set) ? known : Math.min(set, known ?? set);
-  if (!Array.isArray(capabilities)) return { contextLength, kinds: model.kinds };
+  const details: ModelDetails = {
+    ...model.details,
+    architecture: shortText(architecture) ?? model.details.architecture,
+    licence: shortText(info?.['general.license']),
+    trainedTokens: known,
+    embeddingLength: whole('embedding_length'),
+    capabilities: Array.isArray(capabilities) ? (['tools', 'vision', 'thinking'] as const).filter((name) => capabilities.includes(name)) : null,
+  };
+  if (!Array.isArray(capabilities)) return { contextLength, kinds: model.kinds, details };
   const kinds: ModelInfo['kinds'] = [];
   if (capabilities.includes('completion')) kinds.push('chat');
   if (capabilities.includes('embedding')) kinds.push('embedding');
-  return { contextLength, kinds };
+  return { contextLength, kinds, details };
 }

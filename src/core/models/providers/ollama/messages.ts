@@ -1,5 +1,5 @@
 import type { ModelMessage, ModelRequest } from '../../types.ts';
-import { toOptions } from './options.ts';
+import { base64Of, toOptions } from './options.ts';
 
 /**
  * A request in the form of POST /api/chat, as JSON text. A prefill is a last message of the assistant: Ollama leaves it
@@ -13,19 +13,24 @@ export function toChatBody(request: ModelRequest, contextLength: number | null):
   return JSON.stringify({
     model: request.model,
     messages,
-    stream: true,
+    stream: !request.whole,
+    format: toFormat(request.responseFormat),
+    think: toThink(request.reasoningEffort),
+    logprobs: request.logprobs ? true : undefined,
+    top_logprobs: request.logprobs && request.logprobs.top > 0 ? request.logprobs.top : undefined,
     options: toOptions(request, contextLength),
     tools: hasTools ? request.tools!.map((tool) => ({ type: 'function', function: { name: tool.name, description: tool.description ?? '', parameters: tool.parameters } })) : undefined,
   });
 }
 
 function toWireMessage(message: ModelMessage, all: readonly ModelMessage[]): object {
-  if (message.role === 'tool') return { role: 'tool', tool_name: toolName(message.toolCallId, all), content: message.content };
+  if (message.role === 'tool') return { role: 'tool', tool_name: toolName(message.toolCallId, all), tool_call_id: message.toolCallId, content: message.content };
+  if (message.parts) return { role: message.role, content: message.content, images: message.parts.flatMap((part) => (part.type === 'image' ? [base64Of(part.url)!] : [])) };
   if (!message.toolCalls?.length) return { role: message.role, content: message.content };
   return {
     role: message.role,
     content: message.content,
-    tool_calls: message.toolCalls.map((call) => ({ function: { name: call.name, arguments: toObject(call.arguments) } })),
+    tool_calls: message.toolCalls.map((call) => ({ id: call.id, function: { name: call.name, arguments: toObject(call.arguments) } })),
   };
 }
 
@@ -43,4 +48,14 @@ function toObject(text: string): unknown {
     // Falls through: the text itself is all there is.
   }
   return { text };
+}
+
+/** A format is `json` or the schema itself. */
+function toFormat(format: ModelRequest['responseFormat']): unknown {
+  return format?.type === 'json_schema' ? format.schema : format && 'json';
+}
+
+/** Whether, and for models that can tell degrees apart how long, the model thinks; see refusal in ./options.ts. */
+function toThink(effort: string | undefined): boolean | string | undefined {
+  return effort === 'none' ? false : effort;
 }

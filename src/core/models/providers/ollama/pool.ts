@@ -32,7 +32,7 @@ export function createPool(instances: readonly Instance[], clock: Clock): Pool {
       for (const instance of instances) {
         if (clock.monotonic() - instance.lookedAt > lookAgainMs) void look(instance);
       }
-      const open = instances.filter((instance) => instance.breaker.retryAfterMs() === 0);
+      const open = instances.filter((instance) => !instance.isParley && instance.breaker.retryAfterMs() === 0);
       const owning = open.filter((instance) => instance.models === null || has(instance, model));
       // When nobody seems to have the model, they are asked all the same: it may have been pulled just now.
       const able = owning.length > 0 ? owning : open;

@@ -1,11 +1,12 @@
 import type { Clock } from '../../../../base/clock.ts';
 import { asParleyError } from '../../../../base/errors.ts';
 import type { Permit } from '../../breaker.ts';
-import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
-import { callJson, createHttpClient, failedReply, replyErrorOf, saysSomething, streamReply, toParleyError, unreadable } from '../../wire/index.ts';
+import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyEvent } from '../../types.ts';
+import { callJson, createHttpClient, failedReply, replyErrorOf, saysSomething, streamReply, toParleyError, unreadable, wholePatience } from '../../wire/index.ts';
 import { label } from './errors.ts';
 import { createInstance, type InstalledModel, type Instance } from './instance.ts';
 import { toChatBody } from './messages.ts';
+import { refusal } from './options.ts';
 import { createPool, type Pool } from './pool.ts';
 import { createChatReplyReader } from './reply.ts';
 
@@ -17,9 +18,6 @@ export interface OllamaOptions {
   clock: Clock;
 }
 
-const cannotForceTools: ReplyError = {
-  code: 'unsupported_value', message: 'Ollama cannot be made to call a tool: leave tool_choice out or set it to auto or none.', serviceFault: false,
-};
 const howToAdd = 'Install Ollama from ollama.com and run `ollama pull llama3.2`, or set OLLAMA_URLS to where it runs.';
 
 /**
@@ -30,7 +28,7 @@ const howToAdd = 'Install Ollama from ollama.com and run `ollama pull llama3.2`,
 export function createOllamaProvider(options: OllamaOptions): ModelProvider {
   const client = createHttpClient(options.timeoutMs);
   const instances = options.urls.map((url) => createInstance(url, client, options.clock));
-  const house: House = { instances, pool: createPool(instances, options.clock), clock: options.clock };
+  const house: House = { instances, pool: createPool(instances, options.clock), clock: options.clock, timeoutMs: options.timeoutMs };
   return {
     id: 'ollama',
     kind: 'ollama',
@@ -38,8 +36,8 @@ export function createOllamaProvider(options: OllamaOptions): ModelProvider {
     needsKey: false,
     stop: () => client.close(),
     stream: (request, call) => {
-      const isForced = typeof request.toolChoice === 'object' || request.toolChoice === 'required';
-      return isForced ? failedReply(cannotForceTools) : stream(house, request, call);
+      const refused = refusal(request);
+      return refused ? failedReply(refused) : stream(house, request, call);
     },
     models: () => listModels(house),
     embed: (request, call) => embed(house, request, call),
@@ -51,9 +49,10 @@ interface House {
   instances: readonly Instance[];
   pool: Pool;
   clock: Clock;
+  timeoutMs: number;
 }
 
-async function* stream({ instances, pool, clock }: House, request: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> {
+async function* stream({ instances, pool, clock, timeoutMs }: House, request: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> {
   let failure: ReplyEvent[] = [{ type: 'error', error: nobody(instances) }];
   for (const instance of pool.choose(request.model)) {
     const permit = instance.breaker.admit();
@@ -64,7 +63,8 @@ async function* stream({ instances, pool, clock }: House, request: ModelRequest,
     const held: ReplyEvent[] = [];
     try {
       const body = toChatBody(request, contextLengthOf(instance, request.model));
-      const reply = streamReply({ service: instance.service, request: instance.request('POST', '/api/chat', call.signal, body), createReader: createChatReplyReader });
+      const post = { ...instance.request('POST', '/api/chat', call.signal, body), ...(request.whole ? { timeoutMs: timeoutMs * wholePatience } : {}) };
+      const reply = streamReply({ service: instance.service, request: post, createReader: createChatReplyReader });
       for await (const events of reply) {
         settle(permit, events.at(-1)!, instance);
         if (hasBegun) {
@@ -74,7 +74,8 @@ async function* stream({ instances, pool, clock }: House, request: ModelRequest,
         // Until something is said, another instance may still take over.
         held.push(...events);
         if (!saysSomething(events)) continue;
-        instance.measured(clock.monotonic() - began);
+        // A whole answer says nothing of how soon it began.
+        if (!request.whole) instance.measured(clock.monotonic() - began);
         hasBegun = true;
         yield held;
       }

@@ -1,4 +1,4 @@
-import type { FinishReason, ReplyEvent, Usage } from '../../types.ts';
+import type { FinishReason, ReplyEvent, TokenLogprob, Usage } from '../../types.ts';
 import { createLineSplitter, ReplyFault, StreamFormError, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
 import { label, readLineError } from './errors.ts';
 
@@ -11,16 +11,26 @@ interface WireLine {
     thinking?: unknown;
     tool_calls?: { id?: unknown; function?: { name?: unknown; arguments?: unknown } | null }[] | null;
   } | null;
+  logprobs?: (WireLogprob | null)[] | null;
   done?: unknown;
   done_reason?: unknown;
   prompt_eval_count?: unknown;
   eval_count?: unknown;
 }
 
+interface WireLogprob {
+  token?: unknown;
+  logprob?: unknown;
+  bytes?: unknown;
+  top_logprobs?: (WireLogprob | null)[] | null;
+}
+
 /** Longest line, in UTF-16 units. */
 const maxLineLength = 4_194_304;
 /** Most tool calls in one answer. */
 const maxToolCalls = 128;
+/** Most tokens in the place of one. */
+const maxAlternatives = 20;
 
 /** Reads the stream of POST /api/chat: one JSON object a line, the last with `done`. */
 export function createChatReplyReader(): ReplyReader {
@@ -52,6 +62,7 @@ export function createChatReplyReader(): ReplyReader {
     const { message } = line;
     if (typeof message?.thinking === 'string' && message.thinking !== '') events.push({ type: 'reasoning', text: message.thinking });
     if (typeof message?.content === 'string' && message.content !== '') events.push({ type: 'text', text: message.content });
+    if (line.logprobs?.length) events.push({ type: 'logprobs', tokens: toLogprobs(line.logprobs) });
     if (message?.tool_calls?.length) readTools(message.tool_calls);
     if (line.done !== true) return;
     isOver = true;
@@ -84,6 +95,21 @@ export function createChatReplyReader(): ReplyReader {
       if (!isOver) throw new ReplyFault(truncated(label));
     },
   };
+}
+
+/** Log-probabilities of the tokens of a line. Of one whose form is not known nothing is taken. */
+function toLogprobs(entries: (WireLogprob | null)[]): TokenLogprob[] {
+  return entries.flatMap((entry) => {
+    const token = toLogprob(entry);
+    const others = Array.isArray(entry?.top_logprobs) ? entry.top_logprobs.slice(0, maxAlternatives) : [];
+    return token ? [{ ...token, top: others.flatMap((other) => toLogprob(other) ?? []) }] : [];
+  });
+}
+
+function toLogprob(entry: WireLogprob | null): Omit<TokenLogprob, 'top'> | null {
+  if (typeof entry?.logprob !== 'number') return null;
+  const bytes = Array.isArray(entry.bytes) && entry.bytes.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255) ? (entry.bytes as number[]) : null;
+  return { token: typeof entry.token === 'string' ? entry.token : '', logprob: entry.logprob, bytes };
 }
 
 function finishReason(reason: unknown, hasToolCalls: boolean): FinishReason {

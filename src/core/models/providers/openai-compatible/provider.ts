@@ -32,6 +32,8 @@ export function createOpenaiCompatibleProvider(options: OpenaiCompatibleOptions)
     ...options,
     needsKey: false,
     isListOptional: true,
+    takesExtensions: true,
+    refusal: () => null,
     maxTokensField: () => 'max_tokens',
     describe: (entry) => ({ kinds: kindsOf(entry), contextLength: contextLength(entry) }),
     howToAdd: `Check the address of ${id} in COMPATIBLE_SERVERS, and its key in COMPATIBLE_KEYS or Settings.`,

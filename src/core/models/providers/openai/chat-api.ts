@@ -1,6 +1,6 @@
 import type { Clock } from '../../../../base/clock.ts';
-import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyEvent } from '../../types.ts';
-import { callJson, createHttpClient, failedReply, parseAddress, ReplyFault, statusError, streamReply, toParleyError, unreadable, type HttpRequest, type Service } from '../../wire/index.ts';
+import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
+import { callJson, createHttpClient, failedReply, parseAddress, ReplyFault, statusError, streamReply, toParleyError, unreadable, wholePatience, type HttpRequest, type Service } from '../../wire/index.ts';
 import { asParleyError, ParleyError } from '../../../../base/errors.ts';
 import { readStatusError } from './errors.ts';
 import { toChatBody, type ChatForm } from './messages.ts';
@@ -18,6 +18,10 @@ export interface ChatApiOptions {
   timeoutMs: number;
   clock: Clock;
   maxTokensField(model: string): ChatForm['maxTokensField'];
+  /** Whether settings are sent that OpenAI's own service lacks. */
+  takesExtensions: boolean;
+  /** Why a request cannot be sent at all; null when it can. */
+  refusal(request: ModelRequest): ReplyError | null;
   /** What an entry of the model list says; null leaves the model out. */
   describe(entry: ModelEntry): Pick<ModelInfo, 'kinds' | 'contextLength'> | null;
   /** Whether the server may do without GET /models. */
@@ -54,7 +58,7 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
       return readStatusError(status, body, answer.headers, options.clock.now(), { label: options.label, apiKey });
     },
   });
-  const request = (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): HttpRequest => ({
+  const request = (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string, patience?: number): HttpRequest => ({
     method,
     origin: address.origin,
     path: address.path + path,
@@ -63,6 +67,7 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
     ...(body === undefined ? {} : { body }),
+    ...(patience === undefined ? {} : { timeoutMs: patience }),
     signal: call.signal,
   });
   const ask = async (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): Promise<unknown> => {
@@ -73,13 +78,20 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
   const stream = (question: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> => {
     const reading = { label: options.label, apiKey: call.apiKey };
     if (!isSendable(call.apiKey)) return failedReply(statusError(401, options.label, ''));
-    const post = (): HttpRequest =>
-      request('POST', '/chat/completions', call, toChatBody(question, { maxTokensField: options.maxTokensField(question.model), includeUsage }));
-    const askedForUsage = includeUsage;
+    const refused = options.refusal(question);
+    if (refused) return failedReply(refused);
+    const form = { maxTokensField: options.maxTokensField(question.model), takesExtensions: options.takesExtensions };
+    const patience = question.whole ? options.timeoutMs * wholePatience : undefined;
+    const post = (): HttpRequest => request('POST', '/chat/completions', call, toChatBody(question, { ...form, includeUsage }), patience);
+    const askedForUsage = includeUsage && !question.whole;
     return streamReply({
       service: service(call.apiKey),
       request: post(),
-      createReader: (contentType) => (contentType.includes('application/json') ? createCompletionReader(reading) : createChatReplyReader(reading)),
+      // What a server sends counts, not what it was asked for: some stream always, others never.
+      createReader: (contentType) => {
+        const isDocument = contentType.includes('application/json') || (question.whole && !contentType.includes('event-stream'));
+        return isDocument ? createCompletionReader(reading) : createChatReplyReader(reading);
+      },
       instead: () => (askedForUsage && !includeUsage ? post() : null),
     });
   };

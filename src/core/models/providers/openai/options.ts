@@ -1,3 +1,6 @@
+import type { ModelRequest, ReplyError } from '../../types.ts';
+import { unsupported } from '../../wire/index.ts';
+
 /** What OpenAI's model list does not say about its models, from the published pages of each model. */
 
 /** Tokens of context, by name; dated snapshots have that of the name without the date. */
@@ -49,4 +52,13 @@ const otherKinds = /whisper|tts|dall-e|image|moderation|realtime|audio|transcrib
 export function kindsOf(model: string): ('chat' | 'embedding')[] {
   if (model.includes('embedding')) return ['embedding'];
   return otherKinds.test(model) ? [] : ['chat'];
+}
+
+/** Settings that OpenAI's API does not have, and its names for what comes nearest. */
+const absent = [['topK', 'top_k', 'top_p'], ['minP', 'min_p', 'top_p'], ['repeatPenalty', 'repeat_penalty', 'frequency_penalty']] as const;
+
+/** Why OpenAI cannot be asked this; null when it can. */
+export function refusal(request: ModelRequest): ReplyError | null {
+  const found = absent.find(([field]) => request[field] !== undefined);
+  return found ? unsupported(found[1], `OpenAI has no ${found[1]}: leave it out, or use ${found[2]}.`) : null;
 }

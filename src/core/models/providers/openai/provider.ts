@@ -2,7 +2,7 @@ import type { Clock } from '../../../../base/clock.ts';
 import { countTokens } from '../../tokens.ts';
 import type { ModelProvider } from '../../types.ts';
 import { createChatApi } from './chat-api.ts';
-import { contextLength, isReasoningModel, kindsOf, usesO200k } from './options.ts';
+import { contextLength, isReasoningModel, kindsOf, refusal, usesO200k } from './options.ts';
 
 export interface OpenaiOptions {
   /** Such as https://api.openai.com/v1. @throws {Error} from the constructor when it is no http(s) URL */
@@ -21,6 +21,8 @@ export function createOpenaiProvider(options: OpenaiOptions): ModelProvider {
     ...options,
     needsKey: true,
     isListOptional: false,
+    takesExtensions: false,
+    refusal,
     maxTokensField: (model) => (isReasoningModel(model) ? 'max_completion_tokens' : 'max_tokens'),
     describe: (entry) => ({ kinds: kindsOf(entry.id), contextLength: contextLength(entry.id) }),
     howToAdd: 'Set OPENAI_API_KEY before the start, add a key in Settings, or run `parley key add openai`.',

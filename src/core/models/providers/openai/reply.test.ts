@@ -32,9 +32,9 @@ describe('streams of real services', () => {
     expect(read(fixture('./fixtures/chat.txt'))).toEqual([
       { type: 'model', model: 'gpt-4o-2024-08-06' },
       { type: 'text', text: 'Hello' },
-      { type: 'logprobs', values: [-0.31725305] },
+      { type: 'logprobs', tokens: [{ token: 'Hello', logprob: -0.31725305, bytes: [72, 101, 108, 108, 111], top: [] }] },
       { type: 'text', text: '!' },
-      { type: 'logprobs', values: [-0.02380986] },
+      { type: 'logprobs', tokens: [{ token: '!', logprob: -0.02380986, bytes: [33], top: [] }] },
       { type: 'usage', usage: { tokensIn: 19, tokensOut: 10, tokensReasoning: 4, tokensCached: 16 } },
       { type: 'finish', reason: 'stop' },
     ]);

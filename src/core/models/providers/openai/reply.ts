@@ -1,4 +1,4 @@
-import type { FinishReason, ReplyEvent, Usage } from '../../types.ts';
+import type { FinishReason, ReplyEvent, TokenLogprob, Usage } from '../../types.ts';
 import { createSseParser, ReplyFault, StreamFormError, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
 import { holdsError, readEventError, type ErrorReading } from './errors.ts';
 
@@ -16,9 +16,16 @@ interface WireChoice {
   /** A server that does not stream answers with a whole message. */
   message?: WireDelta | null;
   finish_reason?: unknown;
-  logprobs?: { content?: { logprob?: unknown }[] | null } | null;
+  logprobs?: { content?: WireLogprob[] | null; refusal?: WireLogprob[] | null } | null;
   /** Moonshot's own place for usage. */
   usage?: WireUsage | null;
+}
+
+interface WireLogprob {
+  token?: unknown;
+  logprob?: unknown;
+  bytes?: unknown;
+  top_logprobs?: (WireLogprob | null)[] | null;
 }
 
 interface WireDelta {
@@ -40,28 +47,31 @@ interface WireUsage {
 const maxEventLength = 4_194_304;
 /** Most tool calls in one answer. */
 const maxToolCalls = 128;
+/** Most tokens in the place of one: OpenAI gives 20 at most. */
+const maxAlternatives = 20;
 /** Longest name a model may give itself. */
 const maxModelName = 200;
+
+/** A reader that can also be handed a chunk that was parsed already. */
+interface ChunkReader extends ReplyReader {
+  take(chunk: WireChunk, into: ReplyEvent[]): void;
+}
 
 /**
  * Reads the stream of POST /chat/completions. The answer is over with `[DONE]`; a stream that ends without it is whole
  * when a finish reason came. Usage is taken wherever it stands; the last one counts.
  */
 export function createChatReplyReader(reading: ErrorReading): ReplyReader {
+  return createChunkReader(reading);
+}
+
+function createChunkReader(reading: ErrorReading): ChunkReader {
   let events: ReplyEvent[] = [];
   let finish: FinishReason | null = null;
   let isOver = false;
   let isNamed = false;
 
-  const onEvent = (data: string, name: string): void => {
-    if (isOver) return;
-    if (data === '[DONE]') {
-      isOver = true;
-      events.push({ type: 'finish', reason: finish ?? 'stop' });
-      return;
-    }
-    const chunk = parse(data, reading);
-    if (name === 'error' || holdsError(chunk)) throw new ReplyFault(readEventError(chunk, reading));
+  const takeChunk = (chunk: WireChunk): void => {
     if (!isNamed && typeof chunk.model === 'string' && chunk.model !== '') {
       isNamed = true;
       events.push({ type: 'model', model: chunk.model.slice(0, maxModelName) });
@@ -74,11 +84,26 @@ export function createChatReplyReader(reading: ErrorReading): ReplyReader {
     const usage = chunk.usage ?? chunk.x_groq?.usage ?? choice?.usage;
     if (usage) events.push({ type: 'usage', usage: toUsage(usage) });
   };
+  const onEvent = (data: string, name: string): void => {
+    if (isOver) return;
+    if (data === '[DONE]') {
+      isOver = true;
+      events.push({ type: 'finish', reason: finish ?? 'stop' });
+      return;
+    }
+    const chunk = parse(data, reading);
+    if (name === 'error' || holdsError(chunk)) throw new ReplyFault(readEventError(chunk, reading));
+    takeChunk(chunk);
+  };
   const parser = createSseParser(onEvent, maxEventLength);
 
   return {
     get isOver() { return isOver; },
     get isComplete() { return finish !== null; },
+    take(chunk, into) {
+      events = into;
+      inForm(() => takeChunk(chunk), reading);
+    },
     push(bytes, into) {
       events = into;
       inForm(() => parser.push(bytes), reading);
@@ -125,11 +150,8 @@ function readDelta(choice: WireChoice, events: ReplyEvent[]): void {
   const reasoning = delta.reasoning_content ?? delta.reasoning;
   if (typeof reasoning === 'string' && reasoning !== '') events.push({ type: 'reasoning', text: reasoning });
   if (typeof delta.content === 'string' && delta.content !== '') events.push({ type: 'text', text: delta.content });
-  if (typeof delta.refusal === 'string' && delta.refusal !== '') events.push({ type: 'text', text: delta.refusal });
-  if (choice.logprobs?.content?.length) {
-    const tokens = choice.logprobs.content.flatMap((token) => (typeof token.logprob === 'number' ? [{ token: '', logprob: token.logprob, bytes: null, top: [] }] : []));
-    if (tokens.length > 0) events.push({ type: 'logprobs', tokens });
-  }
+  if (typeof delta.refusal === 'string' && delta.refusal !== '') events.push({ type: 'text', text: delta.refusal, isRefusal: true });
+  if (choice.logprobs) readLogprobs(choice.logprobs.content ?? choice.logprobs.refusal, events);
   delta.tool_calls?.forEach((call, position) => {
     const index = typeof call.index === 'number' ? call.index : position;
     if (!Number.isInteger(index) || index < 0 || index >= maxToolCalls) throw new StreamFormError(`a tool call with the number ${index}`);
@@ -141,6 +163,29 @@ function readDelta(choice: WireChoice, events: ReplyEvent[]): void {
       arguments: typeof call.function?.arguments === 'string' ? call.function.arguments : '',
     });
   });
+}
+
+function readLogprobs(entries: WireLogprob[] | null | undefined, events: ReplyEvent[]): void {
+  if (!Array.isArray(entries) || entries.length === 0) return;
+  const tokens: TokenLogprob[] = [];
+  for (const entry of entries) {
+    const token = toLogprob(entry);
+    if (!token) continue;
+    const others = Array.isArray(entry.top_logprobs) ? entry.top_logprobs.slice(0, maxAlternatives) : [];
+    tokens.push({ ...token, top: others.flatMap((other) => toLogprob(other) ?? []) });
+  }
+  if (tokens.length > 0) events.push({ type: 'logprobs', tokens });
+}
+
+function toLogprob(entry: WireLogprob | null): Omit<TokenLogprob, 'top'> | null {
+  if (typeof entry?.logprob !== 'number') return null;
+  return { token: typeof entry.token === 'string' ? entry.token : '', logprob: entry.logprob, bytes: toBytes(entry.bytes) };
+}
+
+/** The bytes of a token: every entry is one, or they are not known. */
+function toBytes(value: unknown): number[] | null {
+  if (!Array.isArray(value)) return null;
+  return value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255) ? (value as number[]) : null;
 }
 
 function toFinishReason(reason: string): FinishReason {
@@ -172,21 +217,28 @@ function count<Name extends keyof Usage>(name: Name, value: unknown): Usage {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? { [name]: value } : {};
 }
 
-/**
- * Reads the answer of a server that does not stream though it was asked to: one JSON document, a completion or an error.
- */
+/** Reads an answer that is not streamed: one JSON document, a completion or an error. */
 export function createCompletionReader(reading: ErrorReading): ReplyReader {
-  const inner = createChatReplyReader(reading);
+  const inner = createChunkReader(reading);
   const parts: Buffer[] = [];
   return {
     get isOver() { return inner.isOver; },
     get isComplete() { return inner.isComplete; },
     push(bytes) { parts.push(bytes); },
     end(events) {
-      const document = Buffer.concat(parts).toString('utf8');
-      if (/^\s*</.test(document) || document.trim() === '') throw new ReplyFault(unreadable(reading));
-      inner.push(Buffer.from(`data: ${document.replace(/[\r\n]+/g, ' ')}\n\n`), events);
+      const document = parts.length === 1 ? parts[0]!.toString('utf8') : Buffer.concat(parts).toString('utf8');
+      const completion = parseDocument(document.charCodeAt(0) === 0xfeff ? document.slice(1) : document, reading);
+      if (holdsError(completion)) throw new ReplyFault(readEventError(completion, reading));
+      inner.take(completion, events);
       inner.end(events);
     },
   };
+}
+
+function parseDocument(document: string, reading: ErrorReading): WireChunk {
+  try {
+    return parse(document, reading);
+  } catch (thrown) {
+    throw thrown instanceof ReplyFault ? thrown : new ReplyFault(unreadable(reading), thrown);
+  }
 }
