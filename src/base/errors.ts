@@ -23,6 +23,7 @@ export const errorTable = {
   model_not_found: { status: 404, closeCode: 4404, sentence: 'No model of this name is available.' },
   method_not_allowed: { status: 405, closeCode: 4400, sentence: 'This address does not take this method.' },
   conflict: { status: 409, closeCode: 4400, sentence: 'The request does not fit the present state.' },
+  misdirected: { status: 421, closeCode: 4400, sentence: 'Parley does not answer a Parley as if it were Ollama.' },
   too_large: { status: 413, closeCode: 1009, sentence: 'The request is too large.' },
   unsupported_media_type: { status: 415, closeCode: 4400, sentence: 'The request body has a media type that is not supported.' },
   rate_limited: { status: 429, closeCode: 4429, sentence: 'Too many requests. Try again later.' },
