@@ -46,6 +46,25 @@ describe.skipIf(!hasBrowser)('The list of chats', () => {
     await other.getByRole('link', { name: 'A better name' }).waitFor();
   });
 
+  it('shows what an API client did with tools', async () => {
+    const page = await world.open();
+    world.standIn.next({ pieces: ['It rains in Bonn.'] });
+    const messages = [
+      { role: 'user', content: 'Weather?' },
+      { role: 'assistant', content: null, tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{"city":"Bonn"}' } }] },
+      { role: 'tool', tool_call_id: 'call_1', content: 'rain <b>all day</b>' },
+      { role: 'user', content: 'In one sentence.' },
+    ];
+    const answered = await fetch(`${world.url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ store: true, messages }) });
+    expect(answered.status).toBe(200);
+    await page.reload();
+    await page.getByRole('link', { name: 'Weather?' }).click();
+    await answerWith(page, 'It rains in Bonn.');
+    await page.getByText('rain <b>all day</b>').waitFor();
+    await page.getByText('Calls weather').click();
+    await page.getByText('"city": "Bonn"').waitFor();
+  });
+
   it('leaves the title alone on Escape', async () => {
     const page = await openedChat(world, 'Keeps its name', 'Yes');
     await page.getByRole('button', { name: 'More for Keeps its name' }).click();

@@ -126,6 +126,8 @@ export const wholeMessageAnswer = messageAnswer.extend({
   reply_to_id: z.string().nullable(),
   message_metadata: z.record(z.string(), z.unknown()).nullable(),
   replaces_id: z.string().nullable(),
+  tool_calls: z.array(z.object({ id: z.string(), name: z.string(), arguments: z.string() })).nullable(),
+  tool_call_id: z.string().nullable(),
   ended_at: time.nullable(),
 });
 

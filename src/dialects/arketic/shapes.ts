@@ -69,6 +69,8 @@ export function wholeMessageShape(message: Message): WholeMessageAnswer {
     reply_to_id: message.replyToId,
     message_metadata: message.metadata,
     replaces_id: message.replacesId,
+    tool_calls: message.toolCalls,
+    tool_call_id: message.toolCallId,
     ended_at: message.endedAt === null ? null : isoTime(message.endedAt),
   };
 }

@@ -68,6 +68,10 @@ export interface Message {
   time_to_first_token_ms: number | null;
   /** While it is being made: number of the last event that `content` holds. */
   last_event_seq: number;
+  /** Tools the answer asked for; `arguments` is JSON text as the model wrote it. */
+  tool_calls: { id: string; name: string; arguments: string }[] | null;
+  /** Set: this is the result of that call. */
+  tool_call_id: string | null;
   ended_at: string | null;
 }
 

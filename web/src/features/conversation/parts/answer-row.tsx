@@ -9,6 +9,7 @@ import { AnswerEnd } from './answer-end.tsx';
 import { BranchSteps } from './branch-steps.tsx';
 import { CopyButton } from './copy-button.tsx';
 import { Figures } from './figures.tsx';
+import { ToolCalls } from './tools.tsx';
 
 /** What a model said, or is saying. */
 export function AnswerRow({ message, isLast }: { message: Message; isLast: boolean }) {
@@ -20,6 +21,7 @@ export function AnswerRow({ message, isLast }: { message: Message; isLast: boole
       <p className="mb-1 text-xs font-medium text-soft">{name}</p>
       {message.reasoning && <Reasoning text={message.reasoning} isRunning={isRunning && message.content === ''} />}
       {message.content !== '' && <Markdown text={message.content} isGrowing={isRunning} />}
+      {message.tool_calls && <ToolCalls calls={message.tool_calls} />}
       {isRunning && <Writing hasText={message.content !== ''} />}
       {message.status === 'QUEUED' && <Waiting message={message} />}
       {!isOpen(message.status) && (

@@ -2,6 +2,7 @@ import { memo } from 'react';
 import { useMessage } from '../use-conversation.ts';
 import { AnswerRow } from './answer-row.tsx';
 import { QuestionRow } from './question-row.tsx';
+import { ToolResult } from './tools.tsx';
 
 interface MessageRowProps {
   id: string;
@@ -17,7 +18,7 @@ export const MessageRow = memo(function MessageRow({ id, isLast }: MessageRowPro
     <li data-message={id} data-type={message.message_type} data-status={message.status} className="conversation-row px-1 py-2">
       {message.message_type === 'USER' && <QuestionRow message={message} />}
       {message.message_type === 'AI' && <AnswerRow message={message} isLast={isLast} />}
-      {message.message_type === 'SYSTEM' && <p className="text-center text-sm text-soft">{message.content}</p>}
+      {message.message_type === 'SYSTEM' && (message.tool_call_id === null ? <p className="text-center text-sm text-soft">{message.content}</p> : <ToolResult text={message.content} />)}
     </li>
   );
 });
