@@ -3,7 +3,7 @@ import { createLocalBus, type Bus } from './base/events/index.ts';
 import { newId } from './base/ids.ts';
 import { createJobs, type Jobs } from './base/jobs/index.ts';
 import { startAll, stopAll } from './base/lifecycle.ts';
-import { createLocalLimiter, type Limiter } from './base/limits.ts';
+import { createLocalLimiter, type Limiter } from './base/limits/index.ts';
 import { createLog, createMetrics, type Log, type Metrics } from './base/observability/index.ts';
 import { openSecrets, type Secrets } from './base/secrets.ts';
 import { openStorage, type Storage } from './base/storage/index.ts';

@@ -4,7 +4,7 @@ import { systemClock, type Clock } from '../base/clock.ts';
 import { newId } from '../base/ids.ts';
 import { createJobs } from '../base/jobs/index.ts';
 import { startAll, stopAll } from '../base/lifecycle.ts';
-import { createLocalLimiter } from '../base/limits.ts';
+import { createLocalLimiter } from '../base/limits/index.ts';
 import { createMetrics, silentLog, type Log } from '../base/observability/index.ts';
 import { openSecrets } from '../base/secrets.ts';
 import type { Engine } from '../base/storage/index.ts';

@@ -27,6 +27,16 @@ export function createMetrics() {
     commitSeconds: new Histogram({ name: 'parley_turn_log_commit_seconds', help: 'Seconds to commit a batch of turn events', buckets: [0.0001, 0.0005, 0.002, 0.01, 0.05, 0.2], registers }),
     /** Jobs that ended, by kind and state. */
     jobs: new Counter({ name: 'parley_jobs_total', help: 'Background jobs that ended', labelNames: ['kind', 'state'], registers }),
+    /** Messages of the bus that were given to Redis for other instances, that came from them, and that could not be sent. */
+    busPublished: new Counter({ name: 'parley_bus_published_total', help: 'Messages sent to other instances', registers }),
+    busReceived: new Counter({ name: 'parley_bus_received_total', help: 'Messages received from other instances', registers }),
+    busLost: new Counter({ name: 'parley_bus_lost_total', help: 'Messages that could not be sent to other instances', registers }),
+    /** 1 while both connections to Redis work; 0 otherwise, and where no Redis is used. */
+    redisConnected: new Gauge({ name: 'parley_redis_connected', help: '1 while Redis can be reached', registers }),
+    /** Times Redis came back after it was away. */
+    redisReconnects: new Counter({ name: 'parley_redis_reconnects_total', help: 'Times the connection to Redis was made again', registers }),
+    /** Events counted by this instance alone because Redis was away. */
+    limitsCountedAlone: new Counter({ name: 'parley_limits_counted_alone_total', help: 'Events that limits counted without Redis', registers }),
     /** Requests refused by a limit. */
     limited: new Counter({ name: 'parley_limited_total', help: 'Requests refused by a limit', labelNames: ['limit'], registers }),
   };

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import type { Limiter } from '../../base/limits.ts';
+import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import type { Secrets } from '../../base/secrets.ts';
 import type { Storage } from '../../base/storage/index.ts';

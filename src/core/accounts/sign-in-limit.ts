@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { ParleyError } from '../../base/errors.ts';
-import type { Limiter } from '../../base/limits.ts';
+import type { Limiter } from '../../base/limits/index.ts';
 import type { Metrics } from '../../base/observability/index.ts';
 import { withoutMapping } from './loopback.ts';
 import type { AccountSettings } from './settings.ts';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
-import { createLocalLimiter } from '../../base/limits.ts';
+import { createLocalLimiter } from '../../base/limits/index.ts';
 import { createMetrics, silentLog } from '../../base/observability/index.ts';
 import { openSecrets, type Secrets } from '../../base/secrets.ts';
 import type { Engine } from '../../base/storage/index.ts';

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../base/clock.ts';
 import type { ParleyError } from '../../base/errors.ts';
 import type { Jobs } from '../../base/jobs/index.ts';
-import type { Limiter } from '../../base/limits.ts';
+import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
-import type { Limit, Limiter } from '../../base/limits.ts';
+import type { Limit, Limiter } from '../../base/limits/index.ts';
 import type { Metrics } from '../../base/observability/index.ts';
 import { mayAdminister, type Accounts, type AuthenticationPolicy, type Credentials, type Scope, type Viewer } from '../../core/accounts/index.ts';
 

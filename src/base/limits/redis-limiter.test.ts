@@ -1,0 +1,120 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../clock.ts';
+import { createMetrics, silentLog, type Log } from '../observability/index.ts';
+import { freshDatabaseId, openTestRedis, redisTestUrl, startOwnRedis, type OwnRedis } from '../redis/testing.ts';
+import type { Redis } from '../redis/index.ts';
+import { limiterSuite } from './limiter-suite.ts';
+import { createLocalLimiter } from './local-limiter.ts';
+import { createRedisLimiter } from './redis-limiter.ts';
+
+const metrics = createMetrics();
+const parts = { clock: systemClock, log: silentLog(), metrics };
+
+/** A log that keeps its warnings. */
+function listeningLog(): { log: Log; warnings: string[] } {
+  const warnings: string[] = [];
+  const silent = silentLog();
+  const log = new Proxy(silent, {
+    get: (target, name) => (name === 'warn' ? (_: unknown, text: string) => void warnings.push(text) : Reflect.get(target, name)),
+  });
+  return { log, warnings };
+}
+
+describe.skipIf(!redisTestUrl())('a limit over Redis', () => {
+  let redis: Redis;
+  beforeAll(async () => void (redis = await openTestRedis()));
+  afterAll(() => redis.stop());
+  let made = 0;
+
+  limiterSuite(() => {
+    let now = 1_750_000_000_000;
+    const limiter = createRedisLimiter({ ...parts, redis, redisTime: () => now });
+    made += 1;
+    const name = (given: string): string => `${made} ${given}`;
+    return { limiter: { take: (limit, subject) => limiter.take({ ...limit, name: name(limit.name) }, subject) }, now: () => now, pass: (milliseconds) => void (now += milliseconds) };
+  });
+
+  test('gives the same verdicts as the limit in one process, event by event', async () => {
+    let now = 1_750_000_000_000;
+    const [shared, local] = [createRedisLimiter({ ...parts, redis, redisTime: () => now }), createLocalLimiter({ now: () => now, monotonic: () => now })];
+    const limit = { name: 'parity', count: 40, windowMs: 5000 };
+    let step = 7;
+    for (let event = 0; event < 1500; event += 1) {
+      step = (step * 48_271) % 2_147_483_647;
+      now += step % 97 === 0 ? 4000 : step % 180;
+      const subject = `user ${step % 2}`;
+      expect(await shared.take(limit, subject)).toEqual(await local.take(limit, subject));
+    }
+  });
+
+  test('holds over instances whose clocks differ by minutes, however they call at the same moment', async () => {
+    const id = freshDatabaseId();
+    const connections = await Promise.all([openTestRedis(id), openTestRedis(id), openTestRedis(id)]);
+    const instances = connections.map((connection, index) =>
+      createRedisLimiter({ ...parts, redis: connection, clock: { now: () => Date.now() + index * 600_000, monotonic: systemClock.monotonic } }));
+    const limit = { name: 'messages', count: 50, windowMs: 600_000 };
+    const verdicts = await Promise.all(Array.from({ length: 150 }, (_, index) => instances[index % 3]!.take(limit, 'ann')));
+    expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(50);
+    expect(new Set(verdicts.filter(({ allowed }) => allowed).map(({ remaining }) => remaining)).size).toBe(50);
+    for (const { retryAfterMs } of verdicts.filter(({ allowed }) => !allowed)) expect(retryAfterMs).toSatisfy((value: number) => value > 590_000 && value <= 600_000);
+    await Promise.all(connections.map((connection) => connection.stop()));
+  });
+
+  test('forgets a subject a window after its last event', async () => {
+    const limiter = createRedisLimiter({ ...parts, redis });
+    await limiter.take({ name: 'short', count: 5, windowMs: 60_000 }, 'ann');
+    const left = Number(await redis.commands.command(['PTTL', `${redis.prefix}limit:short:ann`], 1000));
+    expect(left).toBeGreaterThan(55_000);
+    expect(left).toBeLessThanOrEqual(61_000);
+  });
+});
+
+describe.skipIf(!redisTestUrl())('a limit over a Redis that goes away', () => {
+  let own: OwnRedis;
+  let redis: Redis;
+  afterEach(async () => {
+    await redis.stop();
+    await own.close();
+  });
+
+  test('is counted by the instance alone, with one warning, and in Redis again when it is back', async () => {
+    own = await startOwnRedis();
+    redis = await openTestRedis(freshDatabaseId(), own.url);
+    const limiter = createRedisLimiter({ ...parts, redis });
+    const limit = { name: 'messages', count: 3, windowMs: 600_000 };
+    for (let n = 0; n < 3; n += 1) expect((await limiter.take(limit, 'ann')).allowed).toBe(true);
+    expect((await limiter.take(limit, 'ann')).allowed).toBe(false);
+
+    const lost = new Promise<void>((resolve) => redis.commands.onLost(resolve));
+    await own.stop();
+    await lost;
+    const verdicts = [];
+    for (let n = 0; n < 4; n += 1) verdicts.push((await limiter.take(limit, 'ann')).allowed);
+    expect(verdicts).toEqual([true, true, true, false]);
+
+    const back = new Promise<void>((resolve) => redis.commands.onConnect(() => resolve()));
+    await own.start();
+    await back;
+    // The new Redis has counted nothing yet, and knows no script yet.
+    expect(await limiter.take(limit, 'ann')).toEqual({ allowed: true, remaining: 2, retryAfterMs: 0 });
+    expect(await redis.commands.command(['EXISTS', `${redis.prefix}limit:messages:ann`], 1000)).toBe(1);
+  });
+
+  test('waits half a second for a Redis that hangs, once, and then no more', async () => {
+    own = await startOwnRedis();
+    redis = await openTestRedis(freshDatabaseId(), own.url);
+    const { log, warnings } = listeningLog();
+    const limiter = createRedisLimiter({ ...parts, redis, log });
+    const limit = { name: 'messages', count: 100, windowMs: 600_000 };
+    await limiter.take(limit, 'ann');
+    own.freeze();
+    const started = performance.now();
+    expect((await limiter.take(limit, 'ann')).remaining).toBe(99);
+    expect(performance.now() - started).toBeGreaterThan(450);
+    const before = performance.now();
+    for (let n = 0; n < 20; n += 1) await limiter.take(limit, 'ann');
+    expect(performance.now() - before).toBeLessThan(400);
+    expect(warnings).toHaveLength(1);
+    own.thaw();
+  });
+});

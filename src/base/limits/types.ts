@@ -1,0 +1,26 @@
+/** A limit: at most `count` events in any window of `windowMs` milliseconds. */
+export interface Limit {
+  /** Names the limit in the store, in logs and in the answer, such as `chat-messages`. */
+  name: string;
+  /** Events in one window; 0 refuses everything, Infinity switches the limit off. */
+  count: number;
+  windowMs: number;
+}
+
+/** What the limiter says of one event. */
+export interface LimitVerdict {
+  allowed: boolean;
+  /** Events left in the present window after this one. */
+  remaining: number;
+  /** Milliseconds until the next event would be allowed; 0 when allowed. */
+  retryAfterMs: number;
+}
+
+/** Counts events. One in this process serves one instance, one over Redis several; both count alike. */
+export interface Limiter {
+  /** Counts one event of `subject` (a user id, an address) against `limit`, if it is allowed. Refused events are not counted. */
+  take(limit: Limit, subject: string): Promise<LimitVerdict>;
+}
+
+/** Parts of a window: events closer together than one of them are counted as one moment, which bounds what is kept. */
+export const momentsPerWindow = 1000;
