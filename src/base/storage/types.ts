@@ -41,9 +41,12 @@ export interface Storage {
    * Appends events of running turns: the hot path. All rows given in one call are committed together. A function is
    * called once, when they are about to be written, and gives them then. A row is written
    * only while its turn is RUNNING under the epoch it names; the answer says for each row whether it was.
-   * @throws {ParleyError} `storage_full`, `storage_unavailable`; then none of the rows were written.
+   * @param again whether these rows were given before and `storage_unavailable` was thrown: rows that were written all the
+   * same count as written now
+   * @throws {ParleyError} `storage_full`; then none of the rows were written. `storage_unavailable`; then, on PostgreSQL,
+   * none or all were.
    */
-  appendTurnLog(rows: readonly TurnLogRow[] | (() => readonly TurnLogRow[])): Promise<boolean[]>;
+  appendTurnLog(rows: readonly TurnLogRow[] | (() => readonly TurnLogRow[]), again?: boolean): Promise<boolean[]>;
   /** Milliseconds since the epoch by the database's clock (leases are compared by it). On SQLite the process's clock. */
   now(): Promise<number>;
   start(): Promise<void>;

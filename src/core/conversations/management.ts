@@ -2,6 +2,7 @@ import { cleanText } from '../../base/text.ts';
 import { ParleyError } from '../../base/errors.ts';
 import type { ConversationsTable } from '../../base/storage/index.ts';
 import { conversationRows, lockConversation, openConversation, openMessage } from './access.ts';
+import { cancelAll } from './cancelling.ts';
 import type { ConversationParts } from './parts.ts';
 import { newestLeaf, pathRows, rootHash } from './path.ts';
 import { isBusy, toMessages } from './reading.ts';
@@ -46,16 +47,16 @@ export async function changeConversation({ storage, bus }: ConversationParts, vi
   return getConversation({ storage }, viewer, conversationId);
 }
 
-export async function deleteConversation({ storage, bus, runner }: ConversationParts, viewer: Viewer, conversationId: string): Promise<void> {
+export async function deleteConversation(parts: ConversationParts, viewer: Viewer, conversationId: string): Promise<void> {
+  const { storage, bus, runner } = parts;
   await openConversation(storage.read, viewer, conversationId, 'manage');
-  const running = [...runner.running.values()].filter((item) => item.turn.conversationId === conversationId);
-  for (const item of running) item.stop('cancelled');
-  await Promise.all(running.map((item) => item.ended));
+  await cancelAll(parts, conversationId);
   await storage.write(async (queries) => {
     await lockConversation(storage, queries, conversationId);
     await openConversation(queries, viewer, conversationId, 'manage');
     await queries.deleteFrom('conversations').where('id', '=', conversationId).execute();
   });
+  // What began or was not stopped meanwhile finds its row gone, here at once and elsewhere with its next event or heartbeat.
   for (const item of runner.running.values()) if (item.turn.conversationId === conversationId) item.stop('deleted');
   bus.publish(`conversation:${conversationId}`, { type: 'deleted' });
 }

@@ -3,7 +3,19 @@ import { lockConversation } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { liveTexts } from './reading.ts';
 import { endTurn, promoteNext, type Outcome } from './turns/ending.ts';
-import { heartbeatMs, leaseMs, type HeldTurn, type TurnRequest } from './turns/request.ts';
+import { heldTurn, renewLeases, turnsOfOthers, turnsToLookAt } from './turns/leases.ts';
+import { Repeating } from './turns/repeating.ts';
+import { heartbeatMs, instanceTopic, turnsTopic, type HeldTurn } from './turns/request.ts';
+
+/** Pause between two looks for turns that nobody runs, milliseconds; shorter where another instance may have died. */
+const lookMs = { sqlite: 2000, postgres: 1000 };
+/**
+ * How long the database must have been there without a break before leases that ran out count, milliseconds: when it
+ * comes back after a while, all have run out, and their owners need a moment to renew them.
+ */
+const steadyMs = 3000;
+/** Turns that are interrupted side by side. */
+const atOnce = 4;
 
 /**
  * What a crash leaves behind is put in order: a turn whose owner is dead becomes INTERRUPTED with its text kept, and
@@ -12,21 +24,93 @@ import { heartbeatMs, leaseMs, type HeldTurn, type TurnRequest } from './turns/r
  */
 export class Recovery {
   private readonly parts: ConversationParts;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly looks: Repeating;
+  private readonly heartbeats: Repeating;
+  private unsubscribe: (() => void)[] = [];
+  /** Since when the database has answered every time, by the clock that never jumps; null after it did not. */
+  private steadySince: number | null = Number.NEGATIVE_INFINITY;
+  /** Turns that are said to run here and do not, as the last look found them. */
+  private orphans = new Set<string>();
 
   constructor(parts: ConversationParts) {
     this.parts = parts;
+    const failed = (error: unknown): void => {
+      this.steadySince = null;
+      parts.log.error({ err: error }, 'looking after turns failed');
+    };
+    this.looks = new Repeating(lookMs[parts.storage.engine], () => this.look(), failed);
+    this.heartbeats = new Repeating(heartbeatMs, () => this.heartbeat(), failed);
   }
 
   async start(): Promise<void> {
-    for (const turn of await this.dead()) await this.interrupt(turn);
-    await this.beginWaiting();
-    this.schedule();
+    await this.look();
+    this.looks.start();
+    if (this.parts.storage.engine === 'sqlite') return;
+    this.heartbeats.start();
+    const { bus, instanceId } = this.parts;
+    this.unsubscribe = [
+      // Someone wants a turn of this instance cancelled, or its lease looked at.
+      bus.subscribe(instanceTopic(instanceId), () => this.heartbeats.soon()),
+      // Turns wait, and their instance is ending.
+      bus.subscribe(turnsTopic, () => this.looks.soon()),
+    ];
   }
 
-  stop(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+  /** Takes up no more turns. Leases are still renewed: running turns have time to end. */
+  async stopLooking(): Promise<void> {
+    await this.looks.stop();
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.unsubscribe.splice(0)) unsubscribe();
+    await Promise.all([this.looks.stop(), this.heartbeats.stop()]);
+  }
+
+  /** Keeps the leases of what runs here, and stops what was cancelled through another instance or is no longer held. */
+  private async heartbeat(): Promise<void> {
+    const { storage, clock, instanceId, runner } = this.parts;
+    // Only what really runs: a turn that was given to this instance in a commit it never heard of must run out.
+    const running = [...runner.running.values()];
+    if (running.length === 0) return;
+    const renewed = await renewLeases(storage, clock, instanceId, running.map(({ turn }) => turn.messageId));
+    for (const { turn, stop } of running) {
+      const held = renewed.get(turn.messageId);
+      if (held?.epoch !== turn.epoch) stop('deleted');
+      else if (held.isCancelled) stop('cancelled');
+    }
+  }
+
+  private async look(): Promise<void> {
+    const { storage, clock, instanceId } = this.parts;
+    if (storage.engine === 'sqlite') {
+      await this.interruptAll(await turnsOfOthers(storage, instanceId));
+    } else {
+      const runningBefore = new Set(this.parts.runner.running.keys());
+      const turns = await turnsToLookAt(storage, clock, instanceId);
+      this.steadySince ??= clock.monotonic();
+      const orphans = turns.filter((turn) => turn.owner === instanceId && !runningBefore.has(turn.message_id));
+      await this.adopt(orphans);
+      const isSteady = clock.monotonic() - this.steadySince >= steadyMs;
+      if (isSteady) await this.interruptAll(turns.filter((turn) => turn.is_expired && !this.parts.runner.running.has(turn.message_id)));
+    }
+    await this.beginWaiting();
+  }
+
+  private async interruptAll(turns: readonly TurnsTable[]): Promise<void> {
+    for (let first = 0; first < turns.length; first += atOnce) await Promise.all(turns.slice(first, first + atOnce).map((turn) => this.interrupt(turn)));
+  }
+
+  /**
+   * A turn that is said to run here and does not was given to this instance in a commit whose confirmation got lost. It
+   * is begun, when nothing of it has been said; the second look makes sure that it is not just about to begin.
+   */
+  private async adopt(orphans: readonly TurnsTable[]): Promise<void> {
+    const again = orphans.filter((turn) => this.orphans.has(turn.message_id));
+    this.orphans = new Set(orphans.map((turn) => turn.message_id));
+    for (const turn of again) {
+      const said = await this.parts.storage.read.selectFrom('turn_log').select('seq').where('message_id', '=', turn.message_id).limit(1).executeTakeFirst();
+      if (!said && !this.parts.runner.draining) this.begin(heldTurn(turn));
+    }
   }
 
   private async interrupt(turn: TurnsTable): Promise<void> {
@@ -45,13 +129,13 @@ export class Recovery {
       if (Number(taken.numUpdatedRows) === 0) return null;
       const live = (await liveTexts(queries, [turn.message_id])).get(turn.message_id) ?? { text: '', reasoning: '', seq: 0 };
       const row = await queries.selectFrom('messages').select('model').where('id', '=', turn.message_id).executeTakeFirst();
-      const held: HeldTurn = { messageId: turn.message_id, conversationId: turn.conversation_id, userId: turn.user_id, epoch, request: JSON.parse(turn.request) as TurnRequest };
+      const held = heldTurn(turn, epoch);
       // An answer that was to go on behind a kept text, and never began to, keeps it.
       const kept = live.text === '' ? await keptText(queries, held.request.continues) : '';
       const seq = live.seq + (kept === '' ? 0 : 1);
       if (kept !== '') await queries.insertInto('turn_log').values({ message_id: turn.message_id, seq, kind: 'text', body: kept, text_offset: 0 }).execute();
       const outcome = interrupted(live.text + kept, live.reasoning, row?.model ?? null);
-      const context = { now: this.parts.clock.now(), databaseNow, instanceId: this.parts.instanceId, observers: [], addJob: async () => null, promote: true };
+      const context = { now: databaseNow, databaseNow, instanceId: this.parts.instanceId, observers: [], addJob: async () => null, promote: true };
       return endTurn(queries, held, seq + 1, outcome, context);
     });
     if (!ended?.written) return;
@@ -82,44 +166,6 @@ export class Recovery {
       });
       if (next) this.begin(next);
     }
-  }
-
-  private async dead(): Promise<TurnsTable[]> {
-    const running = this.parts.storage.read.selectFrom('turns').selectAll().where('state', '=', 'RUNNING');
-    if (this.parts.storage.engine === 'sqlite') return running.where('owner', '!=', this.parts.instanceId).execute();
-    return running.where('lease_until', '<', await this.parts.storage.now()).execute();
-  }
-
-  private async heartbeat(): Promise<void> {
-    if (this.parts.storage.engine === 'postgres' && this.parts.runner.running.size > 0) {
-      const until = (await this.parts.storage.now()) + leaseMs;
-      // Only what really runs: a turn that was given to this instance in a commit it never heard of must run out.
-      const running = [...this.parts.runner.running.keys()];
-      await this.parts.storage.write((queries) =>
-        queries.updateTable('turns').set({ lease_until: until }).where('owner', '=', this.parts.instanceId).where('message_id', 'in', running).where('state', '=', 'RUNNING').execute(),
-      );
-    }
-    await this.cancelRequested();
-    for (const turn of await this.dead()) await this.interrupt(turn);
-    await this.beginWaiting();
-  }
-
-  /** Turns of this instance that were cancelled through another one. */
-  private async cancelRequested(): Promise<void> {
-    if (this.parts.storage.engine === 'sqlite' || this.parts.runner.running.size === 0) return;
-    const rows = await this.parts.storage.read.selectFrom('turns').select('message_id').where('owner', '=', this.parts.instanceId).where('cancel_requested', '=', 1).execute();
-    for (const row of rows) this.parts.runner.running.get(row.message_id)?.stop('cancelled');
-  }
-
-  private schedule(): void {
-    this.timer = setTimeout(() => {
-      void this.heartbeat()
-        .catch((error: unknown) => this.parts.log.error({ err: error }, 'looking after turns failed'))
-        .finally(() => {
-          if (this.timer) this.schedule();
-        });
-    }, heartbeatMs);
-    this.timer.unref();
   }
 }
 

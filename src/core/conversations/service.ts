@@ -35,7 +35,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
   const recovery = new Recovery(parts);
   const watched = createWatched(parts);
   const following = createFollowing(parts, watched);
-  const { cancel } = createCancelling(parts, following.attach);
+  const { cancel } = createCancelling(parts);
   const unstored = createUnstored(parts);
   let folding: NodeJS.Timeout | undefined;
   registerTitles(parts);
@@ -75,8 +75,10 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     async stop() {
       clearInterval(folding);
       watched.stop();
-      recovery.stop();
+      await recovery.stopLooking();
       await drain(runner, unstored, needs.settings.drainMs);
+      journal.close();
+      await recovery.stop();
       await unstored.flush();
     },
   };

@@ -4,7 +4,7 @@ import {
 } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
 import { streamingRefused } from '../streaming.ts';
-import { translatePostgresError } from './errors.ts';
+import { commitError, translatePostgresError } from './errors.ts';
 
 /** Kysely over a pool of pg, with errors in Parley's terms. The pool is asked for at each use; the storage makes and ends it. */
 export function postgresDialect(pool: () => Pool): Dialect {
@@ -44,7 +44,7 @@ class PostgresConnection implements DatabaseConnection {
       return (await this.client.query(sql)).command;
     } catch (error) {
       this.broken = true;
-      throw translatePostgresError(error);
+      throw sql === 'commit' ? commitError(error) : translatePostgresError(error);
     }
   }
 }

@@ -10,6 +10,9 @@ const unavailable = new Set([
   'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN',
 ]);
 
+/** When trying again makes sense, milliseconds: a server that restarts is back after seconds. */
+const retryAfterMs = 2000;
+
 /** What the client library throws without a code. */
 const connectionTexts = [
   'Connection terminated', 'timeout exceeded when trying to connect', 'Client has encountered a connection error', 'Query read timeout',
@@ -47,6 +50,16 @@ function hasConnectionText(thrown: unknown): boolean {
   return thrown instanceof Error && connectionTexts.some((text) => thrown.message.startsWith(text));
 }
 
+/** What is thrown when the connection broke at a commit: nobody knows whether it was done. */
+export function commitError(thrown: unknown): unknown {
+  if (!isConnectionLost(thrown)) return translatePostgresError(thrown);
+  return new ParleyError('storage_unavailable', {
+    message: 'The connection to the database server broke while this was being saved. It may have been saved: look before you try again.',
+    retryAfterMs,
+    cause: thrown,
+  });
+}
+
 /**
  * What PostgreSQL or the way to it threw, in Parley's terms: no space is `storage_full`, a server that cannot be used
  * is `storage_unavailable`. Everything else (a violated constraint, a wrong query) stays as it is.
@@ -57,7 +70,7 @@ export function translatePostgresError(thrown: unknown): unknown {
     return new ParleyError('storage_full', { message: 'The database server has no space left. Nothing was saved.', cause: thrown });
   }
   if ((found !== null && (unavailable.has(found) || found.startsWith('08'))) || hasConnectionText(thrown)) {
-    return new ParleyError('storage_unavailable', { message: 'The database server cannot be used now. Nothing was saved.', cause: thrown });
+    return new ParleyError('storage_unavailable', { message: 'The database server cannot be used now. Nothing was saved.', retryAfterMs, cause: thrown });
   }
   return thrown;
 }

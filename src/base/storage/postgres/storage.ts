@@ -93,14 +93,14 @@ export class PostgresStorage implements Storage {
     this.#transactions.add(queries, effect);
   }
 
-  async appendTurnLog(given: readonly TurnLogRow[] | (() => readonly TurnLogRow[])): Promise<boolean[]> {
+  async appendTurnLog(given: readonly TurnLogRow[] | (() => readonly TurnLogRow[]), again = false): Promise<boolean[]> {
     this.#transactions.refuseNesting();
     await this.#appends.acquire();
     const { clock, metrics } = this.#options;
     const started = clock.monotonic();
     try {
       const rows = typeof given === 'function' ? given() : given;
-      return rows.length === 0 ? [] : await appendTurnLog(this.#opened().writes, rows);
+      return rows.length === 0 ? [] : await appendTurnLog(this.#opened().writes, rows, again);
     } catch (error) {
       throw translatePostgresError(error);
     } finally {
@@ -140,7 +140,7 @@ export class PostgresStorage implements Storage {
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
       // An instance that is stopped in the middle of a transaction must not hold its locks for ever.
-      idle_in_transaction_session_timeout: 15_000,
+      idle_in_transaction_session_timeout: 5000,
       lock_timeout: 15_000,
       statement_timeout: 60_000,
       types: {

@@ -33,9 +33,12 @@ const statement = `
   where $7 and turn_log.kind = allowed.kind and turn_log.body = allowed.body
 `;
 
-/** Whether each row was written. Throws what pg throws. */
-export async function appendTurnLog(pool: Pool, rows: readonly TurnLogRow[]): Promise<boolean[]> {
-  let brokenBefore = false;
+/**
+ * Whether each row was written. Throws what pg throws.
+ * @param again whether an earlier call with these rows broke
+ */
+export async function appendTurnLog(pool: Pool, rows: readonly TurnLogRow[], again: boolean): Promise<boolean[]> {
+  let brokenBefore = again;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await appendOnce(pool, rows, brokenBefore);

@@ -1,3 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../../../base/clock.ts';
+import { ParleyError } from '../../../base/errors.ts';
 import type { Bus } from '../../../base/events/index.ts';
 import type { Storage, TurnLogRow } from '../../../base/storage/index.ts';
 import type { TokenLogprob } from '../../models/index.ts';
@@ -44,6 +47,8 @@ export interface Journal {
   add(entry: JournalEntry, events: readonly NewTurnEvent[], atOnce?: boolean): void;
   /** Resolves when everything added before has been committed or lost. */
   flush(): Promise<void>;
+  /** Nothing waits for the database any more: what cannot be committed at once is lost. */
+  close(): void;
 }
 
 /** Turns that run at the same time from which events are gathered for a moment, so that a commit serves many. */
@@ -52,10 +57,15 @@ const fewTurns = 8;
 const busyGroupMs = 4;
 /** On PostgreSQL, where a commit is a way over the network and back, milliseconds. */
 const postgresGroupMs = 20;
+/** How long a group waits for a PostgreSQL server that is away before its turns end, milliseconds. */
+const patienceMs = 30_000;
+/** Pause before the group is given to it again, milliseconds. */
+const againMs = 250;
 
 interface JournalParts {
   storage: Storage;
   bus: Bus;
+  clock: Clock;
   /** Turns that run now in this process. */
   turnsRunning: () => number;
 }
@@ -75,6 +85,7 @@ class GroupJournal implements Journal {
   private commits: Promise<void> = Promise.resolve();
   /** Whether someone's first text waits for the group that runs. */
   private urgent = false;
+  private closed = false;
 
   constructor(parts: JournalParts) {
     this.parts = parts;
@@ -98,6 +109,10 @@ class GroupJournal implements Journal {
     await this.commits;
   }
 
+  close(): void {
+    this.closed = true;
+  }
+
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
@@ -117,24 +132,41 @@ class GroupJournal implements Journal {
 
   private async commitGroup(): Promise<void> {
     this.running = true;
-    let groups: Group[] = [];
+    let taken: ReturnType<typeof take> | null = null;
     // Called when the storage is about to write: what came until then is in the same group.
-    const takeRows = (): TurnLogRow[] => {
-      const taken = take(this.dirty);
+    const takeAll = (): ReturnType<typeof take> => {
+      if (taken) return taken;
+      taken = take(this.dirty);
       this.dirty = new Set();
-      groups = taken.groups;
-      return taken.rows;
+      return taken;
     };
     try {
-      const written = await this.parts.storage.appendTurnLog(takeRows);
-      this.show(groups, written);
+      const written = await this.append(() => takeAll().rows);
+      this.show(takeAll().groups, written);
     } catch (error) {
-      if (groups.length === 0) takeRows();
-      for (const { entry } of groups) lose(entry, { fenced: false, error });
+      for (const { entry } of takeAll().groups) lose(entry, { fenced: false, error });
     } finally {
       this.running = false;
       if (this.urgent) this.begin();
       else if (this.dirty.size > 0) this.schedule();
+    }
+  }
+
+  /**
+   * Appends a group. While the server is away (a restart, a switch to another one) it is tried again: the models go on
+   * meanwhile, and what they say gathers. Whether the turns are still held is then for their rows to say.
+   */
+  private async append(takeRows: () => TurnLogRow[]): Promise<boolean[]> {
+    const { storage, clock } = this.parts;
+    const began = clock.monotonic();
+    for (let again = false; ; again = true) {
+      try {
+        return await storage.appendTurnLog(again ? takeRows() : takeRows, again);
+      } catch (error) {
+        const mayPass = storage.engine === 'postgres' && error instanceof ParleyError && error.code === 'storage_unavailable';
+        if (!mayPass || this.closed || clock.monotonic() - began > patienceMs) throw error;
+        await delay(againMs, undefined, { ref: false });
+      }
     }
   }
 

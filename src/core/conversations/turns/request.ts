@@ -58,3 +58,8 @@ export const mostQueued = 8;
 export const leaseMs = 6000;
 /** Pause between heartbeats, milliseconds. */
 export const heartbeatMs = 2000;
+
+/** Hints of the bus for one instance: a turn that it runs is to be cancelled. */
+export const instanceTopic = (instanceId: string): string => `instance:${instanceId}`;
+/** Hints of the bus for all instances: turns wait and nobody runs them. */
+export const turnsTopic = 'turns';

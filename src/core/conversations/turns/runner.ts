@@ -12,7 +12,7 @@ import { endBody, endTurn, type Outcome } from './ending.ts';
 import type { TurnFeed } from './feed.ts';
 import { newJournalEntry, type Journal, type JournalEntry } from './journal.ts';
 import { ReplyMeasurement, type ReplyEnd } from './measurement.ts';
-import { instructionsOf, withDefaults, type HeldTurn, type TurnQuestion } from './request.ts';
+import { instructionsOf, turnsTopic, withDefaults, type HeldTurn, type TurnQuestion } from './request.ts';
 
 export interface RunnerParts {
   storage: Storage;
@@ -58,6 +58,8 @@ export class TurnRunner {
    * @param target the model, and `question` what it answers, when they are at hand; else they are looked up
    */
   begin(turn: HeldTurn, target?: Target, question?: TurnQuestion): RunningTurn {
+    const known = this.running.get(turn.messageId);
+    if (known) return known;
     const stop = new AbortController();
     const entry = newJournalEntry(turn.messageId, turn.epoch, (reason) => {
       if (!reason.fenced) this.parts.log.error({ err: reason.error, message: turn.messageId }, 'events of a turn could not be stored');
@@ -153,16 +155,17 @@ export class TurnRunner {
 
   /** Stores the end. What cannot be stored now (a full disk) is tried again until it can or the server stops. */
   private async finish(turn: HeldTurn, target: Target | undefined, entry: JournalEntry, measurement: ReplyMeasurement, signal: AbortSignal): Promise<void> {
-    const { storage, clock, jobs, instanceId, metrics } = this.parts;
+    const { storage, jobs, instanceId, metrics } = this.parts;
     if (signal.aborted && signal.reason === 'deleted') return this.forget(turn, entry);
     const outcome = await this.outcome(target, measurement, signal);
     const observers = this.parts.observers(turn, outcome);
     const { end } = measurement;
     const retryAfterMs = end && 'error' in end ? end.error.retryAfterMs : undefined;
     let seq = entry.feed.seq + 1;
-    for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 5000)) {
+    for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 1000)) {
       try {
-        const context = { now: clock.now(), databaseNow: await storage.now(), instanceId, observers, addJob: jobs.add.bind(jobs), retryAfterMs, promote: !this.draining };
+        const databaseNow = await storage.now();
+        const context = { now: databaseNow, databaseNow, instanceId, observers, addJob: jobs.add.bind(jobs), retryAfterMs, promote: !this.draining };
         const ended = await storage.write(async (queries) => {
           await lockConversation(storage, queries, turn.conversationId);
           if (entry.lost) seq = await keepOnlyStored(queries, turn.messageId, outcome);
@@ -178,6 +181,7 @@ export class TurnRunner {
         this.parts.bus.publish(`turn:${turn.messageId}`, { type: 'turn', seq });
         this.parts.bus.publish(`conversation:${turn.conversationId}`, { type: 'turn_ended', messageId: turn.messageId });
         if (ended.next) this.beginNext(ended.next);
+        else if (this.draining) this.parts.bus.publish(turnsTopic, { type: 'waiting' });
         return;
       } catch (error) {
         if (this.closed) return this.forget(turn, entry);
