@@ -29,6 +29,7 @@ export const errorTable = {
   rate_limited: { status: 429, closeCode: 4429, sentence: 'Too many requests. Try again later.' },
   queue_full: { status: 429, closeCode: 4429, sentence: 'Too many answers are waiting in this conversation. Try again when one has ended.' },
   quota_exceeded: { status: 429, closeCode: 4429, sentence: 'The quota for this model is used up.' },
+  budget_exceeded: { status: 429, closeCode: 4429, sentence: 'The budget is used up.' },
   cancelled: { status: 499, closeCode: 1000, sentence: 'The answer was cancelled.' },
   internal: { status: 500, closeCode: 1011, sentence: 'Internal server error' },
   not_implemented: { status: 501, closeCode: 1011, sentence: 'This is not built yet.' },

@@ -10,7 +10,9 @@ const forms: Partial<Record<ErrorCode, { type?: string; code?: string; parameter
   rate_limited: { type: 'requests', code: 'rate_limit_exceeded' },
   queue_full: { type: 'requests', code: 'rate_limit_exceeded' },
   quota_exceeded: { type: 'insufficient_quota', code: 'insufficient_quota' },
-  not_found: { code: 'unknown_url' },
+  // What clients do not ask again for: they take other codes of 429 for a rate limit of seconds.
+  budget_exceeded: { type: 'insufficient_quota', code: 'insufficient_quota' },
+  not_found: { code: undefined },
   invalid_request: { code: undefined },
 };
 
@@ -33,7 +35,7 @@ export function errorObject(error: ParleyError, target = ''): { message: string;
     message: unknownUrl ? `Unknown request URL: ${target}. See /docs for what this server offers.` : error.message,
     type: form?.type ?? (error.status >= 500 ? 'server_error' : 'invalid_request_error'),
     param: error.parameter ?? form?.parameter ?? null,
-    code: form ? (form.code ?? null) : error.code,
+    code: unknownUrl ? 'unknown_url' : form ? (form.code ?? null) : error.code,
   };
 }
 

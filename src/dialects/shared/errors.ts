@@ -40,10 +40,15 @@ export function sendError(thrown: unknown, dialect: Dialect, request: FastifyReq
     .send(JSON.stringify(dialect.errorBody(error, { method: request.method, path: pathOf(request.url) })));
 }
 
+/** Longest wait for which clients are left to try again by themselves, milliseconds. */
+const longestRetryMs = 60_000;
+
 /** Headers every dialect's errors carry: the code of docs/errors.md, and when to try again. */
 export function errorHeaders(error: ParleyError): Record<string, string> {
   const headers: Record<string, string> = { 'x-error-code': error.code };
   if (error.retryAfterMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+  // Known to OpenAI's clients, which try again after a few seconds whatever Retry-After says of weeks.
+  if (error.code === 'budget_exceeded' && (error.retryAfterMs ?? Infinity) > longestRetryMs) headers['x-should-retry'] = 'false';
   return headers;
 }
 
