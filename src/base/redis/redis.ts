@@ -22,7 +22,8 @@ export function createRedis({ url, databaseId, log, metrics }: RedisParts): Redi
   const links = [commands, messages];
   let prefix: string | null = null;
   let isAway = false;
-  let stopping = false;
+  /** While it starts and stops, connections that come and go are no news. */
+  let isRunning = false;
 
   const check: Redis['check'] = () => {
     const lost = links.find((link) => link.client === null);
@@ -32,7 +33,7 @@ export function createRedis({ url, databaseId, log, metrics }: RedisParts): Redi
   const note = (): void => {
     const state = check();
     metrics.redisConnected.set(state.ok ? 1 : 0);
-    if (stopping || state.ok !== isAway) return;
+    if (!isRunning || state.ok !== isAway) return;
     isAway = !state.ok;
     if (state.ok) {
       metrics.redisReconnects.inc();
@@ -63,10 +64,11 @@ export function createRedis({ url, databaseId, log, metrics }: RedisParts): Redi
         await Promise.all(links.map((link) => link.stop()));
         throw new ParleyError('storage_unavailable', { message: `Redis refuses this server: ${refusal.message}. Look at user and password in REDIS_URL.`, cause: refusal });
       }
+      isRunning = true;
       note();
     },
     async stop() {
-      stopping = true;
+      isRunning = false;
       await Promise.all(links.map((link) => link.stop()));
       metrics.redisConnected.set(0);
     },
