@@ -151,6 +151,9 @@ function contextLengthOf(instance: Instance, model: string): number | null {
 
 function nobody(instances: readonly Instance[]) {
   const hosts = instances.map((instance) => instance.address.host).join(', ');
+  if (instances.length > 0 && instances.every((instance) => instance.isParley)) {
+    return { code: 'provider_unavailable' as const, message: `At ${hosts} answers Parley itself (OLLAMA_API_PORT), which is not asked as Ollama.`, serviceFault: true };
+  }
   return { code: 'provider_unavailable' as const, message: hosts === '' ? 'Ollama is switched off.' : `${label} cannot be reached at ${hosts}. Is it running?`, serviceFault: true };
 }
 
@@ -179,6 +182,7 @@ function toInfo(model: InstalledModel, instance: Instance): ModelInfo {
     contextLength: model.contextLength,
     sizeBytes: model.sizeBytes,
     createdAt: model.modifiedAt,
+    details: model.details,
   };
 }
 
