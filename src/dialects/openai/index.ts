@@ -4,6 +4,8 @@ import { registerEmbeddings } from './embeddings.ts';
 import { openaiDialect } from './errors.ts';
 import { registerModels } from './models.ts';
 import { openaiNotBuilt } from './not-built.ts';
+import { registerResponses } from './responses/index.ts';
+import { registerTextCompletions } from './text-completions.ts';
 
 /** What OpenAI's clients speak, at /v1. Requests from this machine without credentials act as the owner. */
 export function registerOpenai(app: App, parts: DialectParts): void {
@@ -16,6 +18,8 @@ export function registerOpenai(app: App, parts: DialectParts): void {
   app.addHook('onClose', async () => credentials.stop());
   registerScope(app, parts, openaiDialect, guard, (scope) => {
     registerCompletions(scope, parts, credentials);
+    registerResponses(scope, parts, credentials);
+    registerTextCompletions(scope, parts, credentials);
     registerEmbeddings(scope, parts);
     registerModels(scope, parts);
     registerNotBuilt(scope, openaiNotBuilt);

@@ -8,9 +8,11 @@ export const openaiNotBuilt: readonly NotBuilt[] = [
   ['GET', '/v1/chat/completions'],
   [any, '/v1/chat/completions/*'],
   ['DELETE', '/v1/models/*'],
+  ['POST', '/v1/responses/compact'],
+  ['POST', '/v1/responses/input_tokens'],
   ...[
-    'assistants', 'audio', 'batches', 'chatkit', 'completions', 'containers', 'conversations', 'evals', 'files', 'fine_tuning', 'images',
-    'moderations', 'organization', 'realtime', 'responses', 'threads', 'uploads', 'vector_stores', 'videos',
+    'assistants', 'audio', 'batches', 'chatkit', 'containers', 'conversations', 'evals', 'files', 'fine_tuning', 'images',
+    'moderations', 'organization', 'realtime', 'threads', 'uploads', 'vector_stores', 'videos',
   ].flatMap((name): NotBuilt[] => [
     [any, `/v1/${name}`],
     [any, `/v1/${name}/*`],
