@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import type { DefaultBudget } from './core/budgets/index.ts';
 
 /**
  * Every setting: its variable, type, default and meaning. This is the only file that reads the environment.
@@ -41,6 +42,8 @@ export const settingTable = {
   LIMIT_COMPLETIONS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Calls a minute and user on /v1 and the Ollama API together' },
   LIMIT_LOGINS_PER_MINUTE: { type: 'number', default: '10', meaning: 'Sign-ins and registrations a minute and address' },
   LIMIT_SOCKETS_PER_ADDRESS: { type: 'number', default: '20', meaning: 'Open sockets from one address' },
+  BUDGET_PER_USER: { type: 'list', default: '', meaning: 'What each user but the owner may use, such as day:tokens=200000,day:requests=500,month:cost=5 (dollars); budgets set for a user or key come first' },
+  BUDGET_UNPRICED: { type: 'choice', choices: ['refuse', 'allow'], default: 'refuse', meaning: 'What a budget in money does with models whose price is not known; allow counts them as free' },
   DRAIN_SECONDS: { type: 'number', default: '10', meaning: 'Seconds a stopping server lets answers finish' },
   OPEN_BROWSER: { type: 'flag', default: 'off', meaning: 'Open the page in a browser at start' },
 } as const satisfies Record<string, SettingRow>;
@@ -103,6 +106,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       loginsPerMinute: number('LIMIT_LOGINS_PER_MINUTE'),
       socketsPerAddress: number('LIMIT_SOCKETS_PER_ADDRESS'),
     },
+    budgets: { perUser: budgetsPerUser(list('BUDGET_PER_USER')), unpriced: choice('BUDGET_UNPRICED', settingTable.BUDGET_UNPRICED.choices) },
     drainMs: number('DRAIN_SECONDS') * 1000,
     openBrowser: flag('OPEN_BROWSER'),
   };
@@ -140,6 +144,25 @@ function readers(environment: Record<string, string | undefined>) {
       return [item.slice(0, at), item.slice(at + 1)];
     }));
   return { text, number, flag, choice, list, port, pairs };
+}
+
+/**
+ * `period:kind=number`, several by commas. Dollars become micro-dollars.
+ * @throws {ConfigError} for anything else
+ */
+function budgetsPerUser(items: readonly string[]): DefaultBudget[] {
+  const budgets: DefaultBudget[] = [];
+  for (const item of items) {
+    const [, period, kind, figure] = /^(day|month):(requests|tokens|cost)=(\d{1,12}(?:\.\d{1,6})?)$/.exec(item) ?? [];
+    if (!figure || (kind !== 'cost' && figure.includes('.'))) {
+      throw new ConfigError(`BUDGET_PER_USER must be a list such as day:tokens=200000,day:requests=500,month:cost=5, not "${item}".`);
+    }
+    let budget = budgets.find((known) => known.period === period);
+    if (!budget) budgets.push((budget = { period: period as DefaultBudget['period'], requests: null, tokens: null, costMicros: null }));
+    if (kind === 'cost') budget.costMicros = Math.round(Number(figure) * 1e6);
+    else budget[kind as 'requests' | 'tokens'] = Number(figure);
+  }
+  return budgets;
 }
 
 function absolute(path: string): string {
