@@ -1,9 +1,11 @@
-import { defaultPieces, usageOf, type Script, type Step } from './script.ts';
+import { bytesOf, defaultPieces, usageOf, type Script, type Step } from './script.ts';
 
 /** The body of a chat request, as far as the stand-in looks at it. */
 interface ChatBody {
   model?: string;
   stream?: boolean;
+  logprobs?: boolean;
+  top_logprobs?: number;
 }
 
 const createdAt = '2026-01-01T00:00:00.000000000Z';
@@ -16,7 +18,9 @@ export function chatSteps(script: Script, body: ChatBody): Step[] {
     steps.push({ piece, text: `${JSON.stringify({ model, created_at: createdAt, message: { role: 'assistant', content: '', ...message }, ...more })}\n` });
   };
   for (const thinking of script.reasoning ?? []) add(true, { thinking });
-  for (const content of script.pieces ?? (script.toolCalls ? [] : defaultPieces)) add(true, { content });
+  (script.pieces ?? (script.toolCalls ? [] : defaultPieces)).forEach((content, index) => {
+    add(true, { content }, { done: false, ...logprobsOf(script, body, [content], index) });
+  });
   for (const call of script.toolCalls ?? []) {
     add(true, { tool_calls: [{ id: call.id, function: { index: 0, name: call.name, arguments: JSON.parse(call.argumentPieces.join('')) as unknown } }] });
   }
@@ -27,8 +31,18 @@ export function chatSteps(script: Script, body: ChatBody): Step[] {
 /** The answer to POST /api/chat with `stream: false`. */
 export function chatCompletion(script: Script, body: ChatBody): object {
   const toolCalls = script.toolCalls?.map((call) => ({ id: call.id, function: { name: call.name, arguments: JSON.parse(call.argumentPieces.join('')) as unknown } }));
-  const message = { role: 'assistant', content: (script.pieces ?? (toolCalls ? [] : defaultPieces)).join(''), ...(toolCalls ? { tool_calls: toolCalls } : {}) };
-  return { model: script.model ?? body.model, created_at: createdAt, message, ...ending(script) };
+  const pieces = script.pieces ?? (toolCalls ? [] : defaultPieces);
+  const message = {
+    role: 'assistant', content: pieces.join(''), ...(script.reasoning ? { thinking: script.reasoning.join('') } : {}), ...(toolCalls ? { tool_calls: toolCalls } : {}),
+  };
+  return { model: script.model ?? body.model, created_at: createdAt, message, ...logprobsOf(script, body, pieces, 0), ...ending(script) };
+}
+
+/** What is said of these tokens, the first of which is the one with this number; nothing when nobody asked. */
+function logprobsOf(script: Script, body: ChatBody, tokens: readonly string[], first: number): object {
+  if (!body.logprobs || !script.logprobs) return {};
+  const top = (script.topLogprobs ?? []).slice(0, body.top_logprobs ?? 0).map(({ token, logprob }) => ({ token, logprob, bytes: bytesOf(token) }));
+  return { logprobs: tokens.map((token, index) => ({ token, logprob: script.logprobs![first + index], bytes: bytesOf(token), ...(top.length > 0 ? { top_logprobs: top } : {}) })) };
 }
 
 function ending(script: Script): object {

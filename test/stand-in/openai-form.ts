@@ -1,10 +1,12 @@
-import { defaultPieces, usageOf, type Script, type Step } from './script.ts';
+import { bytesOf, defaultPieces, usageOf, type Script, type Step } from './script.ts';
 
 /** The body of a chat request, as far as the stand-in looks at it. */
 interface ChatBody {
   model?: string;
   stream?: boolean;
   stream_options?: { include_usage?: boolean };
+  logprobs?: boolean;
+  top_logprobs?: number;
 }
 
 const created = 1_767_225_600;
@@ -28,13 +30,14 @@ export function chatSteps(script: Script, body: ChatBody): Step[] {
 
   add(false, chunk({ role: 'assistant', content: '', refusal: null }));
   for (const text of script.reasoning ?? []) add(true, chunk({ [script.reasoningField ?? 'reasoning_content']: text }));
-  const pieces = script.pieces ?? (script.toolCalls ? [] : defaultPieces);
+  const pieces = piecesOf(script);
   pieces.forEach((text, index) => {
-    const logprob = script.logprobs?.[index];
-    const choice = logprob === undefined ? {} : { logprobs: { content: [{ token: text, logprob, bytes: null, top_logprobs: [] }], refusal: null } };
+    const tokens = logprobsOf(script, body, [text], index);
+    const choice = tokens === null ? {} : { logprobs: { content: tokens, refusal: null } };
     const last = index === pieces.length - 1;
     add(true, chunk({ content: text }, choice, last && place === 'last-content' && usage ? { usage } : {}));
   });
+  if (script.refusal !== undefined) add(true, chunk({ refusal: script.refusal }));
   (script.toolCalls ?? []).forEach((call, index) => {
     add(false, chunk({ tool_calls: [{ index, id: call.id, type: 'function', function: { name: call.name, arguments: '' } }] }));
     for (const text of call.argumentPieces) add(true, chunk({ tool_calls: [{ index, function: { arguments: text } }] }));
@@ -55,15 +58,28 @@ export function chatSteps(script: Script, body: ChatBody): Step[] {
 /** The answer without streaming. */
 export function chatCompletion(script: Script, body: ChatBody): object {
   const toolCalls = script.toolCalls?.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.argumentPieces.join('') } }));
-  const content = toolCalls && !script.pieces ? null : (script.pieces ?? defaultPieces).join('');
+  const pieces = piecesOf(script);
+  const content = pieces.length === 0 && script.pieces === undefined ? null : pieces.join('');
+  const tokens = logprobsOf(script, body, pieces, 0);
   return {
     id: 'chatcmpl-standin', object: 'chat.completion', created, model: script.model ?? body.model,
     choices: [{
-      index: 0, logprobs: null, finish_reason: script.finish ?? (toolCalls ? 'tool_calls' : 'stop'),
-      message: { role: 'assistant', content, refusal: null, ...(toolCalls ? { tool_calls: toolCalls } : {}), ...(script.reasoning ? { reasoning_content: script.reasoning.join('') } : {}) },
+      index: 0, logprobs: tokens === null ? null : { content: tokens, refusal: null }, finish_reason: script.finish ?? (toolCalls ? 'tool_calls' : 'stop'),
+      message: { role: 'assistant', content, refusal: script.refusal ?? null, ...(toolCalls ? { tool_calls: toolCalls } : {}), ...(script.reasoning ? { reasoning_content: script.reasoning.join('') } : {}) },
     }],
     usage: openaiUsage(script),
   };
+}
+
+function piecesOf(script: Script): string[] {
+  return script.pieces ?? (script.toolCalls || script.refusal !== undefined ? [] : defaultPieces);
+}
+
+/** What is said of these tokens, the first of which is the one with this number; null when nobody asked. */
+function logprobsOf(script: Script, body: ChatBody, tokens: readonly string[], first: number): object[] | null {
+  if (!body.logprobs || !script.logprobs) return null;
+  const top = (script.topLogprobs ?? []).slice(0, body.top_logprobs ?? 0).map(({ token, logprob }) => ({ token, logprob, bytes: bytesOf(token) }));
+  return tokens.map((token, index) => ({ token, logprob: script.logprobs![first + index], bytes: bytesOf(token), top_logprobs: top }));
 }
 
 function openaiUsage(script: Script): object | null {

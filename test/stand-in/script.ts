@@ -12,8 +12,12 @@ export interface Script {
   reasoningField?: 'reasoning_content' | 'reasoning';
   /** Tool calls, sent behind the text. In the OpenAI form each call's arguments come in the given pieces. */
   toolCalls?: { id: string; name: string; argumentPieces: string[] }[];
-  /** Log-probability of each piece of text, in the same order (OpenAI form). */
+  /** Log-probability of each piece of text, in the same order; sent only when the request asks for them. */
   logprobs?: number[];
+  /** Tokens in the place of each piece; as many as the request asks for are sent. */
+  topLogprobs?: { token: string; logprob: number }[];
+  /** The model declines with these words in place of a text (OpenAI form). */
+  refusal?: string;
   /** Why the answer ends; null leaves the reason out. Default `stop`, or `tool_calls` with tool calls. */
   finish?: string | null;
   /** Tokens reported; null reports none. Default: 7 in, one out for each piece. */
@@ -73,6 +77,11 @@ export interface Step {
   /** Counts as a piece: waits for the gate and the delay, and faults count it. */
   piece: boolean;
   text: string;
+}
+
+/** The bytes of a token, as both forms list them. */
+export function bytesOf(token: string): number[] {
+  return [...Buffer.from(token)];
 }
 
 export const defaultPieces = ['Hello', ' from', ' the', ' stand-in', '.'];

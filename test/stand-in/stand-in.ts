@@ -38,6 +38,8 @@ export interface RequestBody {
   input?: string | string[];
   dimensions?: number;
   options?: Record<string, unknown>;
+  response_format?: Record<string, unknown>;
+  format?: unknown;
   [field: string]: unknown;
 }
 
@@ -226,7 +228,7 @@ async function perform(state: State, endpoint: Endpoint, script: Script, gate: G
     const texts = typeof body.input === 'string' ? [body.input] : (body.input ?? []);
     return sendJson(response, 200, form.embeddings(texts, model, (text) => vectorOf(text, state.dimensions)), script.headers);
   }
-  if (isOllama ? body.stream === false : body.stream !== true) return sendJson(response, 200, form.chatCompletion(script, body), script.headers);
+  if (isOllama ? body.stream === false : body.stream !== true) return sendWhole(script, gate, form.chatCompletion(script, body), request, response);
   await sendStream(script, gate, form, isOllama, request, response);
 }
 
@@ -246,6 +248,28 @@ function refusalOf(state: State, script: Script, isOllama: boolean, request: Rec
   const known = isOllama ? state.ollamaModels.some((model) => model === name || model === `${name}:latest`) : state.openaiModels.includes(name);
   if (known) return null;
   return isOllama ? inForm(404, undefined, `model '${name}' not found`) : inForm(404, 'model_not_found', `The model \`${name}\` does not exist or you do not have access to it.`);
+}
+
+/** One document. Its faults strike in the middle of it; a gate and a delay stand before it. */
+async function sendWhole(script: Script, gate: Gate, document: object, request: RecordedRequest, response: http.ServerResponse): Promise<void> {
+  if (script.gated) await gate.pass();
+  if (script.delayMs) await delay(script.delayMs);
+  const text = JSON.stringify(document);
+  const kind = script.fault?.kind;
+  if (kind === 'error-event') return sendJson(response, 200, { error: { message: 'The server had an error.', type: 'server_error', param: null, code: null } });
+  response.writeHead(200, { 'content-type': 'application/json', ...script.headers });
+  if (kind === undefined) {
+    await write(response, Buffer.from(text), script.splitBytes);
+    request.piecesSent += 1;
+    response.end();
+    return;
+  }
+  await write(response, Buffer.from(kind === 'garbage' ? '\u0000\u0001 no protocol' : text.slice(0, text.length / 2)));
+  if (kind === 'cut') {
+    endedHere.add(response);
+    response.socket?.destroy();
+  }
+  if (kind !== 'hang' && kind !== 'cut') response.end();
 }
 
 async function sendStream(script: Script, gate: Gate, form: typeof openai | typeof ollama, isOllama: boolean, request: RecordedRequest, response: http.ServerResponse): Promise<void> {

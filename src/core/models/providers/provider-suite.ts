@@ -24,7 +24,39 @@ export interface ProviderHarness {
   start(): Promise<ProviderUnderTest>;
   /** Why the provider cannot have a case. Each reason is printed with the tests. */
   without?: Partial<Record<Avoidable, string>>;
+  /** What becomes of each setting; for providers whose requests can be looked at. */
+  settings?: Record<Setting, Becomes>;
 }
+
+/**
+ * What a provider makes of a setting: it sends this, refuses it by this name, or takes it for a hint that it may leave
+ * out, for a reason. Nothing is left out without one.
+ */
+export type Becomes = { sends: Record<string, unknown> } | { refuses: string } | { hint: string };
+
+const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false };
+const picture = 'data:image/png;base64,iVBORw0KGgo=';
+
+/** A request for each setting that not every model service has. */
+export const settingRequests = {
+  topK: { topK: 40 },
+  minP: { minP: 0.05 },
+  repeatPenalty: { repeatPenalty: 1.1 },
+  logitBias: { logitBias: { '50256': -100 } },
+  reasoningEffort: { reasoningEffort: 'low' },
+  verbosity: { verbosity: 'low' },
+  logprobs: { logprobs: { top: 0 } },
+  'logprobs with others': { logprobs: { top: 2 } },
+  'a JSON object': { responseFormat: { type: 'json_object' } },
+  'a JSON schema': { responseFormat: { type: 'json_schema', name: 'place', description: 'A place', schema, strict: true } },
+  'one tool at a time': { tools: [{ name: 'weather', parameters: schema }], parallelToolCalls: false },
+  'a tool that must be called': { tools: [{ name: 'weather', parameters: schema }], toolChoice: { name: 'weather' } },
+  'strict tools': { tools: [{ name: 'weather', parameters: schema, strict: true }] },
+  'a picture': { messages: [{ role: 'user', content: 'What is this?', parts: [{ type: 'text', text: 'What is this?' }, { type: 'image', url: picture, detail: 'low' }] }] },
+  'a picture elsewhere': { messages: [{ role: 'user', content: '', parts: [{ type: 'image', url: 'https://pictures.example/one.png' }] }] },
+} satisfies Record<string, Partial<ModelRequest>>;
+
+export type Setting = keyof typeof settingRequests;
 
 const hello: ModelRequest['messages'] = [{ role: 'user', content: 'Hello' }];
 const weather: ToolDefinition = { name: 'weather', description: 'The weather in a city', parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } };
@@ -47,7 +79,9 @@ export function providerSuite(harness: ProviderHarness): void {
       },
     };
     describe('what every provider does', () => everyProvider(suite));
+    if (harness.settings) describe('what becomes of settings', () => settings(suite, harness.settings!));
     describe('what a service may send', () => goodService(suite));
+    describe('whole answers', () => wholeAnswers(suite));
     describe('what a service may do wrong', () => badService(suite));
   });
 }
@@ -153,6 +187,25 @@ function everyProvider({ ask, under, has }: Suite): void {
   });
 }
 
+function settings({ ask, under }: Suite, table: Record<Setting, Becomes>): void {
+  const chatsMade = (): number => under().standIn?.requests.filter(({ body }) => body.messages !== undefined).length ?? 0;
+  for (const [name, becomes] of Object.entries(table) as [Setting, Becomes][]) {
+    const asked: Partial<ModelRequest> = settingRequests[name];
+    if ('refuses' in becomes) {
+      test(`${name}: refused`, async () => {
+        const events = (await collect(ask(asked))).flat();
+        expect(events).toMatchObject([{ type: 'error', error: { code: 'unsupported_value', parameter: becomes.refuses, serviceFault: false } }]);
+        expect(chatsMade()).toBe(0);
+      });
+    } else {
+      test(`${name}: ${'hint' in becomes ? `left out, ${becomes.hint}` : 'sent'}`, async () => {
+        expect((await collect(ask(asked))).flat().at(-1)).toMatchObject({ type: 'finish' });
+        if ('sends' in becomes) expect(under().standIn!.requests.at(-1)!.body).toMatchObject(becomes.sends);
+      });
+    }
+  }
+}
+
 function goodService({ ask, under, standIn, has }: Suite): void {
   has('service', 'hands over each piece before the next one is sent', async () => {
     const answer = standIn().next({ pieces: ['one', 'two', 'three'], gated: true });
@@ -210,6 +263,22 @@ function goodService({ ask, under, standIn, has }: Suite): void {
     expect(textOf(events)).toBe('42');
   });
 
+  has('service', 'hands over log-probabilities with the text they are of', async () => {
+    const topLogprobs = [{ token: 'one', logprob: -0.25 }, { token: 'zwei', logprob: -1.5 }, { token: 'three', logprob: -2 }];
+    for (const whole of [false, true]) {
+      standIn().next({ pieces: ['one', ' zwö'], logprobs: [-0.25, -0.5], topLogprobs });
+      const events = (await collect(ask({ logprobs: { top: 2 }, whole }))).flat();
+      const tokens = events.flatMap((event) => (event.type === 'logprobs' ? event.tokens : []));
+      const top = [{ token: 'one', logprob: -0.25, bytes: [111, 110, 101] }, { token: 'zwei', logprob: -1.5, bytes: [122, 119, 101, 105] }];
+      expect(tokens).toEqual([
+        { token: 'one', logprob: -0.25, bytes: [111, 110, 101], top },
+        { token: ' zwö', logprob: -0.5, bytes: [32, 122, 119, 195, 182], top },
+      ]);
+    }
+    standIn().next({ pieces: ['one'], logprobs: [-0.25], topLogprobs });
+    expect((await collect(ask())).flat().some((event) => event.type === 'logprobs')).toBe(false);
+  });
+
   has('service', 'sends the conversation, the sampling and the text to go on from', async () => {
     const messages: ModelRequest['messages'] = [
       { role: 'system', content: 'Be brief.' },
@@ -238,6 +307,80 @@ function goodService({ ask, under, standIn, has }: Suite): void {
     const sent = standIn().requests.at(-1)!.headers.authorization;
     expect(sent).toBe(under().apiKey === null ? undefined : `Bearer ${under().apiKey}`);
   });
+}
+
+/** Answers that are asked for without streaming (`whole`). */
+function wholeAnswers({ ask, standIn, has }: Suite): void {
+  const whole = async (script: Script): Promise<ReplyEvent[][]> => {
+    standIn().next(script);
+    return collect(ask({ whole: true }));
+  };
+
+  has('service', 'come as one document and hold what a stream does', async () => {
+    const scripts: Script[] = [
+      { pieces: ['one', ' two'], reasoning: ['hm'], usage: { tokensIn: 11, tokensOut: 3 } },
+      { toolCalls: [{ id: 'call_a', name: 'weather', argumentPieces: ['{"city":', '"Graz"}'] }], usage: { tokensIn: 11, tokensOut: 3 } },
+      { pieces: ['one'], finish: 'length' },
+    ];
+    for (const script of scripts) {
+      const answer = standIn().next(script);
+      const batches = await collect(ask({ whole: true }));
+      expect((await answer.request).body.stream).toBe(false);
+      expect(batches).toHaveLength(1);
+      standIn().next(script);
+      expect(summary(batches.flat())).toEqual(summary((await collect(ask())).flat()));
+    }
+  });
+
+  has('service', 'are put together however they are cut on the way', async () => {
+    for (const splitBytes of [1, 7]) expect(textOf((await whole({ pieces: ['Grüß', ' Gott 🦜'], splitBytes })).flat())).toBe('Grüß Gott 🦜');
+  });
+
+  has('service', 'end as cancelled within a second, and close the connection', async () => {
+    const abort = new AbortController();
+    const answer = standIn().next({ silent: true });
+    const reply = collect(ask({ whole: true }, abort.signal));
+    const request = await answer.request;
+    const abortedAt = performance.now();
+    abort.abort();
+    expect((await reply).flat()).toMatchObject([{ type: 'error', error: { code: 'cancelled', serviceFault: false } }]);
+    await request.aborted;
+    expect(performance.now() - abortedAt).toBeLessThan(1000);
+  });
+
+  has('service', 'may take longer than a streamed one may be silent, but not for ever', async () => {
+    expect(textOf((await whole({ pieces: ['late'], delayMs: 450 })).flat())).toBe('late');
+    expect((await whole({ silent: true })).flat()).toMatchObject([{ type: 'error', error: { code: 'provider_timeout', serviceFault: true } }]);
+  });
+
+  has('service', 'that are none are told as such', async () => {
+    const faults: [NonNullable<Script['fault']>['kind'], ReplyError['code']][] = [
+      ['hang', 'provider_timeout'], ['cut', 'provider_error'], ['end', 'provider_error'], ['garbage', 'provider_error'], ['error-event', 'provider_error'],
+    ];
+    for (const [kind, code] of faults) {
+      const events = (await whole({ fault: { kind, after: 0 } })).flat();
+      expect([kind, events.map((event) => event.type)]).toEqual([kind, ['error']]);
+      expect(events[0]).toMatchObject({ error: { code, serviceFault: true } });
+    }
+  });
+
+  has('service', 'that are refused, or pages for people, are told as such', async () => {
+    for (const status of [400, 401, 429, 500, 503]) expect((await whole({ status })).flat()).toMatchObject([{ type: 'error', error: { status } }]);
+    expect((await whole({ raw: ['<html><body>Sign in</body></html>'], headers: { 'content-type': 'text/html' } })).flat()).toMatchObject([{ type: 'error', error: { code: 'provider_error' } }]);
+  });
+}
+
+/** What a reply comes to, however it was cut into events. */
+function summary(events: readonly ReplyEvent[]): object {
+  const tools = events.filter((event) => event.type === 'tool');
+  return {
+    model: events.find((event) => event.type === 'model'),
+    text: textOf(events),
+    reasoning: events.filter((event) => event.type === 'reasoning').map((event) => event.text).join(''),
+    tools: [tools.find((piece) => piece.id)?.id, tools.find((piece) => piece.name)?.name, tools.map((piece) => piece.arguments).join('')],
+    usage: usageOf(events),
+    end: events.at(-1),
+  };
 }
 
 function badService({ ask, under, standIn, has }: Suite): void {

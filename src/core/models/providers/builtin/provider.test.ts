@@ -3,6 +3,23 @@ import { createBuiltinProvider } from './index.ts';
 
 providerSuite({
   name: 'builtin',
+  settings: {
+    topK: { hint: 'it always says the same' },
+    minP: { hint: 'it always says the same' },
+    repeatPenalty: { hint: 'it always says the same' },
+    logitBias: { refuses: 'logit_bias' },
+    reasoningEffort: { hint: 'it does not think' },
+    verbosity: { hint: 'it always says the same' },
+    logprobs: { refuses: 'logprobs' },
+    'logprobs with others': { refuses: 'logprobs' },
+    'a JSON object': { refuses: 'response_format' },
+    'a JSON schema': { refuses: 'response_format' },
+    'one tool at a time': { refuses: 'tools' },
+    'a tool that must be called': { refuses: 'tools' },
+    'strict tools': { refuses: 'tools' },
+    'a picture': { refuses: 'messages' },
+    'a picture elsewhere': { refuses: 'messages' },
+  },
   without: {
     service: 'it calls no service',
     usage: 'it has no tokenizer and counts nothing',
