@@ -64,8 +64,10 @@ function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, 
   };
 }
 
+/** Both by the database's clock, so that the times of messages agree whatever instance stores them. */
 async function times(parts: ConversationParts): Promise<Times> {
-  return { now: parts.clock.now(), databaseNow: await parts.storage.now() };
+  const databaseNow = await parts.storage.now();
+  return { now: databaseNow, databaseNow };
 }
 
 /** Tells those who watch, and begins the turn when it need not wait. Called after the commit. */

@@ -15,9 +15,9 @@ export async function getConversation({ storage }: Pick<ConversationParts, 'stor
   return toConversation(await openConversation(storage.read, viewer, conversationId, 'read'));
 }
 
-export async function createConversation({ storage, clock }: ConversationParts, viewer: Viewer, fields: NewConversation): Promise<Conversation> {
+export async function createConversation({ storage }: ConversationParts, viewer: Viewer, fields: NewConversation): Promise<Conversation> {
   const clean = cleanFields(fields);
-  const now = clock.now();
+  const now = await storage.now();
   const tail = await storage.write((queries) => insertConversation(queries, viewer.userId, clean, now));
   return getConversation({ storage }, viewer, tail.conversationId);
 }

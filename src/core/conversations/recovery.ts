@@ -97,7 +97,16 @@ export class Recovery {
   }
 
   private async interruptAll(turns: readonly TurnsTable[]): Promise<void> {
-    for (let first = 0; first < turns.length; first += atOnce) await Promise.all(turns.slice(first, first + atOnce).map((turn) => this.interrupt(turn)));
+    for (let first = 0; first < turns.length; first += atOnce) await Promise.all(turns.slice(first, first + atOnce).map((turn) => this.interruptOne(turn)));
+  }
+
+  /** One that cannot be interrupted now (a paused instance holds its rows) is no reason to leave the others. */
+  private async interruptOne(turn: TurnsTable): Promise<void> {
+    try {
+      await this.interrupt(turn);
+    } catch (error) {
+      this.parts.log.error({ err: error, message: turn.message_id }, 'a turn of an instance that died could not be ended; trying again');
+    }
   }
 
   /**
