@@ -24,8 +24,9 @@ import {
 } from './core/models/index.ts';
 import { registerArketic } from './dialects/arketic/index.ts';
 import { registerFriend } from './dialects/friend/index.ts';
+import { ollamaFace, registerOllama } from './dialects/ollama/index.ts';
 import { registerOpenai } from './dialects/openai/index.ts';
-import { createHttpServer, type HttpServer } from './dialects/shared/index.ts';
+import { createHttpServer, type DialectParts, type HttpServer } from './dialects/shared/index.ts';
 import { version } from './version.ts';
 
 /** Everything below the dialects. */
@@ -51,6 +52,8 @@ export interface Core {
 export interface Parts extends Core {
   conversations: Conversations;
   http: HttpServer;
+  /** Ollama's own API on its port; null when it is switched off. */
+  ollama: HttpServer | null;
   /** Starts everything in order and opens the ports last. When one part fails, the others are stopped again. */
   start(): Promise<void>;
   /** Refuses what is new, lets running answers end (config.drainMs), and stops everything. May be called once. */
@@ -99,7 +102,7 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
 /** The providers that the settings name. @throws {Error} for an address or a name that cannot be used, naming it */
 function createProviders(config: Config, clock: Clock, log: Log): ModelProvider[] {
   const timeoutMs = config.modelTimeoutMs;
-  const providers = [createLlamaProvider({ folder: config.modelsDir, settings: config.llama, log, clock })];
+  const providers = [createLlamaProvider({ folder: config.modelsDir, settings: config.llama, dataFolder: config.dataDir, log, clock })];
   if (config.ollamaUrls.length > 0) providers.push(createOllamaProvider({ urls: config.ollamaUrls, timeoutMs, clock }));
   for (const [id, baseUrl] of config.compatibleServers) providers.push(createOpenaiCompatibleProvider({ id, baseUrl, timeoutMs, clock }));
   providers.push(createOpenaiProvider({ baseUrl: config.openaiBaseUrl, timeoutMs, clock }));
@@ -119,7 +122,19 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   registerOpenai(http.app, dialectParts);
   registerArketic(http.app, dialectParts);
   registerFriend(http.app, dialectParts);
+  const ollama = createOllamaServer(dialectParts);
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
-  const order = [storage, accounts, models, jobs, http.transport, conversations, http.listener];
-  return { ...core, conversations, http, start: () => startAll(order), stop: () => stopAll(order) };
+  const faces = ollama ? [http, ollama] : [http];
+  const order = [storage, accounts, models, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  return { ...core, conversations, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
+}
+
+/** The second app, where a port is set for it: Ollama's own API, and /v1, which Ollama's clients expect beside it. */
+export function createOllamaServer(parts: DialectParts): HttpServer | null {
+  const port = parts.settings.ollamaApiPort;
+  if (port === null) return null;
+  const server = createHttpServer(parts, ollamaFace(port));
+  registerOllama(server.app, parts);
+  registerOpenai(server.app, parts);
+  return server;
 }

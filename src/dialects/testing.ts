@@ -16,6 +16,7 @@ import { scriptedModels, type ScriptedModels } from '../core/conversations/testi
 import { createModelStore, type ModelInfo } from '../core/models/index.ts';
 import { registerArketic } from './arketic/index.ts';
 import { registerFriend } from './friend/index.ts';
+import { ollamaFace, registerOllama } from './ollama/index.ts';
 import { registerOpenai } from './openai/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './shared/index.ts';
 
@@ -37,6 +38,8 @@ export interface TestServer {
   port: number;
   parts: DialectParts;
   http: HttpServer;
+  /** Address of the Ollama API; empty unless the test sets OLLAMA_API_PORT. */
+  ollamaUrl: string;
   models: ScriptedModels;
   /** A user with this name; made the first time it is asked for. */
   user(name: string): Promise<TestUser>;
@@ -97,7 +100,13 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   registerOpenai(http.app, parts);
   registerArketic(http.app, parts);
   registerFriend(http.app, parts);
-  const order = [accounts, jobs, http.transport, conversations, http.listener];
+  const ollama = settings.ollamaApiPort === null ? null : createHttpServer(parts, ollamaFace(settings.ollamaApiPort));
+  if (ollama) {
+    registerOllama(ollama.app, parts);
+    registerOpenai(ollama.app, parts);
+  }
+  const faces = ollama ? [http, ollama] : [http];
+  const order = [accounts, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   try {
     await startAll(order);
   } catch (error) {
@@ -106,9 +115,11 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   }
   const { port } = http.addresses()[0]!;
   const url = `http://127.0.0.1:${port}`;
+  const ollamaPort = ollama?.addresses()[0]?.port;
   const users = new Map<string, Promise<TestUser>>();
   return {
     url, port, parts, http, models,
+    ollamaUrl: ollamaPort === undefined ? '' : `http://127.0.0.1:${ollamaPort}`,
     user(name) {
       const known = users.get(name) ?? registerUser(url, name);
       users.set(name, known);
