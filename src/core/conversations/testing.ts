@@ -1,7 +1,7 @@
 import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import { systemClock } from '../../base/clock.ts';
-import { createLocalBus } from '../../base/events/index.ts';
+import { createLocalBus, type Bus } from '../../base/events/index.ts';
 import { createJobs } from '../../base/jobs/index.ts';
 import { createMetrics, silentLog } from '../../base/observability/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
@@ -113,13 +113,13 @@ export async function addViewer(storage: Storage, username: string, role: Viewer
 }
 
 /** Conversations over this storage with a scripted model; started. */
-export async function startConversations(storage: Storage, options: { models?: ScriptedModels; drainMs?: number; autoTitles?: 'first-message' | 'model' } = {}) {
+export async function startConversations(storage: Storage, options: { models?: ScriptedModels; drainMs?: number; autoTitles?: 'first-message' | 'model'; bus?: Bus } = {}) {
   const log = silentLog();
   const metrics = createMetrics();
   const models = options.models ?? scriptedModels();
   const instanceId = newId();
   const jobs = createJobs({ storage, clock: systemClock, log, metrics, instanceId });
-  const bus = createLocalBus((error) => { throw error; });
+  const bus = options.bus ?? createLocalBus((error) => { throw error; });
   const conversations = createConversations({
     storage, models, jobs, bus, clock: systemClock, log, metrics, instanceId,
     settings: { drainMs: options.drainMs ?? 0, autoTitles: options.autoTitles ?? 'first-message' },
@@ -127,7 +127,7 @@ export async function startConversations(storage: Storage, options: { models?: S
   await conversations.start?.();
   await jobs.start?.();
   return {
-    conversations, models, jobs, bus,
+    conversations, models, jobs, bus, instanceId,
     async stop() {
       await conversations.stop?.();
       await jobs.stop?.();
