@@ -1,5 +1,6 @@
 export type * from './types.ts';
 export type * from './schema.ts';
+export { databaseId } from './database-id.ts';
 export { databaseTime } from './database-time.ts';
 export { isUniqueViolation } from './unique.ts';
 export type { StorageOptions } from './options.ts';

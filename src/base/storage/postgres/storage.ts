@@ -11,6 +11,7 @@ import type { Queries, Storage, TurnLogRow, WriteQueries } from '../types.ts';
 import { WriteLock } from '../write-lock.ts';
 import { postgresDialect } from './dialect.ts';
 import { isRetryable, translatePostgresError } from './errors.ts';
+import { InstanceLock } from './instance-lock.ts';
 import { pause } from './retry.ts';
 import { appendTurnLog } from './turn-log.ts';
 
@@ -34,17 +35,23 @@ export class PostgresStorage implements Storage {
   /** Appends go out one after another, so that the rows of a turn are committed in their order. */
   readonly #appends = new WriteLock();
   #pools: { reads: Pool; writes: Pool } | null = null;
+  readonly #lock: InstanceLock | null;
+  /** Set when another server has taken the place of this one: nothing is written any more. */
+  #replaced: ParleyError | null = null;
 
   constructor(options: StorageOptions) {
     this.#options = options;
     this.#transactions = new OpenTransactions(options.log);
     this.read = new Kysely<Schema>({ dialect: postgresDialect(() => this.#opened().reads) });
-    this.#writes = new Kysely<Schema>({ dialect: postgresDialect(() => this.#opened().writes) });
+    this.#writes = new Kysely<Schema>({ dialect: postgresDialect(() => this.#writable()) });
+    this.#lock = this.#makeLock();
   }
 
   async start(): Promise<void> {
     this.#pools = { reads: await this.#makePool(), writes: await this.#makePool() };
     try {
+      // Before the tables are touched: another server may be using them.
+      await this.#lock?.take();
       await migrate({
         engine: 'postgres',
         migrations: this.#options.migrations ?? migrations,
@@ -67,6 +74,7 @@ export class PostgresStorage implements Storage {
     const pools = this.#pools;
     this.#pools = null;
     await Promise.all([pools?.reads.end(), pools?.writes.end()]);
+    await this.#lock?.release();
   }
 
   async write<Result>(work: (queries: WriteQueries) => Promise<Result>): Promise<Result> {
@@ -100,7 +108,7 @@ export class PostgresStorage implements Storage {
     const started = clock.monotonic();
     try {
       const rows = typeof given === 'function' ? given() : given;
-      return rows.length === 0 ? [] : await appendTurnLog(this.#opened().writes, rows, again);
+      return rows.length === 0 ? [] : await appendTurnLog(this.#writable(), rows, again);
     } catch (error) {
       throw translatePostgresError(error);
     } finally {
@@ -156,6 +164,22 @@ export class PostgresStorage implements Storage {
     // Without a listener a connection that breaks while it is in use would end the process; its query fails anyway.
     pool.on('connect', (client) => client.on('error', note));
     return pool;
+  }
+
+  #makeLock(): InstanceLock | null {
+    const { databaseUrl, exclusive, instances, log, onReplaced } = this.#options;
+    if (instances === undefined || exclusive === false || databaseUrl === null) return null;
+    const onLost = (error: ParleyError): void => {
+      this.#replaced = error;
+      log.fatal(error.message);
+      onReplaced?.(error);
+    };
+    return new InstanceLock({ databaseUrl, instances, log, onLost });
+  }
+
+  #writable(): Pool {
+    if (this.#replaced) throw new ParleyError('storage_unavailable', { message: this.#replaced.message });
+    return this.#opened().writes;
   }
 
   #opened(): { reads: Pool; writes: Pool } {
