@@ -1,20 +1,25 @@
-import { availableParallelism } from 'node:os';
+import { setImmediate as setImmediateNow } from 'node:timers';
 import { setImmediate } from 'node:timers/promises';
-import type { ChatWrapper, LlamaContext, LlamaContextSequence, LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp';
+import type { ChatWrapper, Llama, LlamaContext, LlamaContextSequence, LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp';
 import type { Clock } from '../../../../base/clock.ts';
 import type { Log } from '../../../../base/observability/index.ts';
 import { onComplaint, openLibrary, type EngineLibrary, type OpenLibrary } from './library.ts';
-import { checkMemory, gigabytes } from './memory.ts';
+import { gigabytes } from './memory.ts';
 import type { ModelFile } from './model-files.ts';
 import { loadFailure } from './errors.ts';
-import { contextLength, type EngineSettings } from './options.ts';
+import { contextLength, sequenceCount, type EngineSettings } from './options.ts';
 import { createSequencePool, type SequencePool } from './sequence-pool.ts';
+import { defaultThreads, measureThreads, type ThreadTable } from './threads.ts';
+import type { LineBounds } from './waiting-line.ts';
 
 /** A model in memory. Its parts are made when they are first used. */
 export interface LoadedModel {
   file: ModelFile;
   library: EngineLibrary;
+  llama: Llama;
   model: LlamaModel;
+  /** Bytes of the model in the memory of a GPU; 0 without one. */
+  gpuBytes: number;
   /** Tokens a conversation may have, question and answer together. */
   contextTokens: number;
   /** Tokens one text to embed may have. */
@@ -35,7 +40,10 @@ export interface LoadedChat {
 
 /** llama.cpp in this process. Nothing of it is loaded before the first use. */
 export interface Engine {
+  /** Whether the models run on a GPU. @throws {ParleyError} `provider_error` when the engine cannot start here */
+  usesGpu(): Promise<boolean>;
   load(file: ModelFile): Promise<LoadedModel>;
+  /** Never rejects. */
   unload(loaded: LoadedModel): Promise<void>;
   /** Only the vocabulary of a file, to count tokens with: quick, and needs little memory. */
   loadVocabulary(file: ModelFile): Promise<LlamaModel>;
@@ -47,12 +55,12 @@ export interface EngineOptions {
   settings: EngineSettings;
   log: Log;
   clock: Clock;
-  /** Bytes of memory that may be used now. */
-  availableMemory: () => number;
+  /** Where the fastest numbers of threads are kept; null measures nothing. */
+  threadTable: ThreadTable | null;
 }
 
-/** Most answers that wait for a free sequence. */
-const mostWaiting = 64;
+/** Most answers that wait for a free sequence of one model. */
+export const mostWaiting: LineBounds = { ofOne: 32, ofAll: 256 };
 /** Lines of the engine kept to explain a failure. */
 const mostComplaints = 5;
 /** Milliseconds between two log lines about a slow load. */
@@ -61,72 +69,150 @@ const progressPause = 2000;
 const longestEmbedded = 2048;
 
 export function createEngine(options: EngineOptions): Engine {
-  const { settings, log } = options;
-  const threads = settings.threads > 0 ? Math.floor(settings.threads) : Math.max(1, availableParallelism() - 1);
-  /** What the engine said of a failure; its own errors only say that there was one. */
-  let complaints: string[] = [];
-  const stopListening = onComplaint((message) => {
-    log.warn({ message }, 'The embedded engine complains');
-    complaints = [...complaints, message].slice(-mostComplaints);
-  });
+  return new LlamaEngine(options);
+}
 
-  function start(): Promise<OpenLibrary> {
-    return openLibrary(settings.gpu, threads).catch((error: unknown) => {
-      throw loadFailure('The embedded engine cannot start on this machine', error);
+class LlamaEngine implements Engine {
+  readonly #options: EngineOptions;
+  readonly #stopListening: () => void;
+  /** What the engine said of a failure; its own errors only say that there was one. */
+  #complaints: string[] = [];
+  /** Threads of the loaded models. */
+  readonly #threads = new Map<LoadedModel, number>();
+  #toldOfGpu = false;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#stopListening = onComplaint((message) => {
+      options.log.warn({ message }, 'The embedded engine complains');
+      this.#complaints = [...this.#complaints, message].slice(-mostComplaints);
     });
   }
 
+  async usesGpu(): Promise<boolean> {
+    return (await this.#start()).llama.gpu !== false;
+  }
+
+  async load(file: ModelFile): Promise<LoadedModel> {
+    const { settings, clock, log } = this.#options;
+    const { library, llama } = await this.#start();
+    const began = clock.monotonic();
+    const contextTokens = contextLength(file, settings);
+    const sequences = sequenceCount(settings);
+    const model = await this.#loadWeights(llama, file, contextTokens * sequences);
+    const threads = await this.#chooseThreads(llama, model, file);
+    const ms = Math.round(clock.monotonic() - began);
+    log.info({ model: file.name, size: gigabytes(file.sizeBytes), ms, threads, gpu: llama.gpu, gpuLayers: model.gpuLayers }, 'Model loaded');
+    const noRoom = `There is no room for ${sequences} conversations of ${contextTokens} tokens; lower LLAMA_CONTEXT or LLAMA_SEQUENCES`;
+    const embeddingTokens = Math.min(contextTokens, longestEmbedded) - 1;
+    const size: ContextSize = { contextTokens, sequences, threads };
+    const loaded: LoadedModel = {
+      file,
+      library,
+      llama,
+      model,
+      gpuBytes: model.memoryUsage.vram,
+      contextTokens,
+      embeddingTokens,
+      chat: lazily(() => this.#attempt(noRoom, () => openChat(library, model, size, this.#options))),
+      embedding: lazily(() =>
+        this.#attempt('There is no room to make embeddings with this model', () =>
+          model.createEmbeddingContext({ contextSize: embeddingTokens + 1, batchSize: embeddingTokens + 1, threads }),
+        ),
+      ),
+    };
+    this.#threads.set(loaded, threads);
+    llama.maxThreads = Math.max(...this.#threads.values());
+    return loaded;
+  }
+
+  async unload(loaded: LoadedModel): Promise<void> {
+    const { log } = this.#options;
+    this.#threads.delete(loaded);
+    try {
+      await loaded.model.dispose();
+      log.info({ model: loaded.file.name }, 'Model unloaded');
+    } catch (error) {
+      log.error({ err: error, model: loaded.file.name }, 'A model could not be unloaded');
+    }
+  }
+
+  async loadVocabulary(file: ModelFile): Promise<LlamaModel> {
+    const { llama } = await this.#start();
+    return this.#attempt(`The vocabulary of ${file.name} cannot be loaded`, () => llama.loadModel({ modelPath: file.path, vocabOnly: true }));
+  }
+
+  close(): void {
+    this.#stopListening();
+  }
+
+  /** With `auto` and no GPU that works the processor is used, and the log says so. */
+  async #start(): Promise<OpenLibrary> {
+    const { settings, log } = this.#options;
+    const opened = await openLibrary(settings.gpu).catch((error: unknown) => {
+      if (settings.gpu === 'off') throw loadFailure('The embedded engine cannot start on this machine', error);
+      this.#tellOfGpu({ err: error });
+      return openLibrary('off').catch((second: unknown) => {
+        throw loadFailure('The embedded engine cannot start on this machine', second);
+      });
+    });
+    if (settings.gpu === 'auto') {
+      if (opened.llama.gpu === false) this.#tellOfGpu({});
+      else if (!this.#toldOfGpu) log.info({ gpu: opened.llama.gpu, devices: await opened.llama.getGpuDeviceNames() }, 'Models run on the GPU');
+      this.#toldOfGpu = true;
+    }
+    return opened;
+  }
+
+  #tellOfGpu(details: object): void {
+    if (this.#toldOfGpu) return;
+    this.#toldOfGpu = true;
+    this.#options.log.warn(details, 'LLAMA_GPU=auto, but no GPU can be used here: models run on the processor. See docs/gpu.md');
+  }
+
+  /** As many layers as fit go to the GPU; when that fails all stay on the processor. */
+  async #loadWeights(llama: Llama, file: ModelFile, cachedTokens: number): Promise<LlamaModel> {
+    const what = `The model ${file.name} cannot be loaded`;
+    const options = { modelPath: file.path, onLoadProgress: progressLog(file, this.#options) };
+    if (llama.gpu === false) return this.#attempt(what, () => llama.loadModel(options));
+    try {
+      return await this.#attempt(what, () => llama.loadModel({ ...options, gpuLayers: { fitContext: { contextSize: cachedTokens } } }));
+    } catch (error) {
+      this.#options.log.warn({ model: file.name, err: error }, 'The model cannot be put onto the GPU: it runs on the processor');
+      return this.#attempt(what, () => llama.loadModel({ ...options, gpuLayers: 0 }));
+    }
+  }
+
+  /** The setting; else what was measured; else it is measured now, unless another model would disturb that. */
+  async #chooseThreads(llama: Llama, model: LlamaModel, file: ModelFile): Promise<number> {
+    const { settings, threadTable, log, clock } = this.#options;
+    if (settings.threads > 0) return Math.floor(settings.threads);
+    const known = threadTable?.find(file.sizeBytes) ?? null;
+    if (known !== null) return known;
+    if (threadTable === null || file.kind !== 'chat' || this.#threads.size > 0) return defaultThreads();
+    try {
+      const began = clock.monotonic();
+      const tokensPerSecond = await measureThreads(llama, model, clock);
+      const threads = await threadTable.keep(file.sizeBytes, tokensPerSecond);
+      log.info({ threads, tokensPerSecond: Object.fromEntries(tokensPerSecond), ms: Math.round(clock.monotonic() - began) }, 'Measured which number of threads is fastest');
+      return threads;
+    } catch (error) {
+      log.warn({ err: error }, 'The number of threads could not be measured');
+      return defaultThreads();
+    }
+  }
+
   /** Runs a native call that may fail; the error says what was tried and what the engine said. */
-  async function attempt<Result>(what: string, call: () => Promise<Result>): Promise<Result> {
-    complaints = [];
+  async #attempt<Result>(what: string, call: () => Promise<Result>): Promise<Result> {
+    this.#complaints = [];
     try {
       return await call();
     } catch (error) {
       // What the engine said comes from its own thread through the event loop.
       await setImmediate();
-      throw loadFailure(what, error, complaints);
+      throw loadFailure(what, error, this.#complaints);
     }
   }
-
-  return {
-    async load(file) {
-      const { library, llama } = await start();
-      const began = options.clock.monotonic();
-      const size = contextSize(file, settings, threads);
-      const { contextTokens, sequences } = size;
-      const cachedTokens = file.kind === 'chat' ? contextTokens * sequences : contextTokens;
-      if (llama.gpu === false) checkMemory(file, cachedTokens, options.availableMemory());
-      const model = await attempt(`The model ${file.name} cannot be loaded`, () =>
-        llama.loadModel({ modelPath: file.path, onLoadProgress: progressLog(file, options) }),
-      );
-      const ms = Math.round(options.clock.monotonic() - began);
-      log.info({ model: file.name, size: gigabytes(file.sizeBytes), ms, threads, gpu: llama.gpu }, 'Model loaded');
-      const noRoom = `There is no room for ${sequences} conversations of ${contextTokens} tokens; lower LLAMA_CONTEXT or LLAMA_SEQUENCES`;
-      const embeddingTokens = Math.min(contextTokens, longestEmbedded) - 1;
-      return {
-        file,
-        library,
-        model,
-        contextTokens,
-        embeddingTokens,
-        chat: lazily(() => attempt(noRoom, () => openChat(library, model, size, log))),
-        embedding: lazily(() =>
-          attempt('There is no room to make embeddings with this model', () =>
-            model.createEmbeddingContext({ contextSize: embeddingTokens + 1, batchSize: embeddingTokens + 1, threads }),
-          ),
-        ),
-      };
-    },
-    async unload(loaded) {
-      await loaded.model.dispose();
-      log.info({ model: loaded.file.name }, 'Model unloaded');
-    },
-    async loadVocabulary(file) {
-      const { llama } = await start();
-      return attempt(`The vocabulary of ${file.name} cannot be loaded`, () => llama.loadModel({ modelPath: file.path, vocabOnly: true }));
-    },
-    close: stopListening,
-  };
 }
 
 interface ContextSize {
@@ -135,20 +221,26 @@ interface ContextSize {
   threads: number;
 }
 
-function contextSize(file: Parameters<typeof contextLength>[0], settings: EngineOptions['settings'], threads: number): ContextSize {
-  return { contextTokens: contextLength(file, settings), sequences: Math.max(1, Math.floor(settings.sequences)), threads };
-}
-
 async function openChat(
   library: EngineLibrary,
   model: LlamaModel,
   { contextTokens, sequences, threads }: ContextSize,
-  log: Log,
+  { log, clock }: EngineOptions,
 ): Promise<LoadedChat> {
   const wrapper = chatTemplate(library, model, log);
-  const context = await model.createContext({ sequences, contextSize: contextTokens, threads, failedCreationRemedy: false });
+  let isAlone = (): boolean => false;
+  const context = await model.createContext({
+    sequences,
+    contextSize: contextTokens,
+    threads,
+    failedCreationRemedy: false,
+    // An answer that runs alone need not wait for others to join its batch: it goes on while its last token is sent.
+    batching: { dispatchSchedule: (dispatch) => (isAlone() ? dispatch() : setImmediateNow(dispatch)) },
+  });
   const kept = Array.from({ length: sequences }, () => context.getSequence());
-  return { context, texts: new Map(), sequences: createSequencePool(kept, mostWaiting), wrapper };
+  const pool = createSequencePool(kept, { bounds: mostWaiting, now: () => clock.monotonic() });
+  isAlone = () => pool.taken <= 1;
+  return { context, texts: new Map(), sequences: pool, wrapper };
 }
 
 function progressLog(file: ModelFile, { clock, log }: EngineOptions): (part: number) => void {

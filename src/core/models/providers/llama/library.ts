@@ -16,19 +16,16 @@ const listeners = new Set<(message: string) => void>();
 
 /**
  * Loads the engine on first use; a later call tries again when that failed. Never compiles or fetches anything.
- * @param threads most threads of all models together
  * @throws when there is no build for this machine
  */
-export async function openLibrary(gpu: 'off' | 'auto', threads: number): Promise<OpenLibrary> {
+export function openLibrary(gpu: 'off' | 'auto'): Promise<OpenLibrary> {
   let handle = handles.get(gpu);
   if (handle === undefined) {
-    handle = load(gpu, threads);
+    handle = load(gpu);
     handles.set(gpu, handle);
     handle.catch(() => handles.delete(gpu));
   }
-  const open = await handle;
-  open.llama.maxThreads = threads;
-  return open;
+  return handle;
 }
 
 /** Calls `listener` with each error the engine reports, until the returned function is called. */
@@ -37,14 +34,13 @@ export function onComplaint(listener: (message: string) => void): () => void {
   return () => void listeners.delete(listener);
 }
 
-async function load(gpu: 'off' | 'auto', threads: number): Promise<OpenLibrary> {
+async function load(gpu: 'off' | 'auto'): Promise<OpenLibrary> {
   const library = await import('node-llama-cpp');
   const llama = await library.getLlama({
     gpu: gpu === 'auto' ? 'auto' : false,
     build: 'never',
     skipDownload: true,
     progressLogs: false,
-    maxThreads: threads,
     logLevel: library.LlamaLogLevel.error,
     logger: (_, message) => {
       for (const listener of listeners) listener(message.trim());

@@ -1,27 +1,55 @@
 import { ParleyError } from '../../../../base/errors.ts';
 import type { ModelFile } from './model-files.ts';
+import { contextLength, sequenceCount, type EngineSettings } from './options.ts';
 
 /** What the engine needs beside the model and its cache: work space and the library. */
 const overheadBytes = 200 * 1024 * 1024;
+/** Part of the memory that is free at the start which the models may take when no setting says how much. */
+const usualShare = 0.8;
+
+/** Memory a model takes, estimated before it is loaded. */
+export interface ModelMemory {
+  bytes: number;
+  /** Part of it for the context of all conversations together. */
+  cacheBytes: number;
+  cachedTokens: number;
+}
+
+export function modelMemory(file: ModelFile, settings: EngineSettings): ModelMemory {
+  const tokens = contextLength(file, settings);
+  const cachedTokens = file.kind === 'chat' ? tokens * sequenceCount(settings) : tokens;
+  const cacheBytes = (file.cacheBytesPerToken ?? 0) * cachedTokens;
+  return { bytes: file.sizeBytes + cacheBytes + overheadBytes, cacheBytes, cachedTokens };
+}
+
+/** Bytes all models may take together. @param freeBytes what is free at the start */
+export function memoryBudget(settings: EngineSettings, freeBytes: number): number {
+  return settings.memoryBytes > 0 ? settings.memoryBytes : Math.floor(freeBytes * usualShare);
+}
 
 /**
- * Refuses a model that would push this machine into swapping or be killed half-way.
- * @param cachedTokens tokens of context in all conversations together
- * @param availableBytes memory that may be used now
- * @throws {ParleyError} `provider_unavailable`, saying how much is needed, how much there is, and what to change
+ * Why a model is not loaded, which would push this machine into swapping or be killed half-way.
+ * @param limit whether it exceeds what models may take, or what is free now
+ * @param bytes of that
+ * @returns `provider_unavailable`, saying how much is needed, how much there is, and what to change
  */
-export function checkMemory(file: ModelFile, cachedTokens: number, availableBytes: number): void {
-  const cacheBytes = (file.cacheBytesPerToken ?? 0) * cachedTokens;
-  const needed = file.sizeBytes + cacheBytes + overheadBytes;
-  if (needed <= availableBytes) return;
+export function memoryError(file: ModelFile, settings: EngineSettings, limit: 'budget' | 'available', bytes: number): ParleyError {
+  const { bytes: needed, cacheBytes, cachedTokens } = modelMemory(file, settings);
+  const there =
+    limit === 'available'
+      ? `${gigabytes(bytes)} are free`
+      : settings.memoryBytes > 0
+        ? `LLAMA_MEMORY allows ${gigabytes(bytes)}`
+        : `models may take ${gigabytes(bytes)} on this machine (four fifths of what was free at the start; LLAMA_MEMORY sets another limit)`;
+  const others = limit === 'available' ? ', or close other programs.' : '.';
   const remedy =
-    file.sizeBytes + overheadBytes <= availableBytes
-      ? 'Lower LLAMA_CONTEXT or LLAMA_SEQUENCES, or close other programs.'
-      : 'Take a smaller model or a stronger quantisation of this one, or close other programs.';
-  throw new ParleyError('provider_unavailable', {
+    file.sizeBytes + overheadBytes <= bytes
+      ? `Lower LLAMA_CONTEXT or LLAMA_SEQUENCES${others}`
+      : `Take a smaller model or a stronger quantisation of this one${others}`;
+  return new ParleyError('provider_unavailable', {
     message:
       `The model ${file.name} needs about ${gigabytes(needed)} of memory (${gigabytes(file.sizeBytes)} for the model, ` +
-      `${gigabytes(cacheBytes)} for ${cachedTokens} tokens of context) and ${gigabytes(availableBytes)} are free. ${remedy}`,
+      `${gigabytes(cacheBytes)} for ${cachedTokens} tokens of context) and ${there}. ${remedy}`,
   });
 }
 

@@ -6,7 +6,8 @@ import { silentLog } from '../../../../base/observability/index.ts';
 import { writeGgufFile, writeTestModel } from '../../../../../test/gguf/index.ts';
 import { parseGgufMetadata, readGgufMetadata } from './gguf-metadata.ts';
 import { createModelFiles } from './model-files.ts';
-import { checkMemory } from './memory.ts';
+import { memoryBudget, memoryError, modelMemory } from './memory.ts';
+import type { EngineSettings } from './options.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -99,9 +100,16 @@ describe('the memory check', () => {
   it('says how much is needed and how much is free', async () => {
     const { path } = writeTestModel(at('model.gguf'));
     const file = (await createModelFiles(folder, silentLog()).find('model'))!;
-    expect(() => checkMemory(file, 8192, 4e9)).not.toThrow();
-    expect(() => checkMemory({ ...file, sizeBytes: 5e9 }, 8192, 4e9)).toThrow(/needs about 5\.2 GB .*4\.0 GB are free.*smaller model/);
-    expect(() => checkMemory({ ...file, cacheBytesPerToken: 1e6 }, 8192, 4e9)).toThrow(/8192 tokens of context.*LLAMA_CONTEXT/);
+    const settings: EngineSettings = { threads: 1, sequences: 4, contextTokens: 2048, gpu: 'off', memoryBytes: 0, idleMs: 0 };
+    expect(modelMemory({ ...file, sizeBytes: 5e9, cacheBytesPerToken: 1e5 }, settings)).toMatchObject({ cachedTokens: 8192, cacheBytes: 819_200_000 });
+    expect(modelMemory({ ...file, sizeBytes: 5e9, cacheBytesPerToken: 1e5 }, settings).bytes).toBeCloseTo(6.03e9, -7);
+    const says = (changed: Partial<typeof file>, limit: 'budget' | 'available', more: Partial<EngineSettings> = {}): string =>
+      memoryError({ ...file, ...changed }, { ...settings, ...more }, limit, 4e9).message;
+    expect(says({ sizeBytes: 5e9 }, 'available')).toMatch(/needs about 5\.2 GB .*4\.0 GB are free.*smaller model.*other programs/);
+    expect(says({ cacheBytesPerToken: 1e6 }, 'available')).toMatch(/8192 tokens of context.*LLAMA_CONTEXT/);
+    expect(says({ sizeBytes: 5e9 }, 'budget')).toMatch(/models may take 4\.0 GB on this machine .*LLAMA_MEMORY/);
+    expect(says({ sizeBytes: 5e9 }, 'budget', { memoryBytes: 4e9 })).toMatch(/LLAMA_MEMORY allows 4\.0 GB/);
+    expect([memoryBudget(settings, 10e9), memoryBudget({ ...settings, memoryBytes: 3e9 }, 10e9)]).toEqual([8e9, 3e9]);
     expect(statSync(path).size).toBe(file.sizeBytes);
   });
 });

@@ -5,13 +5,17 @@ import type { ModelFile } from './model-files.ts';
 
 /** How the engine runs; the settings LLAMA_*. */
 export interface EngineSettings {
-  /** Threads; 0 means one less than there are cores. More threads than idle cores make it many times slower. */
+  /** Threads; 0 means as many as were measured to be fastest. More threads than idle cores make it many times slower. */
   threads: number;
   /** Conversations answered at the same time; at least 1. */
   sequences: number;
   /** Tokens of context for each conversation, at most what the model was trained for; 0 means that. */
   contextTokens: number;
   gpu: 'off' | 'auto';
+  /** Bytes of memory all loaded models may take together; 0 means a share of what is free at the start. */
+  memoryBytes: number;
+  /** Milliseconds after which an unused model is unloaded; 0 keeps it until its memory is needed. */
+  idleMs: number;
 }
 
 /** Context of models whose file does not say what they were trained for. */
@@ -20,6 +24,11 @@ const usualContext = 4096;
 /** Tokens a conversation with this model may have under these settings. */
 export function contextLength(file: ModelFile, settings: EngineSettings): number {
   return Math.min(settings.contextTokens || Infinity, file.trainedTokens ?? usualContext);
+}
+
+/** Conversations answered at the same time. */
+export function sequenceCount(settings: EngineSettings): number {
+  return Math.max(1, Math.floor(settings.sequences));
 }
 
 /** The values llama.cpp's own programs take when nobody asks for others. */

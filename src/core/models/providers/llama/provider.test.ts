@@ -49,7 +49,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function open(settings: Partial<LlamaProviderOptions['settings']> = {}, rest: Partial<LlamaProviderOptions> = {}): ModelProvider {
   const provider = createLlamaProvider({
     folder,
-    settings: { threads: 1, sequences: 2, contextTokens: 512, gpu: 'off', ...settings },
+    settings: { threads: 1, sequences: 2, contextTokens: 512, gpu: 'off', memoryBytes: 0, idleMs: 0, ...settings },
     log: silentLog(),
     ...rest,
   });
@@ -114,7 +114,7 @@ describe('what the models folder offers', () => {
     expect(await provider.state(options)).toMatchObject({ state: 'ready', detail: expect.stringContaining('script'), howToAdd: '' });
     const empty = createLlamaProvider({
       folder: join(folder, 'none'),
-      settings: { threads: 1, sequences: 1, contextTokens: 0, gpu: 'off' },
+      settings: { threads: 1, sequences: 1, contextTokens: 0, gpu: 'off', memoryBytes: 0, idleMs: 0 },
       log: silentLog(),
     });
     expect(await empty.models(options)).toEqual([]);
@@ -125,7 +125,7 @@ describe('what the models folder offers', () => {
     const program = `
       import { createLlamaProvider } from ${JSON.stringify(new URL('./provider.ts', import.meta.url).href)};
       import { silentLog } from ${JSON.stringify(new URL('../../../../base/observability/index.ts', import.meta.url).href)};
-      const provider = createLlamaProvider({ folder: ${JSON.stringify(folder)}, settings: { threads: 1, sequences: 1, contextTokens: 512, gpu: 'off' }, log: silentLog() });
+      const provider = createLlamaProvider({ folder: ${JSON.stringify(folder)}, settings: { threads: 1, sequences: 1, contextTokens: 512, gpu: 'off', memoryBytes: 0, idleMs: 0 }, log: silentLog() });
       const options = { signal: new AbortController().signal, apiKey: null };
       const models = await provider.models(options);
       await provider.state(options);
@@ -390,8 +390,22 @@ describe('a question that cannot be answered', () => {
   });
 
   it('needs more memory than there is', async () => {
-    const error = errorOf(await ask(open({}, { availableMemory: () => 100e6 }), { model: 'script' }));
-    expect(error).toMatchObject({ code: 'provider_unavailable', message: expect.stringContaining('100 MB are free'), serviceFault: false });
+    let free = 100e6;
+    const provider = open({}, { availableMemory: () => free });
+    expect(errorOf(await ask(provider, { model: 'script' }))).toMatchObject({
+      code: 'provider_unavailable',
+      message: expect.stringContaining('models may take 80 MB'),
+      serviceFault: false,
+    });
+    free = 1e9;
+    const shrinking = open({}, { availableMemory: () => free });
+    free = 100e6;
+    expect(errorOf(await ask(shrinking, { model: 'script' }))?.message).toContain('100 MB are free');
+  });
+
+  it('shows pictures', async () => {
+    const messages: ModelMessage[] = [{ ...user('What is this?'), parts: [{ type: 'image', url: 'data:image/png;base64,AAAA' }] }];
+    expect(errorOf(await ask(open(), { model: 'script', messages }))).toMatchObject({ code: 'unsupported_value', message: expect.stringContaining('pictures') });
   });
 });
 

@@ -5,6 +5,7 @@ import type {
   CallOptions,
   EmbedRequest,
   EmbedResult,
+  LoadedModelInfo,
   ModelInfo,
   ModelProvider,
   ModelRequest,
@@ -12,32 +13,33 @@ import type {
   ReplyEvent,
 } from '../../types.ts';
 import { embedTexts } from './embedding.ts';
-import { createEngine, type Engine, type LoadedModel } from './engine.ts';
+import { createEngine, mostWaiting, type Engine, type LoadedModel } from './engine.ts';
 import { asReplyError } from './errors.ts';
 import { createEventQueue } from './event-queue.ts';
 import { createReadingPace, type ReadingPace } from './generation.ts';
 import { createModelFiles, type ModelFile, type ModelFiles } from './model-files.ts';
-import { createModelSlot, type ModelSlot } from './model-slot.ts';
+import { createModelShelf, type ModelShelf } from './model-shelf.ts';
+import { memoryBudget, memoryError, modelMemory } from './memory.ts';
 import { contextLength, type EngineSettings } from './options.ts';
 import { reply } from './reply.ts';
+import { createThreadTable } from './threads.ts';
 import { createTokenCounter, type TokenCounter } from './token-counter.ts';
 
 export interface LlamaProviderOptions {
   /** The models folder. It need not exist. */
   folder: string;
   settings: EngineSettings;
+  /** Folder for what is measured of this machine; without one nothing is measured. */
+  dataFolder?: string;
   log: Log;
   clock?: Clock;
   /** Bytes of memory that may be used now. @default what the system, or the container's limit, says */
   availableMemory?: () => number;
 }
 
-/** Most requests that wait for another model to be loaded. */
-const mostWaiting = 64;
-
 /**
- * Answers with llama.cpp in this process, from the .gguf files in the models folder. One chat model and one embedding
- * model are kept in memory, each loaded when it is first asked for and until another one is.
+ * Answers with llama.cpp in this process, from the .gguf files in the models folder. A model is loaded when it is first
+ * asked for and kept while there is memory for it.
  */
 export function createLlamaProvider(options: LlamaProviderOptions): ModelProvider {
   return new LlamaProvider(options);
@@ -54,39 +56,67 @@ class LlamaProvider implements ModelProvider {
   readonly #clock: Clock;
   readonly #files: ModelFiles;
   readonly #engine: Engine;
-  readonly #slots: Record<ModelFile['kind'], ModelSlot<ModelFile, LoadedModel>>;
+  readonly #shelf: ModelShelf<ModelFile, LoadedModel>;
   readonly #counter: TokenCounter;
   readonly #paces = new WeakMap<LoadedModel, ReadingPace>();
   readonly #stopping = new AbortController();
+  /** With a GPU its memory counts, and llama.cpp itself knows how much of it there is. */
+  #onGpu = false;
 
-  constructor({ folder, settings, log, clock = systemClock, availableMemory = () => process.availableMemory() }: LlamaProviderOptions) {
+  constructor(options: LlamaProviderOptions) {
+    const { folder, settings, dataFolder, log, clock = systemClock, availableMemory = () => process.availableMemory() } = options;
     this.#folder = folder;
     this.#settings = settings;
     this.#log = log;
     this.#clock = clock;
     this.#files = createModelFiles(folder, log);
-    const engine = createEngine({ settings, log, clock, availableMemory });
-    const newSlot = (): ModelSlot<ModelFile, LoadedModel> =>
-      createModelSlot({ same: isSameFile, load: engine.load, unload: engine.unload, maxWaiting: mostWaiting });
+    const threadTable = dataFolder === undefined ? null : createThreadTable(dataFolder, clock, log);
+    const engine = createEngine({ settings, log, clock, threadTable });
+    const atStart = memoryBudget(settings, availableMemory());
+    const budget = (): number => (this.#onGpu && settings.memoryBytes === 0 ? Infinity : atStart);
+    const available = (): number => (this.#onGpu ? Infinity : availableMemory());
+    this.#shelf = createModelShelf<ModelFile, LoadedModel>({
+      same: isSameFile,
+      size: (file) => modelMemory(file, settings).bytes,
+      budget,
+      available,
+      tooLarge: (file, limit) => memoryError(file, settings, limit, limit === 'budget' ? budget() : available()),
+      load: (file) => engine.load(file),
+      unload: (loaded) => engine.unload(loaded),
+      idleMs: settings.idleMs,
+      bounds: mostWaiting,
+      clock,
+    });
     this.#engine = engine;
-    this.#slots = { chat: newSlot(), embedding: newSlot() };
     this.#counter = createTokenCounter(engine);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all([this.#slots.chat.close(), this.#slots.embedding.close(), this.#counter.close()]);
+    await Promise.all([this.#shelf.close(), this.#counter.close()]);
     this.#engine.close();
+  }
+
+  loaded(): LoadedModelInfo[] {
+    return this.#shelf.list().map(({ key, loaded, bytes, ...times }) => ({
+      id: `llama/${key.name}`,
+      provider: 'llama',
+      model: key.name,
+      sizeBytes: bytes,
+      gpuBytes: loaded.gpuBytes,
+      contextLength: loaded.contextTokens,
+      ...times,
+    }));
   }
 
   async models(): Promise<ModelInfo[]> {
     return (await this.#list()).map((file) => modelInfo(file, this.#settings));
   }
 
-  async *stream(request: ModelRequest, { signal }: CallOptions): AsyncGenerator<ReplyEvent[], void, void> {
+  async *stream(request: ModelRequest, { signal, userId }: CallOptions): AsyncGenerator<ReplyEvent[], void, void> {
     const events = createEventQueue();
     const left = new AbortController();
-    const ended = this.#answer(request, AbortSignal.any([signal, this.#stopping.signal, left.signal]), events.push)
+    const ended = this.#answer(request, AbortSignal.any([signal, this.#stopping.signal, left.signal]), userId, events.push)
       .catch((error: unknown) => {
         const shown = asReplyError(error);
         if (shown.serviceFault) this.#log.error({ err: error, model: request.model }, 'The embedded engine failed');
@@ -101,12 +131,12 @@ class LlamaProvider implements ModelProvider {
     }
   }
 
-  async embed(request: EmbedRequest, { signal }: CallOptions): Promise<EmbedResult> {
+  async embed(request: EmbedRequest, { signal, userId }: CallOptions): Promise<EmbedResult> {
     const file = await this.#find(request.model);
     const done = new AbortController();
     const any = AbortSignal.any([signal, this.#stopping.signal, done.signal]);
     try {
-      const { loaded, release } = await this.#slots[file.kind].use(file, any);
+      const { loaded, release } = await this.#use(file, any, userId);
       try {
         return await embedTexts(loaded, request, any);
       } finally {
@@ -121,9 +151,8 @@ class LlamaProvider implements ModelProvider {
   async countTokens(model: string, text: string): Promise<number | null> {
     const file = await this.#files.find(model);
     if (file === null) return null;
-    const slot = this.#slots[file.kind];
     // Who counts is about to ask: where no other model is in the way, loading it now saves reading the vocabulary twice.
-    const use = slot.isFreeFor(file) ? await slot.use(file, this.#stopping.signal).catch(() => null) : null;
+    const use = this.#shelf.isFreeFor(file) ? await this.#use(file, this.#stopping.signal).catch(() => null) : null;
     if (use === null) return this.#counter.count(file, text);
     try {
       return use.loaded.model.tokenize(text).length;
@@ -139,7 +168,7 @@ class LlamaProvider implements ModelProvider {
       if (names.length === 0) return { state: 'absent', detail: `No model files in ${this.#folder}.`, howToAdd };
       return {
         state: 'ready',
-        detail: `${names.length === 1 ? 'One model file' : `${names.length} model files`}: ${names.join(', ')}.`,
+        detail: `${names.length === 1 ? 'One model file' : `${names.length} model files`}: ${names.join(', ')}.${this.#loadedNames()}`,
         howToAdd: '',
       };
     } catch (error) {
@@ -148,18 +177,29 @@ class LlamaProvider implements ModelProvider {
     }
   }
 
-  async #answer(request: ModelRequest, signal: AbortSignal, push: (event: ReplyEvent) => void): Promise<void> {
+  async #answer(request: ModelRequest, signal: AbortSignal, user: string | undefined, push: (event: ReplyEvent) => void): Promise<void> {
     refuseUnsupported(request);
     const file = await this.#find(request.model);
     if (file.kind === 'embedding') {
       throw new ParleyError('unsupported_value', { message: `${file.name} makes embeddings and cannot chat.`, parameter: 'model' });
     }
-    const { loaded, release } = await this.#slots.chat.use(file, signal);
+    const { loaded, release } = await this.#use(file, signal, user);
     try {
-      await reply({ loaded, request, signal, push, clock: this.#clock, pace: this.#paceOf(loaded) });
+      await reply({ loaded, request, signal, user, push, clock: this.#clock, pace: this.#paceOf(loaded) });
     } finally {
       release();
     }
+  }
+
+  /** Starts the engine first: whether there is a GPU decides how much room there is. */
+  async #use(file: ModelFile, signal: AbortSignal, user?: string): ReturnType<ModelShelf<ModelFile, LoadedModel>['use']> {
+    if (this.#settings.gpu === 'auto' && !signal.aborted) this.#onGpu = await this.#engine.usesGpu();
+    return this.#shelf.use(file, signal, user);
+  }
+
+  #loadedNames(): string {
+    const names = this.#shelf.list().map(({ key }) => key.name);
+    return names.length === 0 ? '' : ` In memory: ${names.join(', ')}.`;
   }
 
   #paceOf(loaded: LoadedModel): ReadingPace {

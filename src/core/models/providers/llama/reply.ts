@@ -10,6 +10,8 @@ export interface Reply {
   loaded: LoadedModel;
   request: ModelRequest;
   signal: AbortSignal;
+  /** Who asks; undefined is the server itself. */
+  user: string | undefined;
   push(event: ReplyEvent): void;
   clock: Clock;
   pace: ReadingPace;
@@ -19,13 +21,13 @@ export interface Reply {
  * Question in, events out. What was used is reported before the end, also when the answer fails.
  * @throws {ParleyError} why there is no answer, or no more of it
  */
-export async function reply({ loaded, request, signal, push, clock, pace }: Reply): Promise<void> {
+export async function reply({ loaded, request, signal, user, push, clock, pace }: Reply): Promise<void> {
   const chat = await loaded.chat();
   const prompt = buildPrompt(loaded, chat.wrapper, request.messages, request.prefill ?? '');
   const room = answerRoom(loaded, prompt);
   const most = Math.max(1, Math.min(request.maxTokens ?? room, room));
   const text = createReplyText(loaded.model, chat.texts, prompt, request.stop ?? [], push);
-  const sequence = await chat.sequences.take(prompt.tokens, signal);
+  const sequence = await chat.sequences.take(prompt.tokens, signal, user);
   let tokensCached = 0;
   const reportUsage = (): void =>
     push({

@@ -21,7 +21,7 @@ providerSuite({
     writeTestModel(join(folder, 'vectors.gguf'), { embedding: true });
     const provider = createLlamaProvider({
       folder,
-      settings: { threads: 1, sequences: 2, contextTokens: 512, gpu: 'off' },
+      settings: { threads: 1, sequences: 2, contextTokens: 512, gpu: 'off', memoryBytes: 0, idleMs: 0 },
       log: silentLog(),
     });
     return {
