@@ -29,6 +29,7 @@ export async function runServer(config: Config): Promise<void> {
     startLines({
       version,
       addresses: parts.http.addresses(),
+      ollama: parts.ollama && { address: parts.ollama.addresses()[0], problem: parts.ollama.problem() },
       dataDir: config.dataDir,
       readyInMs: performance.now(),
       setupCode: parts.accounts.setupCode(),

@@ -55,8 +55,7 @@ export async function checkDatabase(core: Core): Promise<Finding> {
 }
 
 export async function checkServer(config: Config): Promise<Finding> {
-  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
-  const address = `http://${host.includes(':') ? `[${host}]` : host}:${config.port}`;
+  const address = addressOn(config, config.port);
   try {
     const response = await fetch(`${address}/health`, { signal: AbortSignal.timeout(serverPatienceMs) });
     const health = (await response.json()) as { status?: unknown; version?: unknown };
@@ -65,6 +64,26 @@ export async function checkServer(config: Config): Promise<Finding> {
   } catch {
     return absent('Server', `none runs at ${address}`, 'npm start');
   }
+}
+
+/** The port for Ollama's clients, where one is set: whether this server answers there, or Ollama itself, or something else. */
+export async function checkOllamaApi(config: Config): Promise<Finding | null> {
+  if (config.ollamaApiPort === null) return null;
+  const name = 'Ollama API';
+  const address = addressOn(config, config.ollamaApiPort);
+  try {
+    const response = await fetch(`${address}/api/version`, { signal: AbortSignal.timeout(serverPatienceMs) });
+    const said = (await response.json()) as { parley?: unknown };
+    if (typeof said.parley === 'string') return ok(name, `answers at ${address}`);
+    return broken(name, `another program answers at ${address}, perhaps Ollama itself`, `Stop it and start Parley again, or choose another port: OLLAMA_API_PORT=${config.ollamaApiPort + 1}`);
+  } catch {
+    return absent(name, `nothing answers at ${address}`, 'It is served while the server runs: npm start');
+  }
+}
+
+function addressOn(config: Config, port: number): string {
+  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 export async function checkPage(): Promise<Finding> {

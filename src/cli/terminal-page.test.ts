@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addressOf, modelLines, startLines, type ProviderReport } from './terminal-page.ts';
 
-const started = { version: '1.2.3', addresses: [{ host: '127.0.0.1', port: 8080 }], dataDir: '/data', readyInMs: 840, setupCode: null, localTrustOff: null };
+const started = { version: '1.2.3', addresses: [{ host: '127.0.0.1', port: 8080 }], ollama: null, dataDir: '/data', readyInMs: 840, setupCode: null, localTrustOff: null };
 const ready: ProviderReport = {
   id: 'llama', state: 'ready', detail: 'Two models.', howToAdd: '',
   models: ['one', 'two'].map((model) => ({ id: `llama/${model}`, provider: 'llama', model, label: model, kinds: ['chat'], location: 'local', contextLength: 4096, sizeBytes: 1_200_000_000, createdAt: null })),
@@ -26,6 +26,13 @@ describe('The terminal page', () => {
     expect(text).toContain('(with a key: parley key create NAME)');
     expect(text).toContain('Set-up code       ABCD-1234');
     expect(text).toContain('Requests need credentials: LOCAL_TRUST is off.');
+  });
+
+  it('names the address for clients of Ollama where it is on, and says why it is not', () => {
+    const address = { host: '127.0.0.1', port: 11434 };
+    expect(startLines({ ...started, ollama: { address, problem: null } })).toContain('Ollama clients    http://localhost:11434\n');
+    const text = startLines({ ...started, ollama: { address: undefined, problem: 'Port 11434 on 127.0.0.1 is taken by another program.' } });
+    expect(text).toContain('Ollama clients    not served (everything else is)\n                    Port 11434 on 127.0.0.1 is taken');
   });
 
   it.each([

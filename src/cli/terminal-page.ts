@@ -5,6 +5,8 @@ import { formatBytes } from './output.ts';
 export interface StartReport {
   version: string;
   addresses: { host: string; port: number }[];
+  /** Where Ollama's API is served, or why it is not though it should be; null when it is switched off. */
+  ollama: { address: { host: string; port: number } | undefined; problem: string | null } | null;
   dataDir: string;
   /** Milliseconds from the start of the process to open ports. */
   readyInMs: number;
@@ -17,25 +19,32 @@ export interface StartReport {
 /** The first lines: where the page is, and what is needed to get in. */
 export function startLines(report: StartReport): string {
   const [first, ...more] = report.addresses.map(addressOf);
+  const credentials = report.localTrustOff === null ? 'any key, from this machine' : 'with a key: parley key create NAME';
   const lines = [
     '',
     `  Parley ${report.version} is ready (${(report.readyInMs / 1000).toFixed(1)} s)`,
     '',
     `  Open the page     ${first}`,
-    `  OpenAI clients    ${first}/v1   (any key, from this machine)`,
+    `  OpenAI clients    ${first}/v1   (${credentials})`,
+    ...ollamaLines(report.ollama),
     `  API reference     ${first}/docs`,
     ...more.map((address) => `  Also at           ${address}`),
     `  Data              ${report.dataDir}`,
     '',
   ];
   if (report.localTrustOff !== null) {
-    lines[4] = `  OpenAI clients    ${first}/v1   (with a key: parley key create NAME)`;
     lines.push(`  Requests need credentials: ${report.localTrustOff}.`, '');
   }
   if (report.setupCode !== null) {
     lines.push(`  Set-up code       ${report.setupCode}`, '  Whoever registers first with this code owns this server.', '');
   }
   return lines.join('\n');
+}
+
+function ollamaLines(ollama: StartReport['ollama']): string[] {
+  if (ollama === null) return [];
+  if (ollama.address) return [`  Ollama clients    ${addressOf(ollama.address)}`];
+  return ['  Ollama clients    not served (everything else is)', ...(ollama.problem === null ? [] : [`                    ${ollama.problem}`])];
 }
 
 /** A provider as the registry reports it. */

@@ -1,5 +1,5 @@
 import { readConfig, settingTable } from '../../config.ts';
-import { checkDatabase, checkFolder, checkModels, checkNode, checkPage, checkProgram, checkServer, type Finding } from '../checks.ts';
+import { checkDatabase, checkFolder, checkModels, checkNode, checkOllamaApi, checkPage, checkProgram, checkServer, type Finding } from '../checks.ts';
 import { explain } from '../failure.ts';
 import { withCore } from '../open.ts';
 import { settingLines } from '../settings-page.ts';
@@ -23,6 +23,7 @@ async function examine(): Promise<Finding[]> {
     checkNode(process.versions.node),
     await checkPage(),
     await checkServer(config),
+    ...[await checkOllamaApi(config)].filter((finding) => finding !== null),
     ...(await inside),
     // Behind opening the database, which makes the folder when it is missing.
     await checkFolder('Data folder', config.dataDir),
