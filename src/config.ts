@@ -13,8 +13,8 @@ export const settingTable = {
   OLLAMA_API_PORT: { type: 'text', default: '', meaning: "Port on which Ollama's own API is served; empty or `off` for none. Ollama's own is 11434" },
   DATA_DIR: { type: 'path', default: '', meaning: 'Folder for the database, secrets and models; default: the place of the platform for application data' },
   MODELS_DIR: { type: 'path', default: '', meaning: 'Folder with .gguf files; default: models in DATA_DIR' },
-  DATABASE_URL: { type: 'secret', default: '', meaning: 'postgres://... to use PostgreSQL in place of SQLite' },
-  REDIS_URL: { type: 'secret', default: '', meaning: 'Reserved for several instances; not read for anything but local trust yet' },
+  DATABASE_URL: { type: 'secret', default: '', meaning: 'postgres://... to use PostgreSQL in place of SQLite; one server, or several with REDIS_URL' },
+  REDIS_URL: { type: 'secret', default: '', meaning: 'redis://... to run several instances on one PostgreSQL database; all of them need the same one. Switches local trust off' },
   FULL_SYNC: { type: 'flag', default: 'off', meaning: 'Flush the disk at every commit, so that a power cut loses nothing (slower)' },
   LOG_LEVEL: { type: 'choice', choices: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info', meaning: 'What is logged' },
   DEFAULT_MODEL: { type: 'text', default: '', meaning: 'Model for whoever names none, as provider/model' },
@@ -73,6 +73,9 @@ export function readConfig(environment: Record<string, string | undefined> = pro
   const { text, number, flag, choice, list, port, pairs } = readers(environment);
   const dataDir = text('DATA_DIR') ? absolute(text('DATA_DIR')) : defaultDataDir(environment);
   const ollama = list('OLLAMA_URLS');
+  if (text('REDIS_URL') && !text('DATABASE_URL')) {
+    throw new ConfigError('REDIS_URL is for several instances on one PostgreSQL database, and DATABASE_URL is not set: SQLite serves one process. Set DATABASE_URL as well, or leave REDIS_URL out.');
+  }
   return {
     port: port('PORT', text('PORT')),
     host: text('HOST'),

@@ -14,7 +14,7 @@ const stopGraceMs = 15_000;
 export async function runServer(config: Config): Promise<void> {
   let parts: Parts;
   try {
-    parts = createParts(config);
+    parts = createParts(config, { onReplaced: (error) => end(`\nParley stops.\n${error.message}\n`) });
   } catch (error) {
     fail(error);
   }
@@ -52,7 +52,11 @@ async function sayModels(parts: Parts): Promise<void> {
 }
 
 function fail(error: unknown): never {
-  process.stderr.write(`\nParley cannot start.\n${explain(error)}\n`);
+  end(`\nParley cannot start.\n${explain(error)}\n`);
+}
+
+function end(reason: string): never {
+  process.stderr.write(reason);
   process.exit(1);
 }
 

@@ -1,14 +1,17 @@
 import { systemClock, type Clock } from './base/clock.ts';
-import { createLocalBus, type Bus } from './base/events/index.ts';
+import type { ParleyError } from './base/errors.ts';
+import { createLocalBus, createRedisBus, type Bus } from './base/events/index.ts';
 import { newId } from './base/ids.ts';
 import { createJobs, type Jobs } from './base/jobs/index.ts';
-import { startAll, stopAll } from './base/lifecycle.ts';
-import { createLocalLimiter, type Limiter } from './base/limits/index.ts';
+import { startAll, stopAll, type Part } from './base/lifecycle.ts';
+import { createLocalLimiter, createRedisLimiter, type Limiter } from './base/limits/index.ts';
 import { createLog, createMetrics, type Log, type Metrics } from './base/observability/index.ts';
+import { createRedis, type Redis } from './base/redis/index.ts';
 import { openSecrets, type Secrets } from './base/secrets.ts';
-import { openStorage, type Storage } from './base/storage/index.ts';
+import { databaseId, openStorage, type Storage } from './base/storage/index.ts';
 import type { Config } from './config.ts';
 import { createAccounts, type Accounts } from './core/accounts/index.ts';
+import { createBudgets, type Budgets } from './core/budgets/index.ts';
 import { createConversations, type Conversations } from './core/conversations/index.ts';
 import {
   createBuiltinProvider,
@@ -39,6 +42,10 @@ export interface Core {
   metrics: Metrics;
   bus: Bus;
   limiter: Limiter;
+  /** Null for one instance. */
+  redis: Redis | null;
+  /** What stands between instances, in the order of starting, behind the storage: empty for one instance. */
+  shared: readonly Part[];
   storage: Storage;
   secrets: Secrets;
   jobs: Jobs;
@@ -46,6 +53,7 @@ export interface Core {
   providers: readonly ModelProvider[];
   models: Models;
   modelStore: ModelStore;
+  budgets: Budgets;
 }
 
 /** A whole server, made but not started. */
@@ -73,6 +81,8 @@ export interface PartOverrides {
   exclusive?: boolean;
   /** Folder of the built page. Default `web/dist`. */
   webDir?: string;
+  /** Called when another server has taken the place of this one on its database: it writes nothing more and should end. */
+  onReplaced?: (error: ParleyError) => void;
 }
 
 /**
@@ -84,10 +94,15 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   const clock = overrides.clock ?? systemClock;
   const log = overrides.log ?? createLog(config.logLevel);
   const metrics = overrides.metrics ?? createMetrics();
-  const bus = overrides.bus ?? createLocalBus((error) => log.error({ err: error }, 'a subscriber of the bus failed'));
-  const limiter = overrides.limiter ?? createLocalLimiter(clock);
-  const { databaseUrl, dataDir, fullSync, modelsDir } = config;
-  const storage = openStorage({ databaseUrl, dataDir, fullSync, clock, log, metrics, exclusive: overrides.exclusive ?? true });
+  const { databaseUrl, dataDir, fullSync, modelsDir, redisUrl } = config;
+  const storage = openStorage({
+    databaseUrl, dataDir, fullSync, clock, log, metrics, exclusive: overrides.exclusive ?? true, instances: redisUrl === null ? 'one' : 'many',
+    ...(overrides.onReplaced ? { onReplaced: overrides.onReplaced } : {}),
+  });
+  const between = betweenInstances({ redisUrl, storage, instanceId, clock, log, metrics });
+  const { redis, shared } = between;
+  const bus = overrides.bus ?? between.bus;
+  const limiter = overrides.limiter ?? between.limiter;
   const secrets = openSecrets(dataDir);
   const jobs = createJobs({ storage, clock, log, metrics, instanceId });
   const accounts = createAccounts({ storage, secrets, limiter, clock, log, metrics, settings: config });
@@ -96,7 +111,20 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   const providers = overrides.providers ?? [...createProviders(config, clock, log), createBuiltinProvider({ surroundings: () => models.providers(nobody) })];
   const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log, metrics, settings: config });
   const modelStore = createModelStore({ folder: modelsDir, jobs, log, clock });
-  return { config, instanceId, clock, log, metrics, bus, limiter, storage, secrets, jobs, accounts, providers, models, modelStore };
+  const budgets = createBudgets({ storage, models, bus, clock, log, metrics, instanceId, settings: config.budgets });
+  return { config, instanceId, clock, log, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets };
+}
+
+/** The bus and the limiter: those of one process, or over Redis for several instances. */
+function betweenInstances({ redisUrl, storage, ...parts }: Pick<Core, 'storage' | 'instanceId' | 'clock' | 'log' | 'metrics'> & { redisUrl: string | null }): Pick<Core, 'bus' | 'limiter' | 'redis' | 'shared'> {
+  const { clock, log } = parts;
+  if (redisUrl === null) {
+    const bus = createLocalBus((error) => log.error({ err: error }, 'a subscriber of the bus failed'));
+    return { bus, limiter: createLocalLimiter(clock), redis: null, shared: [] };
+  }
+  const redis = createRedis({ ...parts, url: redisUrl, databaseId: () => databaseId(storage) });
+  const bus = createRedisBus({ ...parts, redis });
+  return { bus, limiter: createRedisLimiter({ ...parts, redis }), redis, shared: [redis, bus] };
 }
 
 /** The providers that the settings name. @throws {Error} for an address or a name that cannot be used, naming it */
@@ -115,7 +143,7 @@ function createProviders(config: Config, clock: Clock, log: Log): ModelProvider[
  */
 export function createParts(config: Config, overrides: PartOverrides = {}): Parts {
   const core = createCore(config, overrides);
-  const { accounts, jobs, models, storage } = core;
+  const { accounts, budgets, jobs, models, shared, storage } = core;
   const conversations = createConversations({ ...core, settings: config });
   const dialectParts = { ...core, conversations, settings: config, version, ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
   const http = createHttpServer(dialectParts);
@@ -125,7 +153,7 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   const ollama = createOllamaServer(dialectParts);
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
   const faces = ollama ? [http, ollama] : [http];
-  const order = [storage, accounts, models, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [storage, ...shared, accounts, budgets, models, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   return { ...core, conversations, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
 }
 
