@@ -11,6 +11,7 @@ import type { Engine } from '../base/storage/index.ts';
 import { openTestStorage } from '../base/storage/testing.ts';
 import { readConfig } from '../config.ts';
 import { createAccounts } from '../core/accounts/index.ts';
+import { createBudgets } from '../core/budgets/index.ts';
 import { createConversations } from '../core/conversations/index.ts';
 import { scriptedModels, type ScriptedModels } from '../core/conversations/testing.ts';
 import { createModelStore, type ModelInfo } from '../core/models/index.ts';
@@ -93,9 +94,10 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const models = scriptedModels();
   models.list = async () => [scriptedModel];
   const bus = createLocalBus((error) => { throw error; });
-  const conversations = createConversations({ ...base, models, jobs, bus });
+  const budgets = createBudgets({ ...base, models, bus, settings: settings.budgets });
+  const conversations = createConversations({ ...base, models, jobs, bus, budgets });
   const modelStore = createModelStore({ ...base, folder: settings.modelsDir, jobs });
-  const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, conversations, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
+  const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
   const http = createHttpServer(parts);
   registerOpenai(http.app, parts);
   registerArketic(http.app, parts);
@@ -106,7 +108,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
     registerOpenai(ollama.app, parts);
   }
   const faces = ollama ? [http, ollama] : [http];
-  const order = [accounts, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [accounts, budgets, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   try {
     await startAll(order);
   } catch (error) {

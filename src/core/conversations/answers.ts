@@ -43,6 +43,8 @@ async function planModel(parts: ConversationParts, name: string | null, viewer: 
 function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, request: Pick<TurnRequest, 'model'> & Partial<TurnRequest>, outgoing: Options & Partial<Outgoing>, times: Times, replacesId: string | null = null): AnswerPlan {
   return {
     userId: viewer.userId,
+    role: viewer.role,
+    budgets: parts.budgets,
     request: {
       sampling: outgoing.sampling ?? {},
       tools: outgoing.tools,
@@ -56,6 +58,7 @@ function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, 
       model: planned.target?.id ?? request.model,
     },
     model: planned.target?.id ?? null,
+    contextLength: planned.target?.contextLength ?? null,
     failure: planned.failure,
     replacesId,
     metadata: outgoing.answerMetadata ?? null,

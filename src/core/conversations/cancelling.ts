@@ -38,11 +38,12 @@ export async function cancelAll(parts: ConversationParts, conversationId: string
 }
 
 /** Ends turns that have not begun: all of a conversation, or one. Gives those that were ended. */
-async function endWaiting({ storage, bus }: ConversationParts, conversationId: string, messageId?: string): Promise<string[]> {
+async function endWaiting({ storage, bus, budgets }: ConversationParts, conversationId: string, messageId?: string): Promise<string[]> {
   const now = await storage.now();
   const ended = await storage.write(async (queries) => {
     await lockConversation(storage, queries, conversationId);
     const removed = await removeWaiting(queries, conversationId, messageId);
+    if (removed.length > 0) await budgets.settle(queries, removed.map((id) => ({ reservation: id, usage: null, tokensSaid: 0 })));
     const body = JSON.stringify({ status: 'CANCELLED', finishReason: null, error: null });
     for (const id of removed) {
       await queries.updateTable('messages').set({ status: 'CANCELLED', ended_at: now }).where('id', '=', id).execute();

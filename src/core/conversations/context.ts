@@ -6,7 +6,7 @@ import { pathRows } from './path.ts';
 /** Tokens for the answer when nobody set a bound. */
 const answerReserve = 1024;
 /** Context taken for a model that does not say how long its own is. */
-const assumedContext = 8192;
+export const assumedContext = 8192;
 /** Tokens of the form around one message (role marks and the like), an upper estimate. */
 const messageOverhead = 8;
 /** Messages read from the database at a time. */

@@ -3,6 +3,7 @@ import type { Bus } from '../../base/events/index.ts';
 import type { Jobs } from '../../base/jobs/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
+import type { Budgets } from '../budgets/index.ts';
 import type { Models } from '../models/index.ts';
 import type { ContextSource } from './context.ts';
 import type { Journal } from './turns/journal.ts';
@@ -12,6 +13,7 @@ import type { TurnRunner } from './turns/runner.ts';
 export interface ConversationNeeds {
   storage: Storage;
   models: Models;
+  budgets: Budgets;
   jobs: Jobs;
   bus: Bus;
   clock: Clock;

@@ -143,8 +143,9 @@ export class Recovery {
       const kept = live.text === '' ? await keptText(queries, held.request.continues) : '';
       const seq = live.seq + (kept === '' ? 0 : 1);
       if (kept !== '') await queries.insertInto('turn_log').values({ message_id: turn.message_id, seq, kind: 'text', body: kept, text_offset: 0 }).execute();
+      const said = live.reasoning + live.text.slice((await keptText(queries, held.request.continues)).length);
       const outcome = interrupted(live.text + kept, live.reasoning, row?.model ?? null);
-      const context = { now: databaseNow, databaseNow, instanceId: this.parts.instanceId, observers: [], addJob: async () => null, promote: true };
+      const context = { now: databaseNow, databaseNow, instanceId: this.parts.instanceId, observers: [], addJob: async () => null, promote: true, budgets: this.parts.budgets, said };
       return endTurn(queries, held, seq + 1, outcome, context);
     });
     if (!ended?.written) return;

@@ -1,10 +1,13 @@
 import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { MessagesTable, WriteQueries } from '../../base/storage/index.ts';
+import type { Role } from '../accounts/index.ts';
+import type { Budgets } from '../budgets/index.ts';
 import type { ModelMessage } from '../models/index.ts';
 import { nextHash, rootHash, toolsColumn } from './path.ts';
 import { newMessageRow } from './rows.ts';
 import type { AccessRow } from './access.ts';
+import { reserveAnswer, type AnswerToPay } from './spending.ts';
 import { insertConversationRow, insertEndEvent, insertMessage, insertParticipant, insertTurn, moveHeadRow, turnsOf } from './statements.ts';
 import type { NewConversation, Outgoing } from './types.ts';
 import { leaseMs, mostQueued, type HeldTurn, type TurnRequest } from './turns/request.ts';
@@ -102,9 +105,13 @@ export function follow(tail: Tail, row: MessagesTable): Tail {
 /** What `addAnswer` needs to know of the turn. */
 export interface AnswerPlan {
   userId: string;
+  role: Role;
+  budgets: Budgets;
   request: TurnRequest;
   /** The model that will be asked, for the message; null when there is none. */
   model: string | null;
+  /** Tokens; null when not known. */
+  contextLength: number | null;
   /** Why no model can be asked; the answer is then stored as FAILED at once. */
   failure: ParleyError | null;
   replacesId: string | null;
@@ -117,7 +124,7 @@ export interface AnswerPlan {
 
 /**
  * Adds the answer behind `tail`: running when the conversation is free, else waiting behind the turns that are there.
- * @throws {ParleyError} `queue_full`
+ * @throws {ParleyError} `queue_full`, `budget_exceeded`, and `forbidden` for a model that a budget in money cannot pay
  */
 export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerPlan): Promise<NewAnswer> {
   const others = plan.failure
@@ -141,6 +148,8 @@ export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerP
     created_at: plan.now,
     ended_at: plan.failure ? plan.now : null,
   });
+  const isReserved = !plan.failure && (await reserveAnswer(queries, plan.budgets, toPay(message, plan)));
+  const request = isReserved ? { ...plan.request, reserved: true } : plan.request;
   await insertMessage.run(queries, message);
   if (plan.failure) {
     await insertEndEvent.run(queries, { message_id: message.id, seq: 1, body: JSON.stringify({ status: 'FAILED', finishReason: null, error: { code: plan.failure.code, message: plan.failure.message } }) });
@@ -155,15 +164,20 @@ export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerP
     owner: isFree ? plan.instanceId : null,
     epoch: isFree ? 1 : 0,
     lease_until: isFree ? plan.databaseNow + leaseMs : null,
-    request: JSON.stringify(plan.request),
+    request: JSON.stringify(request),
     cancel_requested: 0,
     created_at: plan.now,
   };
   await insertTurn.run(queries, turn);
   const held = isFree
-    ? { messageId: message.id, conversationId: tail.conversationId, userId: plan.userId, epoch: 1, request: plan.request }
+    ? { messageId: message.id, conversationId: tail.conversationId, userId: plan.userId, epoch: 1, request }
     : null;
   return { message, held };
+}
+
+function toPay(message: MessagesTable, plan: AnswerPlan): AnswerToPay {
+  const { userId, role, request, model, contextLength } = plan;
+  return { id: message.id, parentId: message.parent_id, conversationId: message.conversation_id, spender: { userId, role, apiKeyId: request.apiKeyId }, request, model, contextLength };
 }
 
 /** Writes where the conversation ends now. */

@@ -7,6 +7,7 @@ import { createMetrics, silentLog } from '../../base/observability/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { ModelRequest, Models, ReplyEvent, Target } from '../models/index.ts';
+import { createBudgets, type BudgetSettings } from '../budgets/index.ts';
 import { createConversations } from './index.ts';
 import type { TurnEvent } from './types.ts';
 
@@ -113,24 +114,27 @@ export async function addViewer(storage: Storage, username: string, role: Viewer
 }
 
 /** Conversations over this storage with a scripted model; started. */
-export async function startConversations(storage: Storage, options: { models?: ScriptedModels; drainMs?: number; autoTitles?: 'first-message' | 'model'; bus?: Bus } = {}) {
+export async function startConversations(storage: Storage, options: { models?: ScriptedModels; drainMs?: number; autoTitles?: 'first-message' | 'model'; bus?: Bus; budgets?: BudgetSettings } = {}) {
   const log = silentLog();
   const metrics = createMetrics();
   const models = options.models ?? scriptedModels();
   const instanceId = newId();
   const jobs = createJobs({ storage, clock: systemClock, log, metrics, instanceId });
   const bus = options.bus ?? createLocalBus((error) => { throw error; });
+  const budgets = createBudgets({ storage, models, bus, clock: systemClock, log, metrics, instanceId, settings: options.budgets ?? { perUser: [], unpriced: 'refuse' } });
   const conversations = createConversations({
-    storage, models, jobs, bus, clock: systemClock, log, metrics, instanceId,
+    storage, models, jobs, bus, budgets, clock: systemClock, log, metrics, instanceId,
     settings: { drainMs: options.drainMs ?? 0, autoTitles: options.autoTitles ?? 'first-message' },
   });
+  await budgets.start?.();
   await conversations.start?.();
   await jobs.start?.();
   return {
-    conversations, models, jobs, bus, instanceId,
+    conversations, models, jobs, bus, budgets, instanceId,
     async stop() {
       await conversations.stop?.();
       await jobs.stop?.();
+      await budgets.stop?.();
     },
   };
 }

@@ -1,8 +1,10 @@
 import { newId } from '../../base/ids.ts';
 import type { UsageTable } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
+import { estimatePrompt, estimateTokens, type EndedCall } from '../budgets/index.ts';
 import type { ReplyEvent, Target } from '../models/index.ts';
 import type { ConversationParts } from './parts.ts';
+import { reserveCall, spenderOf } from './spending.ts';
 import { ReplyMeasurement } from './turns/measurement.ts';
 import type { Conversations } from './types.ts';
 
@@ -17,28 +19,44 @@ export function createUnstored(parts: ConversationParts): UnstoredCalls {
       const caller = { userId: viewer.userId, role: viewer.role };
       const target = await parts.models.resolve(request.model, caller);
       const { model: _, messages, dialect, ...rest } = request;
+      const reservation = await reserveCall(parts, spenderOf(viewer), () => ({
+        model: target.id, tokensIn: estimatePrompt(messages, request.tools), tokensOut: request.maxTokens ?? null,
+      }));
       // A signal of its own, so that a stopping server can end it, too.
       const stop = new AbortController();
-      const abort = (): void => stop.abort(signal.reason);
+      let hasBegun = false;
+      const abort = (): void => {
+        stop.abort(signal.reason);
+        // Nobody will read it, so nobody would settle it.
+        if (!hasBegun && reservation !== null) usage.add({ reservation, usage: null, tokensSaid: 0 });
+      };
       if (signal.aborted) abort();
-      signal.addEventListener('abort', abort, { once: true });
+      else signal.addEventListener('abort', abort, { once: true });
       const ended = Promise.withResolvers<void>();
       const call: RunningCall = { ended: ended.promise, stop: () => stop.abort() };
+      const begin = (): void => {
+        hasBegun = true;
+        running.add(call);
+      };
       const end = (): void => {
         signal.removeEventListener('abort', abort);
         running.delete(call);
         ended.resolve();
       };
       const reply = parts.models.reply(target, { ...rest, messages }, caller, stop.signal);
-      return { model: target.id, events: measured(parts, reply, usage.add, { viewer, target, signal: stop.signal, dialect, begin: () => void running.add(call), end }) };
+      return { model: target.id, events: measured(parts, reply, usage.add, { viewer, target, signal: stop.signal, dialect, reservation, begin, end }) };
     },
     async embedUnstored(viewer, request, signal) {
       const caller = { userId: viewer.userId, role: viewer.role };
       const target = await parts.models.resolve(request.model, caller);
+      const reservation = await reserveCall(parts, spenderOf(viewer), () => ({
+        model: target.id, tokensIn: request.texts.reduce((tokens, text) => tokens + estimateTokens(text), 0), tokensOut: 0,
+      }));
       const began = parts.clock.monotonic();
       const note = (outcome: UsageTable['outcome'], tokensIn: number | null): void => {
         const cost = tokensIn === null ? null : parts.models.cost(target, tokensIn, 0);
-        usage.add({ ...usageRow(parts, viewer, request.dialect, target.id), kind: 'embedding', tokens_in: tokensIn, cost_micros: cost, duration_ms: Math.round(parts.clock.monotonic() - began), outcome });
+        const row = { ...usageRow(parts, viewer, request.dialect, target.id), kind: 'embedding' as const, tokens_in: tokensIn, cost_micros: cost, duration_ms: Math.round(parts.clock.monotonic() - began), outcome };
+        usage.add({ reservation, usage: row, tokensSaid: 0 });
       };
       try {
         const result = await parts.models.embed(target, request.texts, caller, signal, request.dimensions);
@@ -92,11 +110,12 @@ interface UnstoredCall {
   target: Target;
   signal: AbortSignal;
   dialect: string;
+  reservation: string | null;
   begin: () => void;
   end: () => void;
 }
 
-async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEvent[]>, add: (row: UsageTable) => void, call: UnstoredCall): AsyncGenerator<ReplyEvent[]> {
+async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEvent[]>, add: (ended: EndedCall) => void, call: UnstoredCall): AsyncGenerator<ReplyEvent[]> {
   const { clock, models, metrics } = parts;
   const measurement = new ReplyMeasurement(clock);
   call.begin();
@@ -114,7 +133,7 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
     if (timeToFirstTokenMs !== null) metrics.firstToken.observe({ provider: call.target.provider }, timeToFirstTokenMs / 1000);
     const { tokensIn, tokensOut } = usage;
     const model = measurement.spokenModel ?? call.target.id;
-    add({
+    const row = {
       ...usageRow(parts, call.viewer, call.dialect, model),
       tokens_in: tokensIn ?? null,
       tokens_out: tokensOut ?? null,
@@ -122,27 +141,36 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
       duration_ms: measurement.durationMs,
       time_to_first_token_ms: timeToFirstTokenMs === null ? null : Math.round(timeToFirstTokenMs),
       outcome,
-    });
+    } as const;
+    add({ reservation: call.reservation, usage: row, tokensSaid: tokensOut === undefined ? saidTokens(measurement) : 0 });
     call.end();
   }
+}
+
+function saidTokens({ text, reasoning, toolCalls }: ReplyMeasurement): number {
+  return estimateTokens(text + reasoning + (toolCalls.length > 0 ? JSON.stringify(toolCalls) : ''));
 }
 
 /** Most usage rows waiting; when the database cannot be written for so long, the oldest are given up. */
 const mostWaiting = 10_000;
 
-/** Writes usage rows in groups, out of the way of the answers. */
-function createUsageWriter({ storage, log }: ConversationParts): { add(row: UsageTable): void; flush(): Promise<void> } {
-  let waiting: UsageTable[] = [];
+/** Writes usage rows in groups, out of the way of the answers, and settles what was reserved for their calls. */
+function createUsageWriter({ storage, budgets, log }: ConversationParts): { add(ended: EndedCall): void; flush(): Promise<void> } {
+  let waiting: EndedCall[] = [];
   let writing: Promise<void> | null = null;
 
   async function write(): Promise<void> {
     while (waiting.length > 0) {
-      const rows = waiting.splice(0, 200);
+      const calls = waiting.splice(0, 200);
       try {
-        await storage.write((queries) => queries.insertInto('usage').values(rows).execute());
+        await storage.write(async (queries) => {
+          await budgets.settle(queries, calls);
+          const rows = calls.flatMap(({ usage }) => usage ?? []);
+          if (rows.length > 0) await queries.insertInto('usage').values(rows).execute();
+        });
       } catch (error) {
-        log.error({ err: error, rows: rows.length }, 'usage could not be stored; trying again with the next call');
-        waiting = [...rows, ...waiting].slice(-mostWaiting);
+        log.error({ err: error, rows: calls.length }, 'usage could not be stored; trying again with the next call');
+        waiting = [...calls, ...waiting].slice(-mostWaiting);
         break;
       }
     }
@@ -150,8 +178,8 @@ function createUsageWriter({ storage, log }: ConversationParts): { add(row: Usag
   }
 
   return {
-    add(row) {
-      waiting.push(row);
+    add(ended) {
+      waiting.push(ended);
       writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(write);
     },
     async flush() {

@@ -6,6 +6,7 @@ import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
+import type { Budgets } from '../../core/budgets/index.ts';
 import type { Conversations } from '../../core/conversations/index.ts';
 import type { Models, ModelStore } from '../../core/models/index.ts';
 import type { UpgradeRouter } from './upgrades.ts';
@@ -16,6 +17,7 @@ export interface DialectParts {
   conversations: Conversations;
   models: Models;
   modelStore: ModelStore;
+  budgets: Budgets;
   jobs: Jobs;
   storage: Storage;
   limiter: Limiter;

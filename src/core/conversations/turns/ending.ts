@@ -1,6 +1,7 @@
-import type { MessagesTable, WriteQueries } from '../../../base/storage/index.ts';
+import type { MessagesTable, UsageTable, WriteQueries } from '../../../base/storage/index.ts';
 import type { NewJob } from '../../../base/jobs/index.ts';
 import { newId } from '../../../base/ids.ts';
+import { estimateTokens, type Budgets } from '../../budgets/index.ts';
 import { nextHash } from '../path.ts';
 import type { HeldTurn, TurnRequest } from './request.ts';
 import { leaseMs } from './request.ts';
@@ -37,6 +38,9 @@ export interface EndContext {
   /** Jobs that are added in the same transaction. */
   observers: readonly NewJob[];
   addJob: (queries: WriteQueries, job: NewJob) => Promise<unknown>;
+  budgets: Budgets;
+  /** What the model said in this turn, without a text kept from before: counts against budgets where it has no figures. */
+  said: string;
   /** When trying again makes sense, if the service said so. */
   retryAfterMs?: number;
   /** Whether the next waiting turn of the conversation begins here. */
@@ -68,7 +72,7 @@ export async function endTurn(
   await insertEndEvent.run(queries, { message_id: turn.messageId, seq, body: JSON.stringify(endBody(outcome, context.retryAfterMs)) });
   const hash = await storeOutcome(queries, turn.messageId, outcome, context.now);
   await noteEndInConversation.run(queries, { id: turn.conversationId, head_id: turn.messageId, head_hash: hash, last_activity_at: context.now });
-  await noteUsage(queries, turn, outcome, context.now);
+  await noteTurnUsage(queries, turn, outcome, context);
   for (const job of context.observers) await context.addJob(queries, job);
   const next = context.promote ? await promoteNext(queries, turn.conversationId, context.instanceId, context.databaseNow) : null;
   return { written: true, next };
@@ -83,10 +87,35 @@ async function storeOutcome(queries: WriteQueries, messageId: string, outcome: O
   return hash;
 }
 
+/** Notes what a turn used, and settles what was reserved for it. */
+export async function noteTurnUsage(queries: WriteQueries, turn: Pick<HeldTurn, 'userId' | 'messageId' | 'request'>, outcome: Outcome, context: Pick<EndContext, 'budgets' | 'said' | 'now'>): Promise<void> {
+  const reservation = turn.request.reserved ? turn.messageId : null;
+  await noteUsage(queries, context.budgets, usageOf(turn, outcome, context.now), reservation, outcome.tokens_out === null ? context.said : '');
+}
+
+/**
+ * Notes what a turn used that is over without having been ended here: its conversation was deleted meanwhile. When
+ * another instance has ended it, that one has noted it already.
+ */
+export async function noteLostTurn(queries: WriteQueries, turn: HeldTurn, outcome: Outcome, context: Pick<EndContext, 'budgets' | 'said' | 'now'>): Promise<void> {
+  const message = await queries.selectFrom('messages').select('id').where('id', '=', turn.messageId).executeTakeFirst();
+  if (message || (turn.request.reserved && !(await context.budgets.isReserved(queries, turn.messageId)))) return;
+  await noteTurnUsage(queries, turn, outcome, context);
+}
+
+/**
+ * Stores a usage row, when there is one, and settles what was reserved for the call.
+ * @param said what the model said, when its tokens are not known
+ */
+export async function noteUsage(queries: WriteQueries, budgets: Budgets, usage: UsageTable | null, reservation: string | null, said: string): Promise<void> {
+  await budgets.settle(queries, [{ reservation, usage, tokensSaid: said === '' ? 0 : estimateTokens(said) }]);
+  if (usage) await insertUsage.run(queries, usage);
+}
+
 /** One row for each call of a model; a turn that never reached one has none. */
-export async function noteUsage(queries: WriteQueries, turn: Pick<HeldTurn, 'userId' | 'messageId' | 'request'>, outcome: Outcome, now: number): Promise<void> {
-  if (outcome.model === null || (outcome.duration_ms === null && outcome.status !== 'INTERRUPTED')) return;
-  await insertUsage.run(queries, {
+export function usageOf(turn: Pick<HeldTurn, 'userId' | 'messageId' | 'request'>, outcome: Outcome, now: number): UsageTable | null {
+  if (outcome.model === null || (outcome.duration_ms === null && outcome.status !== 'INTERRUPTED')) return null;
+  return {
     id: newId(),
     user_id: turn.userId,
     api_key_id: turn.request.apiKeyId,
@@ -103,7 +132,7 @@ export async function noteUsage(queries: WriteQueries, turn: Pick<HeldTurn, 'use
     created_at: now,
     charged_tokens: null,
     charged_micros: null,
-  });
+  };
 }
 
 /** Gives the lease of the conversation's next waiting turn to this instance; null when none waits or one runs. */

@@ -16,6 +16,8 @@ export interface TurnRequest {
   whole?: boolean;
   dialect: string;
   apiKeyId: string | null;
+  /** Set when something of a budget is reserved for it, under the id of its message. */
+  reserved?: boolean;
   refuseBuiltin: boolean;
 }
 

@@ -4,11 +4,12 @@ import type { Bus } from '../../../base/events/index.ts';
 import type { Jobs, NewJob } from '../../../base/jobs/index.ts';
 import type { Log, Metrics } from '../../../base/observability/index.ts';
 import type { MessagesTable, Storage, WriteQueries } from '../../../base/storage/index.ts';
+import type { Budgets } from '../../budgets/index.ts';
 import type { Caller, Models, ReplyError, ReplyEvent, Target } from '../../models/index.ts';
 import { lockConversation } from '../access.ts';
 import { gatherContext, type ContextSource } from '../context.ts';
 import { liveTexts } from '../reading.ts';
-import { endBody, endTurn, type Outcome } from './ending.ts';
+import { endBody, endTurn, noteLostTurn, type Outcome } from './ending.ts';
 import type { TurnFeed } from './feed.ts';
 import { newJournalEntry, type Journal, type JournalEntry } from './journal.ts';
 import { ReplyMeasurement, type ReplyEnd } from './measurement.ts';
@@ -18,6 +19,7 @@ export interface RunnerParts {
   storage: Storage;
   models: Models;
   jobs: Jobs;
+  budgets: Budgets;
   bus: Bus;
   clock: Clock;
   log: Log;
@@ -155,9 +157,10 @@ export class TurnRunner {
 
   /** Stores the end. What cannot be stored now (a full disk) is tried again until it can or the server stops. */
   private async finish(turn: HeldTurn, target: Target | undefined, entry: JournalEntry, measurement: ReplyMeasurement, signal: AbortSignal): Promise<void> {
-    const { storage, jobs, instanceId, metrics } = this.parts;
-    if (signal.aborted && signal.reason === 'deleted') return this.forget(turn, entry);
+    const { storage, jobs, budgets, instanceId, metrics } = this.parts;
     const outcome = await this.outcome(target, measurement, signal);
+    const spent = { budgets, said: saidBy(measurement) };
+    if (signal.aborted && signal.reason === 'deleted') return this.lose(turn, entry, outcome, spent);
     const observers = this.parts.observers(turn, outcome);
     const { end } = measurement;
     const retryAfterMs = end && 'error' in end ? end.error.retryAfterMs : undefined;
@@ -165,13 +168,13 @@ export class TurnRunner {
     for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 1000)) {
       try {
         const databaseNow = await storage.now();
-        const context = { now: databaseNow, databaseNow, instanceId, observers, addJob: jobs.add.bind(jobs), retryAfterMs, promote: !this.draining };
+        const context = { now: databaseNow, databaseNow, instanceId, observers, addJob: jobs.add.bind(jobs), retryAfterMs, promote: !this.draining, ...spent };
         const ended = await storage.write(async (queries) => {
           await lockConversation(storage, queries, turn.conversationId);
           if (entry.lost) seq = await keepOnlyStored(queries, turn.messageId, outcome);
           return endTurn(queries, turn, seq, outcome, context);
         });
-        if (!ended.written) return this.forget(turn, entry);
+        if (!ended.written) return this.lose(turn, entry, outcome, spent);
         // After a failed append nobody here knows which rows there are: readers go on with the rows.
         if (!entry.lost) entry.feed.push([{ seq, kind: 'end', ...endBody(outcome, retryAfterMs) }]);
         this.running.delete(turn.messageId);
@@ -199,6 +202,18 @@ export class TurnRunner {
   private beginNext(next: HeldTurn): void {
     this.begin(next);
     this.parts.bus.publish(`conversation:${next.conversationId}`, { type: 'turn', messageId: next.messageId });
+  }
+
+  /** The turn is not ours any more. What the model did counts all the same. */
+  private async lose(turn: HeldTurn, entry: JournalEntry, outcome: Outcome, spent: { budgets: Budgets; said: string }): Promise<void> {
+    const { storage, log } = this.parts;
+    try {
+      const now = await storage.now();
+      await storage.write((queries) => noteLostTurn(queries, turn, outcome, { ...spent, now }));
+    } catch (error) {
+      log.warn({ err: error, message: turn.messageId }, 'what a deleted answer used could not be stored');
+    }
+    this.forget(turn, entry);
   }
 
   private forget(turn: HeldTurn, entry: JournalEntry): void {
@@ -248,6 +263,11 @@ export class TurnRunner {
     if (outcome.tokens_in !== null) metrics.tokens.inc({ provider, direction: 'in' }, outcome.tokens_in);
     if (outcome.tokens_out !== null) metrics.tokens.inc({ provider, direction: 'out' }, outcome.tokens_out);
   }
+}
+
+/** Everything the model said, to estimate its tokens where it has no figure. */
+function saidBy({ ownText, reasoning, toolCalls }: ReplyMeasurement): string {
+  return ownText + reasoning + (toolCalls.length > 0 ? JSON.stringify(toolCalls) : '');
 }
 
 function statusOf(end: ReplyEnd | null, signal: AbortSignal): Outcome['status'] {
