@@ -108,7 +108,7 @@ class Room {
   compare(): void {
     if (this.waiting) return;
     this.waiting = true;
-    this.then(async () => {
+    this.inOrder(async () => {
       this.waiting = false;
       await this.tellChanges();
     });
@@ -125,10 +125,10 @@ class Room {
   private receive(hint: BusMessage): void {
     if (isGap(hint) && hint.reason === 'subscribed') return;
     if (hint.type !== 'typing') return this.compare();
-    this.then(async () => this.tell({ type: 'typing', userId: String(hint['userId']), username: String(hint['username']), at: Number(hint['at']) }));
+    this.inOrder(async () => this.tell({ type: 'typing', userId: String(hint['userId']), username: String(hint['username']), at: Number(hint['at']) }));
   }
 
-  private then(work: () => Promise<void>): void {
+  private inOrder(work: () => Promise<void>): void {
     this.order = this.order
       .then(() => (this.closed ? undefined : work()))
       .catch((error: unknown) => this.parts.log.error({ err: error, conversation: this.conversationId }, 'an event of a conversation could not be told'));
