@@ -295,7 +295,7 @@ describe('The AI SDK', () => {
 
 describe('Addresses of OpenAI that are not here', () => {
   it.each([
-    ['POST', '/v1/responses', 501, 'not_implemented'], ['GET', '/v1/files/abc', 501, 'not_implemented'], ['POST', '/v1/audio/speech', 501, 'not_implemented'],
+    ['POST', '/v1/responses/compact', 501, 'not_implemented'], ['GET', '/v1/files/abc', 501, 'not_implemented'], ['POST', '/v1/audio/speech', 501, 'not_implemented'],
     ['GET', '/v1/nothing', 404, 'unknown_url'], ['PUT', '/v1/chat/completions', 405, 'method_not_allowed'],
   ])('%s %s answers %i', async (method, path, status, code) => {
     const answer = await server.request(method, path, method === 'GET' ? {} : { body: {} });
