@@ -39,7 +39,9 @@ export interface TestServer {
   port: number;
   parts: DialectParts;
   http: HttpServer;
-  /** Address of the Ollama API; empty unless the test sets OLLAMA_API_PORT. */
+  /** The second app, for clients of Ollama; null unless the test sets OLLAMA_API_PORT. */
+  ollama: HttpServer | null;
+  /** Its address; empty where it has no port. */
   ollamaUrl: string;
   models: ScriptedModels;
   /** A user with this name; made the first time it is asked for. */
@@ -89,11 +91,11 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const settings = readConfig({ PORT: '0', DATA_DIR: database.dataDir, OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', LIMIT_LOGINS_PER_MINUTE: '100000', LIMIT_SOCKETS_PER_ADDRESS: '1000', LIMIT_REQUESTS_PER_MINUTE: '100000', ...options.settings });
   const base = { storage: database.storage, clock: options.clock ?? systemClock, log: options.log ?? silentLog(), metrics: createMetrics(), instanceId: newId(), settings };
   const limiter = createLocalLimiter(base.clock);
-  const accounts = createAccounts({ ...base, secrets: openSecrets(database.dataDir), limiter });
+  const bus = createLocalBus((error) => { throw error; });
+  const accounts = createAccounts({ ...base, bus, secrets: openSecrets(database.dataDir), limiter });
   const jobs = createJobs(base);
   const models = scriptedModels();
   models.list = async () => [scriptedModel];
-  const bus = createLocalBus((error) => { throw error; });
   const budgets = createBudgets({ ...base, models, bus, settings: settings.budgets });
   const conversations = createConversations({ ...base, models, jobs, bus, budgets });
   const modelStore = createModelStore({ ...base, folder: settings.modelsDir, jobs });
@@ -120,7 +122,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const ollamaPort = ollama?.addresses()[0]?.port;
   const users = new Map<string, Promise<TestUser>>();
   return {
-    url, port, parts, http, models,
+    url, port, parts, http, ollama, models,
     ollamaUrl: ollamaPort === undefined ? '' : `http://127.0.0.1:${ollamaPort}`,
     user(name) {
       const known = users.get(name) ?? registerUser(url, name);
