@@ -37,6 +37,21 @@ const completion = {
   logit_bias: {}, functions: [], modalities: ['text'], user: 'somebody',
 };
 
+const response = {
+  model: 'builtin/parley', input: [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: 'Hello?' }], id: 'x', status: 'completed' }], instructions: 'Be kind.',
+  previous_response_id: null, store: true, stream: false, stream_options: { include_obfuscation: false }, background: false, tools: [], tool_choice: 'auto', parallel_tool_calls: true,
+  max_tool_calls: 1, text: { format: { type: 'text' }, verbosity: 'low' }, reasoning: { effort: 'low', summary: 'auto' }, max_output_tokens: 20, temperature: 1, top_p: 1, top_logprobs: 0,
+  include: ['reasoning.encrypted_content'], metadata: { a: 'b' }, truncation: 'auto', user: 'somebody', safety_identifier: 'x', prompt_cache_key: 'x', service_tier: 'auto',
+  conversation: null, prompt: null, moderation: null,
+};
+
+const textCompletion = {
+  model: 'builtin/parley', prompt: ['Hello?'], stream: false, stream_options: { include_usage: true }, n: 1, best_of: 1, echo: true, suffix: '', logprobs: null, max_tokens: 20, temperature: 1, top_p: 1,
+  stop: ['END'], seed: 1, frequency_penalty: 0, presence_penalty: 0, logit_bias: {}, user: 'somebody',
+};
+
+const responseAt = ({ responseId }: Chat): string => `/v1/responses/${responseId}`;
+
 const account = { username: 'cleo', password: 'a long password', email: 'cleo@example.com', name: 'Cleo', code: 'a-code' };
 
 /** Every route of the server. One that is missing here fails the suite; those that are not built yet need no entry. */
@@ -52,6 +67,12 @@ export const routeTable: Record<string, Entry> = {
 
   'POST /v1/chat/completions': { access: 'user', path: at('/v1/chat/completions'), body: completion, good: 200, localTrust: true },
   'POST /v1/embeddings': { access: 'user', path: at('/v1/embeddings'), body: { model: 'builtin/parley', input: ['x'], encoding_format: 'float', dimensions: 8, user: 'x' }, good: 400, localTrust: true },
+  'POST /v1/completions': { access: 'user', path: at('/v1/completions'), body: textCompletion, good: 200, localTrust: true },
+  'POST /v1/responses': { access: 'user', path: at('/v1/responses'), body: response, good: 200, localTrust: true },
+  'GET /v1/responses/:response_id': { access: 'user', path: responseAt, query: ['stream', 'starting_after'], good: 200, owned: true, localTrust: true },
+  'DELETE /v1/responses/:response_id': { access: 'user', path: responseAt, good: 200, owned: true, localTrust: true },
+  'POST /v1/responses/:response_id/cancel': { access: 'user', path: (made) => `${responseAt(made)}/cancel`, good: 200, owned: true, localTrust: true },
+  'GET /v1/responses/:response_id/input_items': { access: 'user', path: (made) => `${responseAt(made)}/input_items`, query: ['limit', 'order', 'after'], good: 200, owned: true, localTrust: true },
   'GET /v1/models': { access: 'user', path: at('/v1/models'), good: 200, localTrust: true },
   'GET /v1/models/*': { access: 'user', path: at('/v1/models/builtin/parley'), good: 200, localTrust: true },
 

@@ -19,7 +19,7 @@ export interface World {
   /** An ordinary user. */
   bob: TestUser;
   request(method: string, path: string, options?: RequestOptions): Promise<TestResponse>;
-  /** A fresh chat with a question and its answer. */
+  /** A fresh chat with a question and its answer, and a response beside it. */
   makeChat(user: TestUser, content: string): Promise<Chat>;
   stop(): Promise<void>;
 }
@@ -28,6 +28,8 @@ export interface Chat {
   chatId: string;
   questionId: string;
   answerId: string;
+  /** Of a response with the same question, made in the background and ended. */
+  responseId: string;
 }
 
 const limits = { LIMIT_LOGINS_PER_MINUTE: '1000000', LIMIT_REQUESTS_PER_MINUTE: '1000000', LIMIT_COMPLETIONS_PER_MINUTE: '1000000', LIMIT_MESSAGES_PER_HOUR: '1000000', LIMIT_SOCKETS_PER_ADDRESS: '1000' };
@@ -51,7 +53,9 @@ export async function startWorld(engine: Engine): Promise<World> {
     const base = `/api/v1/chat/chats/${chat.json.id}/messages`;
     const sent = await request('POST', `${base}?include=answer`, { as: user, body: { content } });
     await request('GET', `${base}/${sent.json.answer.id}/stream`, { as: user });
-    return { chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
+    const response = await request('POST', '/v1/responses', { as: user, body: { model: 'builtin/parley', input: content, background: true } });
+    await request('GET', `/v1/responses/${response.json.id}?stream=true`, { as: user });
+    return { responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
   };
   return {
     parts, port, dataDir, routes, request, makeChat,
