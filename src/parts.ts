@@ -103,9 +103,9 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   const { redis, shared } = between;
   const bus = overrides.bus ?? between.bus;
   const limiter = overrides.limiter ?? between.limiter;
-  const secrets = openSecrets(dataDir);
+  const secrets = openSecrets(dataDir, config.secretsFile);
   const jobs = createJobs({ storage, clock, log, metrics, instanceId });
-  const accounts = createAccounts({ storage, secrets, limiter, clock, log, metrics, settings: config });
+  const accounts = createAccounts({ storage, secrets, limiter, bus, clock, log, metrics, settings: config });
   // The built-in responder tells whoever asks how to add a model: by what is true for somebody without keys.
   const nobody = { userId: '', role: 'user' as const };
   const providers = overrides.providers ?? [...createProviders(config, clock, log), createBuiltinProvider({ surroundings: () => models.providers(nobody) })];

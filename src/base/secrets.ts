@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { randomToken } from './ids.ts';
@@ -33,6 +33,15 @@ export interface Secrets {
    * @throws {SecretsError} when the file cannot be replaced, or another process is rotating
    */
   rotate(options?: { forgetSigningKeys?: boolean }): void;
+  /** The file, for messages to the operator. */
+  readonly path: string;
+  /**
+   * Reads the file again, because another process may have rotated; true when it has. Keeps the keys when the file is gone.
+   * @throws {SecretsError} when the file cannot be used any more; the keys stay those of before
+   */
+  refresh(): boolean;
+  /** Marks of all encryption keys, which are never forgotten: the same keys have the same marks, and nobody learns a key from its mark. */
+  marks(): string[];
 }
 
 /** The secrets cannot be read, written or used. The message is for the operator and holds no secret. */
@@ -58,12 +67,12 @@ const reloadEveryMs = 1000;
 /**
  * Opens DATA_DIR/secrets.json, and makes it with fresh random keys when it is not there. There are no default keys.
  * @param dataDir made with mode 0700 when missing
+ * @param path another file in its place, such as one that several instances share
  * @throws {SecretsError} when the file is damaged, cannot be read or written, or other users of the machine may read
  * it. Such a file is refused and not repaired: its keys may be known already, and only the operator can decide.
  */
-export function openSecrets(dataDir: string): Secrets {
-  const path = join(dataDir, fileName);
-  let ring = readRing(path) ?? createFile(dataDir, path);
+export function openSecrets(dataDir: string, path: string = join(dataDir, fileName)): Secrets {
+  let ring = readRing(path) ?? createFile(dirname(path), path);
   let lookedAt = -reloadEveryMs;
 
   /** Reads the file again, at most once a second, because another process may have rotated. */
@@ -100,7 +109,20 @@ export function openSecrets(dataDir: string): Secrets {
         signing: [newKey(), ...(options.forgetSigningKeys ? [] : present.signing)],
       }));
     },
+    path,
+    refresh() {
+      const before = ring;
+      lookedAt = performance.now();
+      ring = readRing(path) ?? ring;
+      return formatRing(before) !== formatRing(ring);
+    },
+    marks: () => ring.encryption.map(markOf),
   };
+}
+
+/** A mark that only who holds the key can make (HMAC-SHA-256, RFC 2104, cut to 96 bits). */
+function markOf({ id, key }: SecretKey): string {
+  return `${id}.${createHmac('sha256', key).update('mark of a key').digest('base64url').slice(0, 16)}`;
 }
 
 function newKey(): SecretKey {

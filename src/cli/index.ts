@@ -106,13 +106,16 @@ key
   .option('--user <name>', 'whose; default: the owner')
   .action(async (which: string, options: { user?: string }) => (await import('./commands/key.ts')).removeKey(which, options));
 
-program
-  .command('secrets')
-  .description('the keys in secrets.json')
+const secrets = program.command('secrets').description('the keys in secrets.json');
+secrets
   .command('rotate')
   .description('make new keys; what the old ones encrypted is encrypted anew')
   .option('--end-sign-ins', 'forget the old signing keys, which ends every sign-in: after a leak')
   .action(async (options: { endSignIns?: boolean }) => (await import('./commands/secrets.ts')).rotateSecrets(options));
+secrets
+  .command('accept')
+  .description('make the keys of this machine those of the database, when the ones it had are lost')
+  .action(async () => (await import('./commands/secrets.ts')).acceptSecrets());
 
 program
   .command('backup')

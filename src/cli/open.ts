@@ -1,4 +1,4 @@
-import { startAll, stopAll } from '../base/lifecycle.ts';
+import { startAll, stopAll, type Part } from '../base/lifecycle.ts';
 import { createLog } from '../base/observability/index.ts';
 import { readConfig } from '../config.ts';
 import type { User } from '../core/accounts/index.ts';
@@ -8,12 +8,26 @@ import { CommandError } from './failure.ts';
 /**
  * Opens the database beside a server that may be running, does the work, and closes it. Only accounts and storage
  * are started: no model is loaded and no waiting job is run.
+ * @param options `hints`: also tells running instances at once, where they share a Redis; otherwise they notice by themselves
  */
-export async function withCore<Result>(work: (core: Core) => Promise<Result>): Promise<Result> {
+export async function withCore<Result>(work: (core: Core) => Promise<Result>, options: { hints?: boolean } = {}): Promise<Result> {
+  const core = openCore();
+  return await withParts(core, [core.storage, ...(options.hints ? core.shared : []), core.accounts], work);
+}
+
+/** The same with the database alone. */
+export async function withStorage<Result>(work: (core: Core) => Promise<Result>): Promise<Result> {
+  const core = openCore();
+  return await withParts(core, [core.storage], work);
+}
+
+function openCore(): Core {
   const config = readConfig();
   const log = createLog(config.logLevel === 'info' ? 'warn' : config.logLevel);
-  const core = createCore(config, { exclusive: false, log });
-  const parts = [core.storage, core.accounts];
+  return createCore(config, { exclusive: false, log });
+}
+
+async function withParts<Result>(core: Core, parts: readonly Part[], work: (core: Core) => Promise<Result>): Promise<Result> {
   await startAll(parts);
   try {
     return await work(core);

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import type { Bus } from '../../base/events/index.ts';
 import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import type { Secrets } from '../../base/secrets.ts';
@@ -16,8 +17,10 @@ import { createRegistration } from './registration.ts';
 import { createRevocationWatch } from './revocation-watch.ts';
 import { createRevocations } from './revocations.ts';
 import { scopesOfRole } from './scopes.ts';
+import { createSecretsGuard } from './secrets-guard.ts';
 import { createSessions } from './sessions.ts';
 import type { AccountSettings } from './settings.ts';
+import { newSetupCode, sharedSetupCode } from './setup-code.ts';
 import { createSignInLimit } from './sign-in-limit.ts';
 import { createTokens } from './tokens.ts';
 import type { Accounts, User, Viewer } from './types.ts';
@@ -29,6 +32,7 @@ export interface AccountsParts {
   storage: Storage;
   secrets: Secrets;
   limiter: Limiter;
+  bus: Bus;
   clock: Clock;
   log: Log;
   metrics: Metrics;
@@ -36,9 +40,9 @@ export interface AccountsParts {
 }
 
 /** @throws {Error} when ALLOWED_ORIGINS or PUBLIC_URL holds what is no address */
-export function createAccounts({ storage, secrets, limiter, clock, log, metrics, settings }: AccountsParts): Accounts {
+export function createAccounts({ storage, secrets, limiter, bus, clock, log, metrics, settings }: AccountsParts): Accounts {
   const cache = createCredentialCache(clock.monotonic);
-  const revocations = createRevocations(cache, log);
+  const revocations = createRevocations(cache, log, bus);
   const origins = createOriginRules(settings);
   const localTrust = createLocalTrust(settings, origins);
   const passwords = createPasswordHasher();
@@ -47,8 +51,10 @@ export function createAccounts({ storage, secrets, limiter, clock, log, metrics,
   const apiKeys = createApiKeys({ storage, clock, log, users, revocations });
   const providerKeys = createProviderKeys({ storage, secrets, clock, log });
   const invites = createInvites({ storage, clock, users });
-  const registration = createRegistration({ storage, clock, settings, users, invites, passwords, localTrust });
-  const revocationWatch = createRevocationWatch({ storage, clock, log, revocations });
+  const setupCodeOf = (ownerId: string): string => (settings.redisUrl === null ? newSetupCode() : sharedSetupCode(secrets.signingKeys().current.key, ownerId));
+  const registration = createRegistration({ storage, clock, settings, users, invites, passwords, localTrust, newSetupCode: setupCodeOf });
+  const revocationWatch = createRevocationWatch({ storage, bus, clock, log, revocations });
+  const secretsGuard = createSecretsGuard({ storage, secrets, bus, log });
   const owner = createOwnerViewer(users, clock);
   const limit = createSignInLimit(limiter, settings, metrics);
   const signIns = createLogin({ storage, users, sessions, registration, passwords, origins, limit, afterClaim: owner.forget });
@@ -56,6 +62,7 @@ export function createAccounts({ storage, secrets, limiter, clock, log, metrics,
   return {
     name: 'accounts',
     async start() {
+      await secretsGuard.start();
       await users.ensureOwner();
       await registration.start();
       revocationWatch.start();
@@ -63,6 +70,7 @@ export function createAccounts({ storage, secrets, limiter, clock, log, metrics,
       await providerKeys.reencrypt().catch((error: unknown) => log.warn({ err: error }, 'Provider keys could not be encrypted with the new key'));
     },
     async stop() {
+      await secretsGuard.stop();
       await revocationWatch.stop();
       await apiKeys.settle();
     },
@@ -93,10 +101,13 @@ export function createAccounts({ storage, secrets, limiter, clock, log, metrics,
     providerKeys: (userId) => providerKeys.list(userId),
     providerKey: (userId, provider) => providerKeys.get(userId, provider),
     async rotateSecrets(options = {}) {
+      await secretsGuard.verify();
       secrets.rotate({ forgetSigningKeys: options.endSignIns });
       if (options.endSignIns) await users.endAllSignIns();
+      await secretsGuard.record();
       return { reencrypted: await providerKeys.reencrypt() };
     },
+    acceptSecrets: () => secretsGuard.record(),
     registration: async () => ({ mode: registration.mode, ownerClaimed: (await users.owner()).claimed }),
     setupCode: () => registration.setupCode(),
   };

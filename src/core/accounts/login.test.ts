@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLocalBus } from '../../base/events/index.ts';
 import { silentLog } from '../../base/observability/index.ts';
 import { openSecrets } from '../../base/secrets.ts';
 import { engines } from '../../base/storage/testing.ts';
@@ -168,7 +169,7 @@ describe.each(engines)('signing in on %s', (engine) => {
 
   it('does not begin on a row that was read before the last revocation', async () => {
     const { storage, dataDir } = test.database;
-    const revocations = createRevocations(createCredentialCache(test.clock.monotonic), silentLog());
+    const revocations = createRevocations(createCredentialCache(test.clock.monotonic), silentLog(), createLocalBus(() => undefined));
     const sessions = createSessions({ storage, tokens: createTokens(openSecrets(dataDir)), clock: test.clock, revocations, lifetimeMs: 1000 });
     const readBefore = await stored();
     await accounts.setPassword(bob.id, 'another-secret');

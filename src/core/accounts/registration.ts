@@ -6,7 +6,7 @@ import type { LocalTrust } from './local-trust.ts';
 import { isLoopbackBind } from './loopback.ts';
 import type { PasswordHasher } from './passwords.ts';
 import type { AccountSettings } from './settings.ts';
-import { isSetupCode, newSetupCode } from './setup-code.ts';
+import { isSetupCode } from './setup-code.ts';
 import type { Credentials, RegistrationRequest } from './types.ts';
 import { newUserRow, userOf, type Users } from './users.ts';
 import { checkRegistration, usernameKey } from './validation.ts';
@@ -33,6 +33,8 @@ interface RegistrationParts {
   invites: Invites;
   passwords: PasswordHasher;
   localTrust: LocalTrust;
+  /** Makes the code that is printed; the same on all instances, because any of them may be asked. */
+  newSetupCode: (ownerId: string) => string;
 }
 
 /** By what right somebody registers. */
@@ -63,7 +65,9 @@ export function createRegistration(parts: RegistrationParts): Registration {
   return {
     mode,
     async start() {
-      if (localTrust.impossible !== null && !(await users.owner()).claimed) setupCode = newSetupCode();
+      if (localTrust.impossible === null) return;
+      const owner = await users.owner();
+      if (!owner.claimed) setupCode = parts.newSetupCode(owner.id);
     },
     setupCode: () => setupCode,
     ownerClaimed,

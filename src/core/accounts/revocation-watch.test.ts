@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createLocalBus } from '../../base/events/index.ts';
 import { silentLog } from '../../base/observability/index.ts';
 import { engines } from '../../base/storage/testing.ts';
 import { createCredentialCache } from './credential-cache.ts';
@@ -21,10 +22,11 @@ describe.each(engines)('what another process has revoked, on %s', (engine) => {
     await commandLine.createUser({ ...registrationOf('bob'), role: 'user' });
     bob = await commandLine.login('bob', 'bob-secret-1', requestWith());
     keyId = (await commandLine.createApiKey(bob.user.id, 'program')).id;
-    test.clock.advance(100_000);
+    test.clock.advance(1_000_000);
     // The server, which shares nothing with the command line but the rows.
-    const revocations = createRevocations(createCredentialCache(test.clock.monotonic), silentLog());
-    watch = createRevocationWatch({ storage: test.database.storage, clock: test.clock, log: silentLog(), revocations });
+    const bus = createLocalBus((error) => { throw error; });
+    const revocations = createRevocations(createCredentialCache(test.clock.monotonic), silentLog(), bus);
+    watch = createRevocationWatch({ storage: test.database.storage, bus, clock: test.clock, log: silentLog(), revocations });
     told = [];
     revocations.onRevoked((revoked) => told.push(revoked));
   });

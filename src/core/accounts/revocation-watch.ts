@@ -1,11 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
+import { isGap, type Bus } from '../../base/events/index.ts';
 import type { Log } from '../../base/observability/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
-import type { Revocations, Revoked } from './revocations.ts';
+import { revocationTopic, type Revocations, type Revoked } from './revocations.ts';
 
 /**
- * Notices what other processes on the same rows have revoked (the command line, another instance), so that open
- * sockets end there as well. Requests need it less: their credentials are read again every few seconds anyway.
+ * Notices what other processes on the same rows have revoked, so that open sockets end here as well: another instance
+ * says so, the command line does not, and what is said may be lost. Requests need it less: their credentials are read again every few seconds anyway.
  */
 export interface RevocationWatch {
   start(): void;
@@ -16,10 +17,19 @@ export interface RevocationWatch {
 }
 
 const lookEveryMs = 5000;
-/** Clocks of two machines differ, and a transaction is seen later than the time it wrote: each look goes back this far. */
-const overlapMs = 60_000;
+/** Clocks of two machines differ, by minutes where nobody looks after them, and a transaction is seen later than the time it wrote: each look goes back this far. */
+const overlapMs = 15 * 60_000;
 
-export function createRevocationWatch({ storage, clock, log, revocations }: { storage: Storage; clock: Clock; log: Log; revocations: Revocations }): RevocationWatch {
+interface RevocationWatchParts {
+  storage: Storage;
+  bus: Bus;
+  clock: Clock;
+  log: Log;
+  revocations: Revocations;
+}
+
+export function createRevocationWatch({ storage, bus, clock, log, revocations }: RevocationWatchParts): RevocationWatch {
+  let unsubscribe = (): void => undefined;
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | null = null;
   let from = clock.now();
@@ -33,8 +43,7 @@ export function createRevocationWatch({ storage, clock, log, revocations }: { st
       const key = `${revoked.userId} ${revoked.credentialId} ${at}`;
       if (told.has(key)) continue;
       told.set(key, at);
-      if (revoked.credentialId === null) revocations.user(revoked.userId);
-      else revocations.credential(revoked.userId, revoked.credentialId);
+      revocations.foreign(revoked);
     }
     for (const [key, at] of told) if (at <= since) told.delete(key);
     from = Math.max(from, startedAt);
@@ -48,9 +57,11 @@ export function createRevocationWatch({ storage, clock, log, revocations }: { st
   return {
     look,
     start() {
+      unsubscribe = bus.subscribe(revocationTopic, (message) => (isGap(message) ? lookQuietly() : revocations.hear(message)));
       timer ??= setInterval(lookQuietly, lookEveryMs).unref();
     },
     async stop() {
+      unsubscribe();
       clearInterval(timer);
       timer = undefined;
       await looking;

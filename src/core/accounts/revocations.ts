@@ -1,3 +1,5 @@
+import type { Bus, BusMessage } from '../../base/events/index.ts';
+import { newId } from '../../base/ids.ts';
 import type { Log } from '../../base/observability/index.ts';
 import type { CredentialCache } from './credential-cache.ts';
 
@@ -7,14 +9,25 @@ export interface Revoked {
   credentialId: string | null;
 }
 
-/** Tells the parts that hold something open for a credential that it has ended. Call it once the rows say so. */
+/** Topic of the bus on which an instance says what it has revoked. */
+export const revocationTopic = 'revocations';
+
+/**
+ * Tells the parts that hold something open for a credential that it has ended. Call it once the rows say so. The other
+ * instances are given a hint, and look at the rows every few seconds should it be lost.
+ */
 export interface Revocations {
   onRevoked(listener: (revoked: Revoked) => void): () => void;
   credential(userId: string, credentialId: string): void;
   user(userId: string): void;
+  /** The same for what another instance has revoked: nobody is given a hint. */
+  foreign(revoked: Revoked): void;
+  /** Takes a message of `revocationTopic`; those of this process are known already. */
+  hear(message: BusMessage): void;
 }
 
-export function createRevocations(cache: CredentialCache, log: Log): Revocations {
+export function createRevocations(cache: CredentialCache, log: Log, bus: Bus): Revocations {
+  const origin = newId();
   const listeners = new Set<(revoked: Revoked) => void>();
   const tell = (revoked: Revoked): void => {
     for (const listener of listeners) {
@@ -25,18 +38,28 @@ export function createRevocations(cache: CredentialCache, log: Log): Revocations
       }
     }
   };
+  const foreign = (revoked: Revoked): void => {
+    if (revoked.credentialId === null) cache.forgetUser(revoked.userId);
+    else cache.forgetCredential(revoked.credentialId);
+    tell(revoked);
+  };
   return {
     onRevoked(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     credential(userId, credentialId) {
-      cache.forgetCredential(credentialId);
-      tell({ userId, credentialId });
+      foreign({ userId, credentialId });
+      bus.publish(revocationTopic, { type: 'revoked', origin, userId, credentialId });
     },
     user(userId) {
-      cache.forgetUser(userId);
-      tell({ userId, credentialId: null });
+      foreign({ userId, credentialId: null });
+      bus.publish(revocationTopic, { type: 'revoked', origin, userId, credentialId: null });
+    },
+    foreign,
+    hear({ origin: from, userId, credentialId }) {
+      if (from === origin || typeof userId !== 'string' || (typeof credentialId !== 'string' && credentialId !== null)) return;
+      foreign({ userId, credentialId });
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
+import { createLocalBus } from '../../base/events/index.ts';
 import { createLocalLimiter } from '../../base/limits/index.ts';
 import { createMetrics, silentLog } from '../../base/observability/index.ts';
 import { openSecrets, type Secrets } from '../../base/secrets.ts';
@@ -47,7 +48,8 @@ export async function startTestAccounts(engine: Engine, settings: Partial<Accoun
   const running: Accounts[] = [];
   const start = async (changes: Partial<AccountSettings>): Promise<Accounts> => {
     const accounts = createAccounts({
-      storage: database.storage, secrets: openSecrets(database.dataDir), limiter: createLocalLimiter(clock), clock, log: silentLog(),
+      storage: database.storage, secrets: openSecrets(database.dataDir), limiter: createLocalLimiter(clock),
+      bus: createLocalBus((error) => { throw error; }), clock, log: silentLog(),
       metrics: createMetrics(), settings: { ...defaultSettings, ...settings, ...changes },
     });
     await accounts.start?.();

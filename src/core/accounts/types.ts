@@ -132,6 +132,11 @@ export interface Accounts extends Part {
    * `endSignIns` is set, which is right after the secrets have leaked. API keys and passwords do not depend on secrets.
    */
   rotateSecrets(options?: { endSignIns?: boolean }): Promise<{ reencrypted: number }>;
+  /**
+   * Makes the secrets of this machine those of the database, when the ones it had are lost. Sign-ins end by it, and kept
+   * provider keys cannot be read any more. May be called before `start`, which refuses other secrets.
+   */
+  acceptSecrets(): Promise<void>;
   /** How registration stands, for the page: who may, whether the owner is unclaimed, whether a code is needed. */
   registration(): Promise<{ mode: 'open' | 'invite' | 'closed'; ownerClaimed: boolean }>;
   /** The set-up code printed at start while the owner is unclaimed and local trust is off; null otherwise. */
