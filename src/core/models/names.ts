@@ -136,7 +136,8 @@ export class Names {
     const { keys, catalogue } = this.#parts;
     const apiKey = await keys.find(provider, caller);
     if (apiKey === null && keys.isNeeded(provider)) return null;
-    return anew ? catalogue.renew(provider, apiKey, relistMs) : catalogue.get(provider, apiKey);
+    // A file that was fetched a moment ago is asked for at once, and reading its folder costs next to nothing.
+    return anew ? catalogue.renew(provider, apiKey, provider.kind === 'llama' ? 0 : relistMs) : catalogue.get(provider, apiKey);
   }
 }
 

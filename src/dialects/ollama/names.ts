@@ -60,7 +60,9 @@ export async function findModel(parts: DialectParts, viewer: Viewer, asked: stri
   if (info) return { id: info.id, info, names };
   try {
     const { id } = await parts.models.resolve(name.replace(/:latest$/, ''), viewer);
-    return { id, info: models.find((model) => model.id === id) ?? null, names };
+    // It may have come since the list was made.
+    const renewed = await parts.models.list(viewer);
+    return { id, info: renewed.find((model) => model.id === id) ?? null, names: createNames(renewed) };
   } catch (thrown) {
     if (!(thrown instanceof ParleyError) || thrown.code !== 'model_not_found') throw thrown;
     throw new ParleyError('model_not_found', { message: `model ${JSON.stringify(name.slice(0, 200))} not found, try pulling it first`, parameter: 'model' });
