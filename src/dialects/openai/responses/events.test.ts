@@ -1,12 +1,13 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engines } from '../../../base/storage/testing.ts';
 import type { ReplyEvent } from '../../../core/models/index.ts';
 import { startTestServer, type TestServer } from '../../testing.ts';
 
 let server: TestServer;
 let openai: OpenAI;
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ engine: engines.at(-1)! });
   openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'local', maxRetries: 0 });
 });
 afterAll(() => server.stop());

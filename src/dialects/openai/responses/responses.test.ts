@@ -2,12 +2,13 @@ import OpenAI from 'openai';
 import { zodTextFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { engines } from '../../../base/storage/testing.ts';
 import { startTestServer, type TestServer } from '../../testing.ts';
 
 let server: TestServer;
 let openai: OpenAI;
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ engine: engines.at(-1)! });
   openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'local', maxRetries: 0 });
 });
 afterAll(() => server.stop());
@@ -117,6 +118,7 @@ describe('A chain of responses', () => {
   it('forgets instructions, and keeps what its input began with', async () => {
     const first = await exchange({ input: [{ role: 'system', content: 'Speak French.' }, { role: 'user', content: 'Hello?' }], instructions: 'Be rude.' }, 'Quoi?');
     expect(first.request.messages).toEqual([{ role: 'system', content: 'Be rude.\n\nSpeak French.' }, { role: 'user', content: 'Hello?' }]);
+    expect((await openai.responses.inputItems.list(first.response.id)).data).toMatchObject([{ role: 'user' }, { role: 'system', content: [{ text: 'Speak French.' }] }]);
     const second = await exchange({ input: 'And now?', previous_response_id: first.response.id, instructions: 'Be kind.' }, 'Oui.');
     expect(second.request.messages[0]).toEqual({ role: 'system', content: 'Be kind.\n\nSpeak French.' });
     const third = await exchange({ input: 'And now?', previous_response_id: second.response.id }, 'Oui.');

@@ -1,6 +1,6 @@
 import { ParleyError } from '../../../base/errors.ts';
 import type { Viewer } from '../../../core/accounts/index.ts';
-import type { Message, TurnEvent } from '../../../core/conversations/index.ts';
+import type { Conversation, Message, TurnEvent } from '../../../core/conversations/index.ts';
 import { openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope } from '../../shared/index.ts';
 import { whileValid } from '../completions.ts';
 import { storedOutput, storedResponse } from './answer.ts';
@@ -73,6 +73,7 @@ function registerInputItems(scope: DialectScope, parts: DialectParts): void {
       const previous = echo.previous_response_id === null ? null : answerOf(echo.previous_response_id);
       const path = await pathBehind(parts.conversations, viewer, message.id, previous);
       const items = path.slice(0, -1).flatMap(listedItems);
+      if (previous === null) items.unshift(...listedPrompt(await parts.conversations.get(viewer, message.conversationId)));
       if (order === 'desc') items.reverse();
       const first = after === undefined ? 0 : items.findIndex(({ id }) => id === after) + 1;
       if (after !== undefined && first === 0) throw new ParleyError('invalid_request', { message: 'after names no item of this response.', parameter: 'after' });
@@ -80,6 +81,12 @@ function registerInputItems(scope: DialectScope, parts: DialectParts): void {
       return { object: 'list' as const, data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null, has_more: first + limit < items.length };
     },
   );
+}
+
+/** System messages at the beginning of an input are the system prompt of the conversation. */
+function listedPrompt({ id, systemPrompt }: Conversation): ListedItem[] {
+  if (systemPrompt === null) return [];
+  return [{ id: itemIds.message(id), type: 'message', status: 'completed', role: 'system', content: [{ type: 'input_text', text: systemPrompt }] }];
 }
 
 /** A stored message as items of an input. */
