@@ -6,7 +6,7 @@ import { clientFrames } from '../../src/dialects/arketic/socket.ts';
 import { openSocket, type RequestOptions, type TestResponse, type TestUser } from '../../src/dialects/testing.ts';
 import { forgedCredentials, hostileBodies, hostileQueries, hostileSegments, hostileValues, mutations } from './hostile.ts';
 import { frameTable, routeTable, type Entry } from './table.ts';
-import { startWorld, type Chat, type World } from './world.ts';
+import { secondApp, startWorld, type Chat, type World } from './world.ts';
 
 /** Words that only Ann's chats hold: nobody else may ever be sent them. */
 const secret = 'the treasure lies under the oak';
@@ -20,8 +20,10 @@ function suite(world: World): void {
   afterAll(() => world.stop());
 
   const keyOf = (route: RouteOptions): string => `${route.method} ${route.url}`;
-  const built = world.routes.filter((route) => route.config?.notBuilt !== true);
-  const notBuilt = world.routes.filter((route) => route.config?.notBuilt === true);
+  /** What stands on the second port as well as on the first is the same code, and is asked there only who may. */
+  const again = world.routes.filter((route) => route.url.startsWith(`${secondApp}/v1`));
+  const built = world.routes.filter((route) => route.config?.notBuilt !== true && !again.includes(route));
+  const notBuilt = world.routes.filter((route) => route.config?.notBuilt === true && !again.includes(route));
   /** As a request that came through a proxy: local trust does not hold for it. */
   const remote = { 'x-forwarded-for': '192.0.2.1' };
 
@@ -35,6 +37,8 @@ function suite(world: World): void {
     expect(answer.text.length, what).toBeLessThan(10_000);
     if (route?.config?.dialect?.name === 'openai') {
       expect(answer.json?.error, what).toEqual({ message: expect.any(String), type: expect.any(String), param: answer.json?.error?.param ?? null, code: answer.json?.error?.code ?? null });
+    } else if (route?.config?.dialect?.name === 'ollama') {
+      expect(answer.json, what).toEqual({ error: expect.any(String) });
     } else if (answer.status === 422) {
       for (const issue of answer.json.detail) expect(issue, what).toEqual({ loc: expect.any(Array), msg: expect.any(String), type: expect.any(String) });
     } else {
@@ -60,6 +64,17 @@ function suite(world: World): void {
   describe('The table', () => {
     it('has an entry for every route, and no other', () => {
       expect(built.map(keyOf).sort()).toEqual(Object.keys(routeTable).sort());
+    });
+
+    it('finds the same /v1 on the second port, closed to whoever proves nothing', async () => {
+      const first = world.routes.filter((route) => route.url.startsWith('/v1'));
+      expect(again.map(keyOf).sort()).toEqual(first.map((route) => `${route.method} ${secondApp}${route.url}`).sort());
+      for (const route of again) {
+        const path = route.url.replace(/:\w+/g, 'x').replace('*', 'x/y');
+        for (const headers of [remote, ...forgedCredentials.map(([, forged]) => forged)]) {
+          for (const method of [route.method].flat()) expect([401, 403], keyOf(route)).toContain((await world.request(method, path, { headers })).status);
+        }
+      }
     });
 
     it('has an entry for every socket and every frame', () => {

@@ -52,6 +52,17 @@ const textCompletion = {
 
 const responseAt = ({ responseId }: Chat): string => `/v1/responses/${responseId}`;
 
+/** What both ways to ask on Ollama's API read. */
+const ollamaAsking = {
+  model: 'builtin/parley', stream: false, format: '', think: false, keep_alive: '5m', truncate: true, shift: true, logprobs: false, top_logprobs: 0,
+  options: { num_predict: 20, temperature: 1, top_k: 0, top_p: 1, seed: 1, stop: ['END'], presence_penalty: 0, frequency_penalty: 0, num_ctx: 100 },
+};
+const ollamaChat = {
+  ...ollamaAsking, tools: [],
+  messages: [{ role: 'user', content: 'Hello?', thinking: 'x', images: [], tool_calls: [], tool_name: 'x', tool_call_id: 'x' }],
+};
+const ollamaGenerate = { ...ollamaAsking, prompt: 'Hello?', system: 'Be kind.', images: [], suffix: '', template: '', raw: false, context: [] };
+
 const account = { username: 'cleo', password: 'a long password', email: 'cleo@example.com', name: 'Cleo', code: 'a-code' };
 
 /** Every route of the server. One that is missing here fails the suite; those that are not built yet need no entry. */
@@ -75,6 +86,18 @@ export const routeTable: Record<string, Entry> = {
   'GET /v1/responses/:response_id/input_items': { access: 'user', path: (made) => `${responseAt(made)}/input_items`, query: ['limit', 'order', 'after'], good: 200, owned: true, localTrust: true },
   'GET /v1/models': { access: 'user', path: at('/v1/models'), good: 200, localTrust: true },
   'GET /v1/models/*': { access: 'user', path: at('/v1/models/builtin/parley'), good: 200, localTrust: true },
+
+  'GET ollama:/': { access: 'anyone', path: at('ollama:/'), good: 200 },
+  'GET ollama:/api/version': { access: 'anyone', path: at('ollama:/api/version'), good: 200 },
+  'GET ollama:/api/tags': { access: 'user', path: at('ollama:/api/tags'), good: 200, localTrust: true },
+  'GET ollama:/api/ps': { access: 'user', path: at('ollama:/api/ps'), good: 200, localTrust: true },
+  'POST ollama:/api/show': { access: 'user', path: at('ollama:/api/show'), body: { model: 'parley', name: 'parley' }, good: 200, localTrust: true },
+  'POST ollama:/api/chat': { access: 'user', path: at('ollama:/api/chat'), body: ollamaChat, good: 200, localTrust: true },
+  'POST ollama:/api/generate': { access: 'user', path: at('ollama:/api/generate'), body: ollamaGenerate, good: 200, localTrust: true },
+  'POST ollama:/api/embed': { access: 'user', path: at('ollama:/api/embed'), body: { model: 'parley', input: ['x'], truncate: true, dimensions: 8, keep_alive: 0, options: {} }, good: 400, localTrust: true },
+  'POST ollama:/api/embeddings': { access: 'user', path: at('ollama:/api/embeddings'), body: { model: 'parley', prompt: 'x', keep_alive: 0, options: {} }, good: 400, localTrust: true },
+  'POST ollama:/api/pull': { access: 'admin', path: at('ollama:/api/pull'), body: { model: 'no-source', name: 'no-source', stream: false }, good: 400, localTrust: true },
+  'DELETE ollama:/api/delete': { access: 'admin', path: at('ollama:/api/delete'), body: { model: 'none', name: 'none' }, good: 404, localTrust: true },
 
   'POST /api/auth/register': { access: 'anyone', path: at('/api/auth/register'), body: account, good: 201 },
   'POST /api/auth/login': { access: 'anyone', path: at('/api/auth/login'), body: { username: 'ann', password: 'ann-secret-1' }, good: 200 },

@@ -12,12 +12,13 @@ export interface World {
   parts: Parts;
   port: number;
   dataDir: string;
-  /** Every route that the server has, HEAD left out. */
+  /** Every route that the server has, HEAD left out; the addresses of the second app begin with `ollama:`. */
   routes: RouteOptions[];
   /** The owner. */
   ann: TestUser;
   /** An ordinary user. */
   bob: TestUser;
+  /** Paths that begin with `ollama:` are asked of the second app. */
   request(method: string, path: string, options?: RequestOptions): Promise<TestResponse>;
   /** A fresh chat with a question and its answer, and a response beside it. */
   makeChat(user: TestUser, content: string): Promise<Chat>;
@@ -32,22 +33,30 @@ export interface Chat {
   responseId: string;
 }
 
+/** How addresses of the second app, Ollama's API, begin in this suite. */
+export const secondApp = 'ollama:';
+
 const limits = { LIMIT_LOGINS_PER_MINUTE: '1000000', LIMIT_REQUESTS_PER_MINUTE: '1000000', LIMIT_COMPLETIONS_PER_MINUTE: '1000000', LIMIT_MESSAGES_PER_HOUR: '1000000', LIMIT_SOCKETS_PER_ADDRESS: '1000' };
 
 export async function startWorld(engine: Engine): Promise<World> {
   const database = await openTestStorage(engine);
   await database.storage.stop();
   const { dataDir, options } = database;
-  const config = readConfig({ PORT: '0', DATA_DIR: dataDir, DATABASE_URL: options.databaseUrl ?? '', OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', ...limits });
+  const config = readConfig({ PORT: '0', OLLAMA_API_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: options.databaseUrl ?? '', OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', ...limits });
   const parts = createParts(config, { log: silentLog(), webDir: join(dataDir, 'no-page') });
   const routes: RouteOptions[] = [];
   parts.http.app.addHook('onRoute', (route) => {
     if (route.method !== 'HEAD') routes.push(route);
   });
+  parts.ollama!.app.addHook('onRoute', (route) => {
+    if (route.method !== 'HEAD') routes.push({ ...route, url: secondApp + route.url, get config() { return route.config; } });
+  });
   await parts.start();
   const { port } = parts.http.addresses()[0]!;
   const url = `http://127.0.0.1:${port}`;
-  const request: World['request'] = (method, path, options) => sendRequest(url, method, path, options);
+  const secondUrl = `http://127.0.0.1:${parts.ollama!.addresses()[0]!.port}`;
+  const request: World['request'] = (method, path, options) =>
+    path.startsWith(secondApp) ? sendRequest(secondUrl, method, path.slice(secondApp.length), options) : sendRequest(url, method, path, options);
   const makeChat: World['makeChat'] = async (user, content) => {
     const chat = await request('POST', '/api/v1/chat/chats', { as: user, body: { title: content, ai_model: null } });
     const base = `/api/v1/chat/chats/${chat.json.id}/messages`;
