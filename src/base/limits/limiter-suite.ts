@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Limiter } from './types.ts';
 
 /** A limiter whose time a test moves. */
@@ -53,5 +53,19 @@ export function limiterSuite(make: () => LimiterAtTime): void {
     const { limiter } = make();
     expect(await limiter.take({ ...limit, count: 0 }, 'ann')).toMatchObject({ allowed: false, retryAfterMs: 60_000 });
     expect((await limiter.take({ ...limit, count: Infinity }, 'ann')).allowed).toBe(true);
+  });
+
+  test('holds as many places as there are for each subject, and takes back each of them once', async () => {
+    const { limiter } = make();
+    const sockets = { name: 'sockets', count: 2 };
+    const [first, second] = [await limiter.hold(sockets, 'ann'), await limiter.hold(sockets, 'ann')];
+    expect(await limiter.hold(sockets, 'ann')).toBeNull();
+    expect(await limiter.hold(sockets, 'bob')).not.toBeNull();
+    expect(await limiter.hold({ ...sockets, name: 'rooms' }, 'ann')).not.toBeNull();
+    first!();
+    first!();
+    await vi.waitFor(async () => expect(await limiter.hold(sockets, 'ann')).not.toBeNull(), { timeout: 3000 });
+    expect(await limiter.hold(sockets, 'ann')).toBeNull();
+    second!();
   });
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { Places } from './places.ts';
 import { momentsPerWindow, type Limiter } from './types.ts';
 
 /** Events of one subject within the window, oldest first. */
@@ -14,7 +15,13 @@ interface Events {
  */
 export function createLocalLimiter(clock: Clock, maxSubjects = 100_000): Limiter {
   const subjects = new Map<string, Events>();
+  const held = new Places();
   return {
+    async hold({ name, count }, subject) {
+      const key = `${name}:${subject}`;
+      if (held.of(key) >= count) return null;
+      return held.take(key, () => undefined);
+    },
     async take(limit, subject) {
       if (limit.count === Infinity) return { allowed: true, remaining: Infinity, retryAfterMs: 0 };
       const key = `${limit.name} ${subject}`;

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../clock.ts';
 import { createMetrics, silentLog, type Log } from '../observability/index.ts';
 import { freshDatabaseId, openTestRedis, redisTestUrl, startOwnRedis, type OwnRedis } from '../redis/testing.ts';
@@ -8,7 +8,7 @@ import { createLocalLimiter } from './local-limiter.ts';
 import { createRedisLimiter } from './redis-limiter.ts';
 
 const metrics = createMetrics();
-const parts = { clock: systemClock, log: silentLog(), metrics };
+const parts = { clock: systemClock, log: silentLog(), metrics, instanceId: 'one' };
 
 /** A log that keeps its warnings. */
 function listeningLog(): { log: Log; warnings: string[] } {
@@ -31,7 +31,13 @@ describe.skipIf(!redisTestUrl())('a limit over Redis', () => {
     const limiter = createRedisLimiter({ ...parts, redis, redisTime: () => now });
     made += 1;
     const name = (given: string): string => `${made} ${given}`;
-    return { limiter: { take: (limit, subject) => limiter.take({ ...limit, name: name(limit.name) }, subject) }, now: () => now, pass: (milliseconds) => void (now += milliseconds) };
+    return {
+      limiter: {
+        take: (limit, subject) => limiter.take({ ...limit, name: name(limit.name) }, subject),
+        hold: (places, subject) => limiter.hold({ ...places, name: name(places.name) }, subject),
+      }, now: () => now,
+      pass: (milliseconds) => void (now += milliseconds),
+    };
   });
 
   test('gives the same verdicts as the limit in one process, event by event', async () => {
@@ -58,6 +64,28 @@ describe.skipIf(!redisTestUrl())('a limit over Redis', () => {
     expect(new Set(verdicts.filter(({ allowed }) => allowed).map(({ remaining }) => remaining)).size).toBe(50);
     for (const { retryAfterMs } of verdicts.filter(({ allowed }) => !allowed)) expect(retryAfterMs).toSatisfy((value: number) => value > 590_000 && value <= 600_000);
     await Promise.all(connections.map((connection) => connection.stop()));
+  });
+
+  test('lets an address hold its places over all instances, and frees those of an instance that died', async () => {
+    const id = freshDatabaseId();
+    const connections = await Promise.all([openTestRedis(id), openTestRedis(id)]);
+    const [one, two] = connections.map((connection, index) => createRedisLimiter({ ...parts, redis: connection, instanceId: `instance ${index}` }));
+    const sockets = { name: 'sockets', count: 3 };
+    const first = await one!.hold(sockets, 'ann');
+    await two!.hold(sockets, 'ann');
+    const third = await two!.hold(sockets, 'ann');
+    expect(third).not.toBeNull();
+    expect(await one!.hold(sockets, 'ann')).toBeNull();
+    expect(await one!.hold(sockets, 'bob')).not.toBeNull();
+    first!();
+    await vi.waitFor(async () => expect(await two!.hold(sockets, 'ann')).not.toBeNull(), { timeout: 3000 });
+    expect(await one!.hold(sockets, 'ann')).toBeNull();
+
+    // The second one gives no sign of life any more.
+    await connections[1]!.stop();
+    await connections[0]!.commands.command(['DEL', `${connections[0]!.prefix}alive:instance 1`], 1000);
+    expect(await one!.hold(sockets, 'ann')).not.toBeNull();
+    await connections[0]!.stop();
   });
 
   test('forgets a subject a window after its last event', async () => {
@@ -98,6 +126,26 @@ describe.skipIf(!redisTestUrl())('a limit over a Redis that goes away', () => {
     // The new Redis has counted nothing yet, and knows no script yet.
     expect(await limiter.take(limit, 'ann')).toEqual({ allowed: true, remaining: 2, retryAfterMs: 0 });
     expect(await redis.commands.command(['EXISTS', `${redis.prefix}limit:messages:ann`], 1000)).toBe(1);
+  });
+
+  test('knows again what is held when it is back, and nothing that was given back meanwhile', async () => {
+    own = await startOwnRedis();
+    redis = await openTestRedis(freshDatabaseId(), own.url);
+    const limiter = createRedisLimiter({ ...parts, redis });
+    const sockets = { name: 'sockets', count: 3 };
+    await limiter.hold(sockets, 'ann');
+    const second = await limiter.hold(sockets, 'ann');
+    const lost = new Promise<void>((resolve) => redis.commands.onLost(resolve));
+    await own.stop();
+    await lost;
+    second!();
+    expect(await limiter.hold(sockets, 'ann')).not.toBeNull();
+    expect(await limiter.hold(sockets, 'ann')).not.toBeNull();
+    expect(await limiter.hold(sockets, 'ann')).toBeNull();
+    await own.start();
+    const key = `${redis.prefix}places:sockets:ann`;
+    await vi.waitFor(async () => expect(await redis.commands.command(['HGET', key, 'one'], 1000)).toBe('3'), { timeout: 5000 });
+    expect(await limiter.hold(sockets, 'ann')).toBeNull();
   });
 
   test('waits half a second for a Redis that hangs, once, and then no more', async () => {

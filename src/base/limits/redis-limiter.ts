@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Log, Metrics } from '../observability/index.ts';
 import { makeScript, RedisAwayError, type Redis } from '../redis/index.ts';
 import { createLocalLimiter } from './local-limiter.ts';
+import { RedisPlaces } from './redis-places.ts';
 import { momentsPerWindow, type Limit, type Limiter, type LimitVerdict } from './types.ts';
 
 /**
@@ -59,6 +60,7 @@ const longestSubject = 200;
 interface RedisLimiterParts {
   /** Started before the first event is counted. */
   redis: Redis;
+  instanceId: string;
   clock: Clock;
   log: Log;
   metrics: Pick<Metrics, 'limitsCountedAlone'>;
@@ -70,8 +72,9 @@ interface RedisLimiterParts {
  * Limits that hold over all instances. While Redis is away, slow or refuses, this instance counts by itself from
  * nothing: each of them then lets the whole count through. No request fails or waits longer than half a second for it.
  */
-export function createRedisLimiter({ redis, clock, log, metrics, redisTime }: RedisLimiterParts): Limiter {
+export function createRedisLimiter({ redis, instanceId, clock, log, metrics, redisTime }: RedisLimiterParts): Limiter {
   const local = createLocalLimiter(clock);
+  const places = new RedisPlaces(redis, instanceId);
   let pausedUntil = -Infinity;
   let isAlone = false;
 
@@ -91,11 +94,26 @@ export function createRedisLimiter({ redis, clock, log, metrics, redisTime }: Re
     log.info('Limits are counted in Redis again');
   };
 
+  /** That Redis is away is in the log already: the connection says so itself. */
+  const canAsk = (): boolean => redis.commands.client !== null && clock.monotonic() >= pausedUntil;
+
   return {
+    async hold({ name, count }, given) {
+      const key = `${name}:${given.slice(0, longestSubject)}`;
+      const alone = (): (() => void) | null => (places.mine(key) >= count ? null : places.takeAlone(key));
+      if (!canAsk()) return alone();
+      try {
+        const free = await places.take(key, count, patienceMs);
+        worked();
+        return free;
+      } catch (error) {
+        if (redis.commands.client || !(error instanceof RedisAwayError)) failed(error);
+        return alone();
+      }
+    },
     async take(limit, subject) {
       if (limit.count === Infinity || limit.count === 0) return local.take(limit, subject);
-      // That Redis is away is in the log already: the connection says so itself.
-      if (!redis.commands.client || clock.monotonic() < pausedUntil) return alone(limit, subject);
+      if (!canAsk()) return alone(limit, subject);
       const key = `${redis.prefix}limit:${limit.name}:${subject.slice(0, longestSubject)}`;
       const values = [String(limit.count), String(Math.ceil(limit.windowMs)), String(momentsPerWindow), redisTime ? String(redisTime()) : ''];
       try {

@@ -20,6 +20,12 @@ export interface LimitVerdict {
 export interface Limiter {
   /** Counts one event of `subject` (a user id, an address) against `limit`, if it is allowed. Refused events are not counted. */
   take(limit: Limit, subject: string): Promise<LimitVerdict>;
+  /**
+   * Takes one of `count` places that `subject` has at the same time (open sockets of an address). The answer is a
+   * function that gives the place back, which may be called more than once; null when all are taken. What a process
+   * that died held is free again soon after.
+   */
+  hold(places: { name: string; count: number }, subject: string): Promise<(() => void) | null>;
 }
 
 /** Parts of a window: events closer together than one of them are counted as one moment, which bounds what is kept. */

@@ -78,6 +78,7 @@ export function createHttpServer(parts: DialectParts, face: Face = homeFace(part
   app.decorate('upgrades', createUpgradeRouter({
     socketsPerAddress: parts.settings.limits.socketsPerAddress,
     addressOf: (request) => addressOf(request, parts.settings.trustProxy),
+    limiter: parts.limiter,
     log: parts.log,
     metrics: parts.metrics,
   }));

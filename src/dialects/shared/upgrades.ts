@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { asParleyError, errorTable } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
+import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import { ambiguity } from './addresses.ts';
 import { pathOf, patternNames, patternToExpression } from './paths.ts';
@@ -54,6 +55,7 @@ interface RouterParts {
   /** Open sockets one address may have. */
   socketsPerAddress: number;
   addressOf(request: IncomingMessage): string;
+  limiter: Pick<Limiter, 'hold'>;
   log: Log;
   metrics: Metrics;
 }
@@ -68,29 +70,24 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
   const server = new WebSocketServer({ noServer: true, maxPayload: maxFrameBytes, perMessageDeflate: false, clientTracking: true });
   const routes: CompiledRoute[] = [];
   const notBuilt: RegExp[] = [];
-  const perAddress = new Map<string, number>();
   let refusing = false;
 
-  const count = (address: string, change: 1 | -1): number => {
-    const value = (perAddress.get(address) ?? 0) + change;
-    if (value > 0) perAddress.set(address, value);
-    else perAddress.delete(address);
-    return value;
-  };
-
   const accept = async (compiled: CompiledRoute, groups: string[], request: IncomingMessage, socket: WebSocket): Promise<void> => {
-    const address = parts.addressOf(request);
-    const open = count(address, 1);
     parts.metrics.sockets.inc({ dialect: compiled.route.dialect });
+    let giveBack: (() => void) | null = null;
+    let isOpen = true;
     socket.once('close', () => {
-      count(address, -1);
+      isOpen = false;
+      giveBack?.();
       parts.metrics.sockets.dec({ dialect: compiled.route.dialect });
     });
     const id = newId();
     socket.on('error', (error) => parts.log.debug({ socketId: id, err: error }, 'socket failed'));
-    if (open > parts.socketsPerAddress) return socket.close(errorTable.rate_limited.closeCode, 'too many sockets');
     socket.pause();
     try {
+      giveBack = await parts.limiter.hold({ name: 'sockets', count: parts.socketsPerAddress }, parts.addressOf(request));
+      if (!isOpen) return giveBack?.();
+      if (!giveBack) return socket.close(errorTable.rate_limited.closeCode, 'too many sockets');
       const query = new URL(request.url ?? '/', 'http://localhost').searchParams;
       await compiled.route.open({ socket, request, params: Object.fromEntries(compiled.names.map((name, at) => [name, groups[at]!])), query, id });
     } catch (thrown) {
