@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { version } from '../version.ts';
+import type { BudgetOptions, UsageOptions } from './commands/budget.ts';
 import { explain } from './failure.ts';
 
 const program = new Command('parley');
@@ -105,6 +106,41 @@ key
   .argument('<which>', 'the provider, or the beginning of the key as `parley key list` shows it')
   .option('--user <name>', 'whose; default: the owner')
   .action(async (which: string, options: { user?: string }) => (await import('./commands/key.ts')).removeKey(which, options));
+
+const budget = program.command('budget').description('what users and keys may use in a day and a month');
+budget
+  .command('set')
+  .description('set a budget; what is not named is not bounded')
+  .argument('<period>', 'day or month (UTC)')
+  .option('--user <name>', 'whose; default: the owner')
+  .option('--key <key>', 'of one key of this user alone: its name, or its beginning as `parley key list` shows it')
+  .option('--requests <count>', 'most calls of models')
+  .option('--tokens <count>', 'most tokens, sent and made together')
+  .option('--cost <dollars>', 'most money, by the list prices')
+  .option('--unlimited', 'no bound at all, in place of the budget for everybody')
+  .action(async (period: string, options: BudgetOptions) => (await import('./commands/budget.ts')).setBudget(period, options));
+budget
+  .command('list')
+  .description('list the budgets that were set, and how they stand')
+  .option('--user <name>', 'those that hold for this account and its keys, the budget for everybody included')
+  .option('--json', 'print JSON')
+  .action(async (options: { user?: string; json?: boolean }) => (await import('./commands/budget.ts')).listBudgets(options));
+budget
+  .command('remove')
+  .description('remove a budget')
+  .argument('<period>', 'day or month')
+  .option('--user <name>', 'whose; default: the owner')
+  .option('--key <key>', 'of one key of this user')
+  .action(async (period: string, options: { user?: string; key?: string }) => (await import('./commands/budget.ts')).removeBudget(period, options));
+program
+  .command('usage')
+  .description('say what was used, this month or in another time')
+  .option('--by <what>', 'model, day, user or key', 'model')
+  .option('--from <day>', 'from this day on (UTC); default: the first of this month')
+  .option('--to <day>', 'up to the beginning of this day (UTC); default: now')
+  .option('--user <name>', 'by this account alone')
+  .option('--json', 'print JSON')
+  .action(async (options: UsageOptions) => (await import('./commands/budget.ts')).showUsage(options));
 
 const secrets = program.command('secrets').description('the keys in secrets.json');
 secrets

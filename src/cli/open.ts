@@ -1,7 +1,7 @@
 import { startAll, stopAll, type Part } from '../base/lifecycle.ts';
 import { createLog } from '../base/observability/index.ts';
 import { readConfig } from '../config.ts';
-import type { User } from '../core/accounts/index.ts';
+import { scopesOfRole, type User, type Viewer } from '../core/accounts/index.ts';
 import { createCore, type Core } from '../parts.ts';
 import { CommandError } from './failure.ts';
 
@@ -42,4 +42,10 @@ export async function userNamed(core: Core, name: string | undefined): Promise<U
   const user = await core.accounts.findUser(name);
   if (!user) throw new CommandError(`There is no account named ${name}. \`parley user list\` shows all.`);
   return user;
+}
+
+/** Who runs commands: whoever may open the database is its owner. */
+export async function operator({ accounts }: Core): Promise<Viewer> {
+  const { id, username, role } = await accounts.owner();
+  return { userId: id, username, role, scopes: scopesOfRole(role), via: 'internal', credentialId: null, expiresAt: null };
 }
