@@ -104,9 +104,9 @@ class GroupJournal implements Journal {
   async flush(): Promise<void> {
     // What was added before is in the group that runs now or in the next one; later ones are not waited for.
     if (this.running) await this.commits;
-    if (this.dirty.size === 0) return;
+    // The next one may have begun by itself, and hold the events already: then nothing is dirty, and still not committed.
     this.begin();
-    await this.commits;
+    if (this.running) await this.commits;
   }
 
   close(): void {
