@@ -254,6 +254,31 @@ describe('A source or target in use', () => {
 });
 
 describe.skipIf(postgresTestUrl() === null)('A PostgreSQL server', () => {
+  test.each([['one', 'target'], ['many', 'source']] as const)('is refused while a server runs on it (%s, as the %s)', async (instances, as) => {
+    const running = await openTestStorage('postgres', { instances });
+    opened.push(running);
+    const other = await database('sqlite');
+    const end: MoveEnd = { engine: 'postgres', url: running.options.databaseUrl! };
+    const [from, to] = as === 'target' ? [other.end, end] : [end, other.end];
+    await expect(move(from, to)).rejects.toMatchObject({ code: 'conflict', message: expect.stringMatching(/A server of Parley runs on PostgreSQL at .*all of them/) });
+    // It waits for one that is just ending.
+    const waiting = move(from, to, { dryRun: true });
+    await running.storage.stop();
+    expect(await waiting).toMatchObject({ problems: [] });
+  });
+
+  test('cannot be served while it is moved', async () => {
+    const source = await database('sqlite', (storage) => addManyMessages(storage, 600));
+    const target = await database('postgres');
+    const starting = openStorage({ ...target.options, instances: 'many' });
+    let refused: Promise<void> | null = null;
+    await move(source.end, target.end, { onProgress: () => void (refused ??= starting.start().then(() => undefined)) });
+    // It waits for a server that may be ending, and comes up behind the move.
+    await refused;
+    expect(await starting.read.selectFrom('messages').select('id').execute()).toHaveLength(600);
+    await starting.stop();
+  });
+
   test('that cannot be reached is named without its password', async () => {
     const source = await database('sqlite');
     const error = await move(source.end, { engine: 'postgres', url: 'postgres://someone:very-secret@127.0.0.1:9/nothing' }).catch((thrown: unknown) => thrown);

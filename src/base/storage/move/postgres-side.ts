@@ -1,18 +1,20 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, QueryResult } from 'pg';
 import { systemClock } from '../../clock.ts';
 import { ParleyError } from '../../errors.ts';
 import { createMetrics, silentLog } from '../../observability/index.ts';
 import { translatePostgresError } from '../postgres/errors.ts';
+import { lockClass } from '../postgres/instance-lock.ts';
 import { PostgresStorage } from '../postgres/storage.ts';
 import { lengthOf, mostLength, mostRows, type Row, type Value } from './rows.ts';
 import type { Look, MoveSource, MoveTarget, Reading } from './sides.ts';
 import { historyTable, movedTables } from './tables.ts';
 
-/** What servers hold while they run on a database (its schema), as an expression of SQL: a move waits for none of them. */
-const serverLockKey = `hashtextextended('parley server ' || current_schema(), 0)`;
-
 /** Milliseconds to wait for a connection, and for a lock on a table. */
 const patienceMs = 10_000;
+/** Milliseconds to wait for a server that is just ending. */
+const endingMs = 2000;
+const retryMs = 200;
 /** Values that one statement may carry; PostgreSQL takes 65,535. */
 const mostValues = 30_000;
 /** Texts that PostgreSQL cannot hold: with NUL in them. */
@@ -115,10 +117,15 @@ async function connect(url: string): Promise<Client> {
   return client;
 }
 
+/** Takes the lock that every server holds while it runs, on the connection that moves: both end together. */
 async function lockOutServers(client: Client, label: string): Promise<void> {
-  const { rows } = await run(client, `select pg_try_advisory_lock(${serverLockKey}) as held`);
-  if ((rows[0] as { held: boolean }).held) return;
-  throw new ParleyError('conflict', { message: `A server of Parley runs on ${label}. Stop it first (all of them, where there are several).` });
+  const until = performance.now() + endingMs;
+  for (;;) {
+    const { rows } = await run(client, 'select pg_try_advisory_lock($1::integer, hashtext(current_schema())) as held', [lockClass]);
+    if ((rows[0] as { held: boolean }).held) return;
+    if (performance.now() >= until) throw new ParleyError('conflict', { message: `A server of Parley runs on ${label}. Stop it first (all of them, where there are several).` });
+    await delay(retryMs);
+  }
 }
 
 async function run(client: Client, sql: string, values?: readonly unknown[]): Promise<QueryResult> {

@@ -8,7 +8,7 @@ import { translatePostgresError } from './errors.ts';
 export type Instances = 'one' | 'many';
 
 /** The first half of the key of our advisory locks; the second is the schema, so that each has a lock of its own. */
-const lockClass = 0x7061_726c;
+export const lockClass = 0x7061_726c;
 
 /** Milliseconds to wait at the start for a server that is just ending. */
 const waitMs = 2000;
