@@ -8,6 +8,8 @@ export interface Asked {
   body: object;
   /** The whole text of a right answer; every 32nd answer is held against it. */
   text: string;
+  /** Whether to count the words that come, one for each chunk of the model: events hold as many as came together. */
+  countWords?: boolean;
 }
 
 /** How requests follow each other. */
@@ -25,6 +27,8 @@ export interface LoadResult {
   answers: number;
   /** Server-sent events with text. */
   events: number;
+  /** Words of the mock, when they are counted; else 0. */
+  words: number;
   /** What went wrong, counted. */
   failures: Record<string, number>;
   /** Milliseconds from the request to the first text; sorted. */
@@ -91,7 +95,7 @@ async function atOnce(run: LoadRun, { streams, times, pauseMs }: Extract<Pace, {
 }
 
 class LoadRun {
-  readonly result: Omit<LoadResult, 'seconds'> = { answers: 0, events: 0, failures: {}, firstTextMs: [], totalMs: [] };
+  readonly result: Omit<LoadResult, 'seconds'> = { answers: 0, events: 0, words: 0, failures: {}, firstTextMs: [], totalMs: [] };
   private readonly asked: Asked;
   private readonly request: Buffer;
   private readonly idle: Connection[] = [];
@@ -109,7 +113,7 @@ class LoadRun {
     const verify = this.started % verifyEvery === 0;
     this.started += 1;
     const began = performance.now();
-    const answer = await connection.ask(this.request, verify);
+    const answer = await connection.ask(this.request, verify, this.asked.countWords ?? false);
     const { result } = this;
     const failure = answer.failure ?? (verify && !answer.text.includes(this.asked.text) ? 'wrong text' : null);
     if (failure === null) {
@@ -118,6 +122,7 @@ class LoadRun {
       result.totalMs.push(performance.now() - began);
     } else result.failures[failure] = (result.failures[failure] ?? 0) + 1;
     result.events += answer.events;
+    result.words += answer.words;
     if (connection.isOpen) this.idle.push(connection);
     // A refused connection must not make this loop spin.
     else if (failure !== null) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -133,13 +138,17 @@ interface Answer {
   /** `performance.now()` when the first text came. */
   firstText: number | null;
   events: number;
+  words: number;
   /** All text, when it was asked for. */
   text: string;
 }
 
 const mark = Buffer.from('"content":"');
+/** What each word of the mock begins with; nothing else in an answer holds it. */
+const wordMark = Buffer.from('word');
 const quote = '"'.charCodeAt(0);
 const lineFeed = 10;
+const noBytes = Buffer.alloc(0);
 
 /** One kept connection and the answer that comes on it. Reads chunked and counted bodies. */
 class Connection {
@@ -154,9 +163,12 @@ class Connection {
   /** The end of the last piece of body, where an event may have been cut. */
   private tail: Buffer | null = null;
   private body: Buffer[] | null = null;
+  private countsWords = false;
+  /** The end of the last piece, where a word may have been cut. */
+  private wordTail: Buffer = noBytes;
   private isStream = false;
   private isChunked = false;
-  private answer: Answer = { failure: null, firstText: null, events: 0, text: '' };
+  private answer: Answer = { failure: null, firstText: null, events: 0, words: 0, text: '' };
   private settle: (answer: Answer) => void = () => undefined;
 
   static open(port: number): Promise<Connection> {
@@ -178,13 +190,15 @@ class Connection {
     });
   }
 
-  ask(request: Buffer, keepBody: boolean): Promise<Answer> {
-    if (!this.isOpen) return Promise.resolve({ failure: 'not connected', firstText: null, events: 0, text: '' });
+  ask(request: Buffer, keepBody: boolean, countsWords: boolean): Promise<Answer> {
+    if (!this.isOpen) return Promise.resolve({ failure: 'not connected', firstText: null, events: 0, words: 0, text: '' });
     this.state = 'head';
     this.tail = null;
     this.last = false;
     this.body = keepBody ? [] : null;
-    this.answer = { failure: null, firstText: null, events: 0, text: '' };
+    this.countsWords = countsWords;
+    this.wordTail = noBytes;
+    this.answer = { failure: null, firstText: null, events: 0, words: 0, text: '' };
     this.socket.write(request);
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.finish('too late'), deadlineMs);
@@ -258,9 +272,16 @@ class Connection {
     this.state = this.isChunked ? 'size' : 'counted';
   }
 
+  private countWords(piece: Buffer): void {
+    const bytes = this.wordTail.length === 0 ? piece : Buffer.concat([this.wordTail, piece]);
+    for (let found = bytes.indexOf(wordMark); found >= 0; found = bytes.indexOf(wordMark, found + wordMark.length)) this.answer.words += 1;
+    this.wordTail = Buffer.from(bytes.subarray(Math.max(0, bytes.length - wordMark.length + 1)));
+  }
+
   /** Counts the events with text in a piece of the body. */
   private read(piece: Buffer): void {
     this.body?.push(Buffer.from(piece));
+    if (this.countsWords) this.countWords(piece);
     const bytes = this.tail === null ? piece : Buffer.concat([this.tail, piece]);
     let from = 0;
     for (let found = bytes.indexOf(mark); found >= 0; found = bytes.indexOf(mark, from)) {

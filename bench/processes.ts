@@ -35,10 +35,14 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+/** A command that runs on every core, though this process does not. */
+export function onEveryCore(command: string[]): string[] {
+  return canPin ? ['taskset', '-c', `0-${cores - 1}`, ...command] : command;
+}
+
 /** Starts a program, on the server's core when `pinned`. */
 export function start(command: string[], settings: { environment?: Record<string, string>; cwd?: string; pinned?: boolean } = {}): Running {
-  const everywhere = `0-${cores - 1}`;
-  const [program, ...given] = canPin ? ['taskset', '-c', settings.pinned === false ? everywhere : String(serverCore), ...command] : command;
+  const [program, ...given] = settings.pinned === false ? onEveryCore(command) : canPin ? ['taskset', '-c', String(serverCore), ...command] : command;
   const child = spawn(program!, given, {
     cwd: settings.cwd ?? projectRoot,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,7 +8,7 @@ import { limitsInForce } from './servers.ts';
 import type { MeasureOptions } from './measures/options.ts';
 
 /*
- * node bench/run.ts all | first-token | cpu | embedded | start | open | profile   [--rounds 5] [--quick] [--no-peers]
+ * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | profile   [--rounds 5] [--quick] [--no-peers]
  *
  * Prints a table and one line of JSON for each measure, and writes everything to bench/results.
  */
@@ -19,6 +19,8 @@ const measures: Record<string, (options: MeasureOptions) => Promise<Measured>> =
   embedded: async (options) => (await import('./measures/embedded.ts')).measureEmbedded(options),
   start: async (options) => (await import('./measures/start.ts')).measureStart(options),
   open: async (options) => (await import('./measures/opening.ts')).measureOpening(options),
+  streams: async (options) => (await import('./measures/streams.ts')).measureStreams(options),
+  instances: async (options) => (await import('./measures/instances.ts')).measureInstances(options),
   profile: async (options) => (await import('./measures/profile.ts')).profileStreaming(options),
 };
 

@@ -60,11 +60,14 @@ export interface ParleyOptions {
   nodeOptions?: string[];
   environment?: Record<string, string>;
   pinned?: boolean;
+  /** Called with the data folder before the server starts. */
+  prepare?: (dataDir: string) => void;
 }
 
 /** A server on a fresh data folder, with a key of its own for authentication. Everything is kept (`store`). */
 export async function startParley(options: ParleyOptions): Promise<ParleyServer> {
   const dataDir = mkdtempSync(join(tmpdir(), 'parley-bench-'));
+  options.prepare?.(dataDir);
   const port = await freePort();
   const environment = { ...parleyEnvironment(dataDir, port, options.mock?.port ?? null), ...options.environment };
   const running = start([process.execPath, '--disable-warning=ExperimentalWarning', ...(options.nodeOptions ?? []), join(projectRoot, 'src', 'main.ts')], { environment, pinned: options.pinned });

@@ -22,7 +22,14 @@ export const whole: Shape = { name: 'whole', chunks: 200, everyMs: 0, firstMs: 0
 /** Four words: to fill conversations. */
 export const tiny: Shape = { name: 'tiny', chunks: 4, everyMs: 0, firstMs: 0 };
 
-export const shapes: readonly Shape[] = [fullSpeed, cadence, longCadence, shortCadence, whole, tiny];
+/** 50 tokens a second for ten seconds: what many people who wait for long answers at the same time see. */
+export const steady: Shape = { name: 'steady', chunks: 500, everyMs: 20, firstMs: 0 };
+/** The same for four seconds. */
+export const shortSteady: Shape = { name: 'short-steady', chunks: 200, everyMs: 20, firstMs: 0 };
+/** A short answer of a fast model, for counting turns. */
+export const brief: Shape = { name: 'brief', chunks: 20, everyMs: 0, firstMs: 0 };
+
+export const shapes: readonly Shape[] = [fullSpeed, cadence, longCadence, shortCadence, whole, tiny, steady, shortSteady, brief];
 
 /** The text that the mock says in this shape. */
 export function textOf(shape: Shape): string {
