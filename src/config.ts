@@ -74,6 +74,10 @@ export function readConfig(environment: Record<string, string | undefined> = pro
   const { text, number, flag, choice, list, port, pairs } = readers(environment);
   const dataDir = text('DATA_DIR') ? absolute(text('DATA_DIR')) : defaultDataDir(environment);
   const ollama = list('OLLAMA_URLS');
+  const ollamaApiPort = ['', 'off'].includes(text('OLLAMA_API_PORT')) ? null : port('OLLAMA_API_PORT', text('OLLAMA_API_PORT'));
+  if (ollamaApiPort && [text('PORT'), ...list('ALSO_LISTEN')].map(Number).includes(ollamaApiPort)) {
+    throw new ConfigError('OLLAMA_API_PORT must be another port than PORT and ALSO_LISTEN: the addresses of Ollama mean something else there.');
+  }
   if (text('REDIS_URL') && !text('DATABASE_URL')) {
     throw new ConfigError('REDIS_URL is for several instances on one PostgreSQL database, and DATABASE_URL is not set: SQLite serves one process. Set DATABASE_URL as well, or leave REDIS_URL out.');
   }
@@ -81,7 +85,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     port: port('PORT', text('PORT')),
     host: text('HOST'),
     alsoListen: list('ALSO_LISTEN').map((value) => port('ALSO_LISTEN', value)),
-    ollamaApiPort: ['', 'off'].includes(text('OLLAMA_API_PORT')) ? null : port('OLLAMA_API_PORT', text('OLLAMA_API_PORT')),
+    ollamaApiPort,
     dataDir,
     secretsFile: text('SECRETS_FILE') ? absolute(text('SECRETS_FILE')) : join(dataDir, 'secrets.json'),
     modelsDir: text('MODELS_DIR') ? absolute(text('MODELS_DIR')) : join(dataDir, 'models'),

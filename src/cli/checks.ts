@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { makeScript } from '../base/redis/index.ts';
 import type { Config } from '../config.ts';
 import type { Core } from '../parts.ts';
 import { explain } from './failure.ts';
@@ -54,6 +55,28 @@ export async function checkDatabase(core: Core): Promise<Finding> {
   return ok(name, 'reads and writes');
 }
 
+/** Null where REDIS_URL is not set. Publishes, listens and runs a script, because Redis may allow one and refuse the other. */
+export async function checkRedis({ config, redis, bus, limiter }: Core): Promise<Finding | null> {
+  if (!config.redisUrl || !redis) return null;
+  const name = 'Redis';
+  const fix = 'Look at REDIS_URL and at Redis itself: see docs/several-instances.md. Until then instances work, each with limits of its own.';
+  const state = redis.check();
+  if (!state.ok) return broken(name, state.problem, fix);
+  try {
+    const topic = 'doctor';
+    const unsubscribe = bus.subscribe(topic, () => undefined);
+    await bus.listening(topic);
+    const channels = await redis.commands.command(['PUBSUB', 'CHANNELS', `${redis.prefix}topic:${topic}`], serverPatienceMs);
+    unsubscribe();
+    if (!Array.isArray(channels) || channels.length === 0) return broken(name, 'it does not let this server listen to its channels', fix);
+    await redis.commands.script(makeScript("return redis.call('PUBLISH', KEYS[1], '')"), [`${redis.prefix}${topic}`], [], serverPatienceMs);
+    await limiter.take({ name: topic, count: 1000, windowMs: 1000 }, 'anybody');
+    return ok(name, 'publishes, listens and counts');
+  } catch (error) {
+    return broken(name, error instanceof Error ? error.message : String(error), fix);
+  }
+}
+
 export async function checkServer(config: Config): Promise<Finding> {
   const address = addressOn(config, config.port);
   try {
@@ -71,14 +94,15 @@ export async function checkOllamaApi(config: Config): Promise<Finding | null> {
   if (config.ollamaApiPort === null) return null;
   const name = 'Ollama API';
   const address = addressOn(config, config.ollamaApiPort);
+  let answered: Response;
   try {
-    const response = await fetch(`${address}/api/version`, { signal: AbortSignal.timeout(serverPatienceMs) });
-    const said = (await response.json()) as { parley?: unknown };
-    if (typeof said.parley === 'string') return ok(name, `answers at ${address}`);
-    return broken(name, `another program answers at ${address}, perhaps Ollama itself`, `Stop it and start Parley again, or choose another port: OLLAMA_API_PORT=${config.ollamaApiPort + 1}`);
+    answered = await fetch(`${address}/api/version`, { signal: AbortSignal.timeout(serverPatienceMs) });
   } catch {
     return absent(name, `nothing answers at ${address}`, 'It is served while the server runs: npm start');
   }
+  const said = (await answered.json().catch(() => null)) as { parley?: unknown } | null;
+  if (typeof said?.parley === 'string') return ok(name, `answers at ${address}`);
+  return broken(name, `another program answers at ${address}, perhaps Ollama itself`, `Stop it and start Parley again, or choose another port: OLLAMA_API_PORT=${config.ollamaApiPort + 1}`);
 }
 
 function addressOn(config: Config, port: number): string {

@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { Ollama } from 'ollama';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig } from '../../config.ts';
 import { sendRequest, startTestServer, type RequestOptions, type TestResponse, type TestServer, type TestUser } from '../testing.ts';
 
 let server: TestServer;
@@ -151,6 +152,14 @@ describe('A port that is taken', () => {
     } finally {
       await second.stop();
     }
+  });
+
+  it('by the page is refused at the start', () => {
+    for (const settings of [{ PORT: '8080' }, { ALSO_LISTEN: '8000,8080' }]) {
+      expect(() => readConfig({ ...settings, OLLAMA_API_PORT: '8080' })).toThrow('OLLAMA_API_PORT must be another port than PORT and ALSO_LISTEN');
+    }
+    expect(readConfig({ OLLAMA_API_PORT: 'off' }).ollamaApiPort).toBeNull();
+    expect(() => readConfig({ OLLAMA_API_PORT: 'on' })).toThrow('OLLAMA_API_PORT must be a port');
   });
 
   it('is not opened at all unless it is asked for', async () => {

@@ -1,6 +1,6 @@
 import { Ollama, type ChatResponse, type GenerateResponse } from 'ollama';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestServer, type Json, type TestServer } from '../testing.ts';
+import { scriptedModel, startTestServer, type Json, type TestServer } from '../testing.ts';
 
 let server: TestServer;
 let ollama: Ollama;
@@ -113,6 +113,11 @@ describe('A chat with the ollama package', () => {
     expect(await say(true)).toMatchObject({ effort: undefined, message: { thinking: 'Hm.' } });
     expect(await say('low')).toMatchObject({ effort: 'low', message: { thinking: 'Hm.' } });
     expect(await say(false)).toEqual({ effort: undefined, message: { role: 'assistant', content: 'Yes.' } });
+    const { list } = server.models;
+    const details = { format: null, architecture: null, parameterSize: null, quantisation: null, licence: null, trainedTokens: null, embeddingLength: null, capabilities: ['thinking' as const], sha256: null };
+    server.models.list = async () => [{ ...scriptedModel, details }];
+    expect(await say(false), 'a model that is known to think').toMatchObject({ effort: 'none' });
+    server.models.list = list;
     const streamed = await linesOf(await (async () => {
       const asked = post('/api/chat', { model: 'one', messages, stream: true });
       const call = await server.models.call();

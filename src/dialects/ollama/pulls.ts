@@ -70,7 +70,7 @@ async function* pull(parts: DialectParts, viewer: Viewer, name: string, signal: 
   const { fileName, sha256, sizeBytes } = await modelStore.inspect(source, signal);
   if ((await modelStore.list()).some((file) => file.fileName === fileName)) return yield { status: 'success' };
   yield { status: 'pulling manifest' };
-  const running = (await modelStore.pulls()).find((other) => other.fileName === fileName && isRunning(other));
+  const running = (await modelStore.pulls()).find((other) => (other.fileName === fileName || other.source === source) && isRunning(other));
   const { id } = running ?? (await modelStore.pull(source, { sha256, userId: viewer.userId }));
   const status = `pulling ${sha256?.slice(0, 12) ?? fileName}`;
   const digest = sha256 === null ? {} : { digest: `sha256:${sha256}` };

@@ -42,7 +42,7 @@ export function collectReference(app: FastifyInstance, version: string): void {
         title: 'Parley',
         version,
         description:
-          'Every HTTP address of this server, generated from the schemas that validate. WebSocket addresses are described in docs/arketic.md.',
+          'Every HTTP address of this port, generated from the schemas that validate. WebSocket addresses are described in docs/arketic.md, the Ollama API on its own port in docs/ollama-api.md.',
       },
       tags: [
         { name: 'openai', description: 'What OpenAI clients speak' },
