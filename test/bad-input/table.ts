@@ -135,6 +135,10 @@ export const routeTable: Record<string, Entry> = {
   'POST /api/v1/chat/models/pulls/:pull_id/cancel': { access: 'admin', path: at('/api/v1/chat/models/pulls/none/cancel'), good: 404 },
   'POST /api/v1/chat/models/pulls/:pull_id/resume': { access: 'admin', path: at('/api/v1/chat/models/pulls/none/resume'), good: 404 },
   'DELETE /api/v1/chat/models/files/:file_name': { access: 'admin', path: at('/api/v1/chat/models/files/none.gguf'), good: 404 },
+  'GET /api/v1/chat/usage': { access: 'user', path: at('/api/v1/chat/usage'), query: ['group_by', 'from', 'to', 'user_id'], good: 200 },
+  'GET /api/v1/chat/budgets': { access: 'user', path: at('/api/v1/chat/budgets'), query: ['user_id'], good: 200 },
+  'PUT /api/v1/chat/budgets/:subject/:subject_id/:period': { access: 'admin', path: at('/api/v1/chat/budgets/users/none/day'), body: { requests: 5, tokens: 1000, cost_usd: 0.5 }, good: 404 },
+  'DELETE /api/v1/chat/budgets/:subject/:subject_id/:period': { access: 'admin', path: at('/api/v1/chat/budgets/keys/none/month'), good: 404 },
 };
 
 /** A good frame of each type that a client may send, by the address of its socket. */

@@ -7,6 +7,7 @@ import { registerModels } from './models.ts';
 import { arketicNotBuilt } from './not-built.ts';
 import { registerPulls } from './pulls.ts';
 import { registerSocket } from './socket.ts';
+import { registerUsage } from './usage.ts';
 
 /** Chats for programs and for the page, at /api/v1/chat. Always needs credentials: a token, an API key, or the cookie. */
 export function registerArketic(app: App, parts: DialectParts): void {
@@ -23,6 +24,7 @@ export function registerArketic(app: App, parts: DialectParts): void {
     registerEventFeed(scope, parts, credentials);
     registerModels(scope, parts);
     registerPulls(scope, parts);
+    registerUsage(scope, parts);
     registerNotBuilt(scope, arketicNotBuilt);
   });
   registerSocket(parts, credentials, (route) => app.upgrades.add(route));
