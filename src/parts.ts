@@ -5,6 +5,7 @@ import { newId } from './base/ids.ts';
 import { createJobs, type Jobs } from './base/jobs/index.ts';
 import { startAll, stopAll, type Part } from './base/lifecycle.ts';
 import { createLocalLimiter, createRedisLimiter, type Limiter } from './base/limits/index.ts';
+import { machineName } from './base/machine.ts';
 import { createLog, createMetrics, type Log, type Metrics } from './base/observability/index.ts';
 import { createRedis, type Redis } from './base/redis/index.ts';
 import { openSecrets, type Secrets } from './base/secrets.ts';
@@ -110,7 +111,7 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   const nobody = { userId: '', role: 'user' as const };
   const providers = overrides.providers ?? [...createProviders(config, clock, log), createBuiltinProvider({ surroundings: () => models.providers(nobody) })];
   const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log, metrics, settings: config });
-  const modelStore = createModelStore({ folder: modelsDir, jobs, log, clock });
+  const modelStore = createModelStore({ folder: modelsDir, jobs, log, clock, machine: redis ? machineName(dataDir) : null });
   const budgets = createBudgets({ storage, models, bus, clock, log, metrics, instanceId, settings: config.budgets });
   return { config, instanceId, clock, log, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets };
 }

@@ -407,6 +407,18 @@ export function jobsSuite(engine: Engine): void {
       expect(await idsOf({ states: [] })).toEqual([]);
       expect(await idsOf({ userId: newId() })).toEqual([]);
     });
+
+    test('shows the jobs of a kind on all machines, and each machine does only its own', async () => {
+      const jobs = make();
+      const done: unknown[] = [];
+      jobs.register('pull@here', async (job) => void done.push(job.payload));
+      const ids = await Promise.all(['pull@here', 'pull@there', 'pulls@there', 'pull'].map((kind) => jobs.enqueue({ kind, payload: kind })));
+      expect((await jobs.list({ kindOnAnyMachine: 'pull' }, 10)).map(({ id }) => id).sort()).toEqual([ids[0], ids[1], ids[3]].sort());
+      await jobs.start!();
+      await jobs.wait(ids[0]!);
+      expect(done).toEqual(['pull@here']);
+      expect(await stateOf(jobs, ids[1]!)).toBe('waiting');
+    });
   });
 
   describe('old jobs', () => {

@@ -4,10 +4,10 @@ import { ParleyError } from '../errors.ts';
 import type { Log, Metrics } from '../observability/index.ts';
 import type { JobsTable, Storage, WriteQueries } from '../storage/index.ts';
 import { JobQueue, type Ending, type Reported } from './queue.ts';
-import { hasEnded, toJob } from './rows.ts';
+import { hasEnded, kindOf, toJob } from './rows.ts';
 import { RunningJob } from './running-job.ts';
 import { defaultTimings, type JobTimings } from './timings.ts';
-import type { Job, JobHandler, Jobs, NewJob } from './types.ts';
+import type { Job, JobFilter, JobHandler, Jobs, NewJob } from './types.ts';
 import { Waiters } from './waiters.ts';
 
 export interface JobsOptions {
@@ -105,9 +105,11 @@ export class DurableJobs implements Jobs {
     return row ? toJob(row) : null;
   }
 
-  async list(filter: { kind?: string; userId?: string; states?: Job['state'][] }, limit: number): Promise<Job[]> {
+  async list(filter: JobFilter, limit: number): Promise<Job[]> {
     let query = this.#options.storage.read.selectFrom('jobs').selectAll();
     if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind);
+    const any = filter.kindOnAnyMachine;
+    if (any !== undefined) query = query.where((where) => where.or([where('kind', '=', any), where(where.fn('substr', ['kind', where.lit(1), where.lit(any.length + 1)]), '=', `${any}@`)]));
     if (filter.userId !== undefined) query = query.where('user_id', '=', filter.userId);
     if (filter.states !== undefined) {
       if (filter.states.length === 0) return [];
@@ -122,7 +124,7 @@ export class DurableJobs implements Jobs {
     if (!ended) this.#running.get(id)?.job.abort('cancelled');
     this.#waiters.wake(id);
     const job = await this.get(id);
-    if (ended && job) this.#options.metrics.jobs.inc({ kind: job.kind, state: 'cancelled' });
+    if (ended && job) this.#options.metrics.jobs.inc({ kind: kindOf(job.kind), state: 'cancelled' });
     return job;
   }
 
@@ -234,7 +236,7 @@ export class DurableJobs implements Jobs {
     for (let pause = 500; !job.lost; pause = Math.min(pause * 2, 30_000)) {
       try {
         const state = await this.#queue.end(job.row, ending, reported);
-        if (state !== null && state !== 'waiting') metrics.jobs.inc({ kind: job.row.kind, state });
+        if (state !== null && state !== 'waiting') metrics.jobs.inc({ kind: kindOf(job.row.kind), state });
         return;
       } catch (error) {
         log.error({ err: error, kind: job.row.kind, id: job.row.id }, 'The end of a job could not be saved');

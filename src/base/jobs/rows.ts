@@ -7,6 +7,11 @@ export function hasEnded(job: Pick<Job, 'state'>): boolean {
   return (endedStates as readonly string[]).includes(job.state);
 }
 
+/** A kind without the machine that must do it. */
+export function kindOf(kind: string): string {
+  return kind.split('@', 1)[0]!;
+}
+
 export function toJob(row: JobsTable): Job {
   return {
     id: row.id,

@@ -3,6 +3,7 @@ import type { Part } from '../lifecycle.ts';
 
 /** A job to be done later, whatever happens to the process. */
 export interface NewJob {
+  /** Its name, and behind an `@` the machine that must do it, if it must be a certain one: `model-pull@m1`. */
   kind: string;
   userId?: string | null;
   /** JSON value for the handler. */
@@ -50,6 +51,15 @@ export interface JobRun {
  */
 export type JobHandler = (job: Job, run: JobRun) => Promise<unknown>;
 
+/** Which jobs are meant; what is left out does not matter. */
+export interface JobFilter {
+  kind?: string;
+  /** A kind without a machine: those of all machines. */
+  kindOnAnyMachine?: string;
+  userId?: string;
+  states?: Job['state'][];
+}
+
 /** Durable long work: at-least-once, so handlers are idempotent. */
 export interface Jobs extends Part {
   /** @param concurrency jobs of this kind at the same time in this process; default 1 */
@@ -60,7 +70,7 @@ export interface Jobs extends Part {
   enqueue(job: NewJob): Promise<string | null>;
   get(id: string): Promise<Job | null>;
   /** Newest first. */
-  list(filter: { kind?: string; userId?: string; states?: Job['state'][] }, limit: number): Promise<Job[]>;
+  list(filter: JobFilter, limit: number): Promise<Job[]>;
   /** Waiting jobs end at once, running ones when their handler has stopped. */
   cancel(id: string): Promise<Job | null>;
   /** Puts a failed or cancelled job back to waiting; its note is kept. */

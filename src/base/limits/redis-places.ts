@@ -44,7 +44,7 @@ export class RedisPlaces {
   readonly #mine = new Places();
   /** Keys whose count in Redis is not known to be right. */
   readonly #untold = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
+  #givesSigns = false;
   #touchedAt = performance.now();
   #telling = false;
 
@@ -84,7 +84,8 @@ export class RedisPlaces {
   }
 
   #hold(key: string): () => void {
-    this.#timer ??= setInterval(() => this.#giveSign(), signEveryMs).unref();
+    if (!this.#givesSigns) setInterval(() => this.#giveSign(), signEveryMs).unref();
+    this.#givesSigns = true;
     return this.#mine.take(key, () => {
       this.#untold.add(key);
       this.#tellSoon();

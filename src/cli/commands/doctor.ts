@@ -1,5 +1,5 @@
 import { readConfig, settingTable } from '../../config.ts';
-import { checkDatabase, checkFolder, checkModels, checkNode, checkOllamaApi, checkPage, checkProgram, checkServer, type Finding } from '../checks.ts';
+import { checkDatabase, checkFolder, checkModels, checkNode, checkOllamaApi, checkPage, checkProgram, checkRedis, checkServer, type Finding } from '../checks.ts';
 import { explain } from '../failure.ts';
 import { withCore } from '../open.ts';
 import { settingLines } from '../settings-page.ts';
@@ -16,7 +16,7 @@ export async function doctor(options: { settings?: boolean; json?: boolean }): P
 
 async function examine(): Promise<Finding[]> {
   const config = readConfig();
-  const inside = withCore(async (core) => [await checkDatabase(core), await checkFolder('Models folder', config.modelsDir), ...(await checkModels(core))]).catch((error: unknown): Finding[] => [
+  const inside = withCore(async (core) => [await checkDatabase(core), ...[await checkRedis(core)].filter((finding) => finding !== null), await checkFolder('Models folder', config.modelsDir), ...(await checkModels(core))], { hints: true }).catch((error: unknown): Finding[] => [
     { name: 'Database', state: 'broken', detail: explain(error), fix: 'See docs/running.md, "When the database is broken".' },
   ]);
   return [
@@ -29,6 +29,7 @@ async function examine(): Promise<Finding[]> {
     await checkFolder('Data folder', config.dataDir),
     await checkProgram('Chromium (tests)', ['chromium', 'chromium-browser', 'google-chrome'], 'apt-get install chromium'),
     await checkProgram('PostgreSQL (tests)', ['postgres', 'psql'], 'apt-get install postgresql'),
+    await checkProgram('Redis (tests)', ['redis-server'], 'apt-get install redis-server'),
   ];
 }
 

@@ -11,6 +11,8 @@ const healthSchema = z.object({
   timestamp: z.string(),
   version: z.string(),
   uptime_seconds: z.number(),
+  database: z.enum(['up', 'down']),
+  redis: z.enum(['up', 'down', 'off']),
 });
 
 /** /health for everyone; /metrics for administrators and under local trust. */
@@ -21,7 +23,7 @@ export function serveOwnAddresses(app: FastifyInstance, parts: DialectParts, hea
     '/health',
     {
       config,
-      schema: { tags: ['server'], security: [], summary: 'Whether the server and its database work', response: { 200: healthSchema } },
+      schema: { tags: ['server'], security: [], summary: 'Whether the server, its database and its Redis work', response: { 200: healthSchema } },
     },
     async () => health(),
   );

@@ -133,7 +133,7 @@ describe('Every answer', () => {
 describe('Addresses of the server itself', () => {
   it('/health says how it is, as documented', async () => {
     const { status, json } = await server.request('GET', '/health');
-    expect([status, json]).toEqual([200, { status: 'healthy', timestamp: expect.stringMatching(/Z$/), version: '0.0.0-test', uptime_seconds: expect.any(Number) }]);
+    expect([status, json]).toEqual([200, { status: 'healthy', timestamp: expect.stringMatching(/Z$/), version: '0.0.0-test', uptime_seconds: expect.any(Number), database: 'up', redis: 'off' }]);
   });
 
   it('/metrics is for administrators and for this machine', async () => {

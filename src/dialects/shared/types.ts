@@ -4,6 +4,7 @@ import type { ParleyError } from '../../base/errors.ts';
 import type { Jobs } from '../../base/jobs/index.ts';
 import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
+import type { Redis } from '../../base/redis/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
 import type { Budgets } from '../../core/budgets/index.ts';
@@ -20,6 +21,8 @@ export interface DialectParts {
   budgets: Budgets;
   jobs: Jobs;
   storage: Storage;
+  /** For /health; null or absent where one instance runs without it. */
+  redis?: Pick<Redis, 'check'> | null;
   limiter: Limiter;
   clock: Clock;
   log: Log;

@@ -2,7 +2,7 @@ import { lstat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../base/clock.ts';
 import { ParleyError } from '../../../base/errors.ts';
-import type { Job, Jobs } from '../../../base/jobs/index.ts';
+import { kindOf, type Job, type Jobs } from '../../../base/jobs/index.ts';
 import type { Log } from '../../../base/observability/index.ts';
 import { createModelFiles } from '../providers/llama/model-files.ts';
 import { alreadyThere, fileExists, freeBytesIn, namesIn, removeParts } from './folder.ts';
@@ -19,6 +19,11 @@ export interface ModelStoreOptions {
   jobs: Jobs;
   log: Log;
   clock: Clock;
+  /**
+   * Names the machine whose folder it is, where several servers share a database: downloads that are asked of this one
+   * are done by this one, and seen by all. @default one server, or all on one folder
+   */
+  machine?: string | null;
   /** Where the hub is, or a mirror of it. @default 'https://huggingface.co' */
   hubEndpoint?: string;
   /** Milliseconds for the first byte of an answer. @default 30_000 */
@@ -33,7 +38,7 @@ export interface ModelStoreOptions {
   freeBytes?: (folder: string) => Promise<number>;
 }
 
-const kind = 'model-pull';
+const anyKind = 'model-pull';
 /** Pulls at the same time. */
 const concurrency = 2;
 const mostListed = 100;
@@ -49,6 +54,7 @@ class FolderStore implements ModelStore {
   readonly #jobs: Jobs;
   readonly #log: Log;
   readonly #pull: PullOptions;
+  readonly #kind: string;
 
   constructor(options: ModelStoreOptions) {
     this.folder = options.folder;
@@ -65,7 +71,8 @@ class FolderStore implements ModelStore {
       clock: options.clock,
       log: options.log,
     };
-    options.jobs.register(kind, (job, run) => runPull(job, run, this.#pull), concurrency);
+    this.#kind = options.machine ? `${anyKind}@${options.machine}` : anyKind;
+    options.jobs.register(this.#kind, (job, run) => runPull(job, run, this.#pull), concurrency);
   }
 
   async inspect(source: string, signal: AbortSignal = new AbortController().signal): Promise<ModelInspection> {
@@ -92,16 +99,16 @@ class FolderStore implements ModelStore {
       if (await fileExists(path)) throw alreadyThere(path);
     }
     const payload: PullPayload = { source: source.trim(), sha256: cleanChecksum(sha256) };
-    const running = await this.#jobs.list({ kind, states: ['waiting', 'running'] }, mostListed);
+    const running = await this.#jobs.list({ kind: this.#kind, states: ['waiting', 'running'] }, mostListed);
     if (running.some((job) => (job.payload as PullPayload).source === payload.source)) {
       throw new ParleyError('conflict', { message: 'This model is being fetched already.' });
     }
-    const id = await this.#jobs.enqueue({ kind, userId, payload });
+    const id = await this.#jobs.enqueue({ kind: this.#kind, userId, payload });
     return this.pullState(id!);
   }
 
   async pulls(): Promise<ModelPull[]> {
-    return (await this.#jobs.list({ kind }, mostListed)).map(toPull);
+    return (await this.#jobs.list({ kindOnAnyMachine: anyKind }, mostListed)).map(toPull);
   }
 
   async pullState(id: string): Promise<ModelPull> {
@@ -162,7 +169,7 @@ class FolderStore implements ModelStore {
   /** Jobs of other kinds are none of this part's business. */
   async #job(id: string): Promise<Job> {
     const job = await this.#jobs.get(id);
-    if (job?.kind === kind) return job;
+    if (job && kindOf(job.kind) === anyKind) return job;
     throw new ParleyError('not_found', { message: 'There is no such download.' });
   }
 }
