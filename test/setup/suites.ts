@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 /** Suites that need something of the machine, and how to give it to them. */
 const needs = [
   { variable: 'DATABASE_URL_TEST', suite: 'PostgreSQL', how: 'DATABASE_URL_TEST=postgres://user:password@127.0.0.1:5432/database (an empty database; the tests make schemas of their own in it)' },
+  { variable: 'REDIS_URL_TEST', suite: 'Redis', how: 'REDIS_URL_TEST=redis://127.0.0.1:6379 (the tests use keys of their own; some start a redis-server of theirs, which must be on the PATH)' },
   { variable: 'CHROMIUM_PATH', suite: 'browser', how: 'CHROMIUM_PATH=/usr/bin/chromium (found by itself when Chromium is on the PATH)' },
   { variable: 'DOCUMENTS', suite: 'documents', how: 'DOCUMENTS=folder with the published API documents' },
 ];
@@ -12,7 +13,7 @@ export default function setup(): void {
   const lines = needs.map(({ variable, suite, how }) => {
     const value = process.env[variable];
     if (!value) return `  ${suite} suites: off. To run them: ${how}`;
-    if (variable !== 'DATABASE_URL_TEST' && !existsSync(value)) throw new Error(`${variable} names ${value}, which does not exist.`);
+    if (!variable.endsWith('_URL_TEST') && !existsSync(value)) throw new Error(`${variable} names ${value}, which does not exist.`);
     return `  ${suite} suites: on`;
   });
   process.stdout.write(`\nSuites that need something of this machine:\n${lines.join('\n')}\n\n`);
