@@ -3,7 +3,7 @@ import type { Clock } from '../../../base/clock.ts';
 import type { Bus } from '../../../base/events/index.ts';
 import type { Jobs, NewJob } from '../../../base/jobs/index.ts';
 import type { Log, Metrics } from '../../../base/observability/index.ts';
-import type { MessagesTable, Storage, WriteQueries } from '../../../base/storage/index.ts';
+import { isUniqueViolation, type MessagesTable, type Storage, type WriteQueries } from '../../../base/storage/index.ts';
 import type { Budgets } from '../../budgets/index.ts';
 import type { Caller, Models, ReplyError, ReplyEvent, Target } from '../../models/index.ts';
 import { lockConversation } from '../access.ts';
@@ -188,6 +188,8 @@ export class TurnRunner {
         return;
       } catch (error) {
         if (this.closed) return this.forget(turn, entry);
+        // More is stored than was shown: the rows say what comes next.
+        if (isUniqueViolation(error)) entry.lost = true;
         this.parts.log.error({ err: error, message: turn.messageId }, 'the end of a turn could not be stored; trying again');
         await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
       }
