@@ -5,6 +5,8 @@ export interface Proxy {
   address: string;
   /** Connections that each server got, by address. */
   counts: Map<string, number>;
+  /** Breaks the connections to a server, as a proxy does that finds it dead. */
+  cut(address: string): void;
   close(): Promise<void>;
 }
 
@@ -12,6 +14,7 @@ export interface Proxy {
 export async function startProxy(addresses: () => readonly string[]): Promise<Proxy> {
   const counts = new Map<string, number>();
   const open = new Set<Socket>();
+  const servers = new Map<Socket, string>();
   let turn = 0;
   const forward = (client: Socket, tries: number): void => {
     const all = addresses();
@@ -20,7 +23,11 @@ export async function startProxy(addresses: () => readonly string[]): Promise<Pr
     const { hostname, port } = new URL(address);
     const server = connect(Number(port), hostname);
     open.add(server);
-    server.once('close', () => open.delete(server));
+    servers.set(server, address);
+    server.once('close', () => {
+      open.delete(server);
+      servers.delete(server);
+    });
     server.once('error', () => forward(client, tries - 1));
     server.once('connect', () => {
       counts.set(address, (counts.get(address) ?? 0) + 1);
@@ -38,6 +45,9 @@ export async function startProxy(addresses: () => readonly string[]): Promise<Pr
   return {
     address: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
     counts,
+    cut(address) {
+      for (const [socket, to] of servers) if (to === address) socket.destroy();
+    },
     async close() {
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
       for (const socket of open) socket.destroy();

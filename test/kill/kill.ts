@@ -9,6 +9,7 @@ import { actOpenai } from './openai-actor.ts';
 import { createRandom, type Random } from './random.ts';
 import { checkAfterStart, checkAtEnd } from './rows.ts';
 import { spawnServer, type ServerProcess } from './server-process.ts';
+import { sqliteTables, type Tables } from './tables.ts';
 import { modelId, providerName, startUpstream, type Upstream } from './upstream.ts';
 import { World } from './world.ts';
 
@@ -59,7 +60,7 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
   try {
     await play(run);
     for (const fault of upstream.faults) ledger.fault('wrong order', fault);
-    checkAtEnd(dataDir, ledger, upstream);
+    await look(dataDir, (tables) => checkAtEnd(tables, ledger, upstream));
   } finally {
     run.over = true;
     const server = run.server;
@@ -69,6 +70,11 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
     await upstream.close();
     await rm(dataDir, { recursive: true, force: true });
   }
+  return report(options, began, ledger, upstream);
+}
+
+/** What came of a run. */
+export function report(options: Pick<KillOptions, 'seed' | 'rounds'>, began: number, ledger: Ledger, upstream: Upstream): KillReport {
   return {
     seed: options.seed,
     rounds: options.rounds,
@@ -78,6 +84,15 @@ export async function runKills(options: KillOptions): Promise<KillReport> {
     faults: ledger.counts(),
     samples: ledger.faults.slice(0, samplesShown),
   };
+}
+
+async function look(dataDir: string, check: (tables: Tables) => Promise<void>): Promise<void> {
+  const tables = sqliteTables(dataDir);
+  try {
+    await check(tables);
+  } finally {
+    await tables.close();
+  }
 }
 
 interface Run {
@@ -94,18 +109,24 @@ interface Run {
 
 async function play(run: Run): Promise<void> {
   const { options, random, ledger, world } = run;
-  const people = await signUp(run, await start(run));
+  const people = await signUp(options.people, await start(run));
+  await underLoad({ options, random, ledger, world, people }, () => killOften(run));
+  await stop(run, 'SIGTERM');
+}
+
+/** Lets clients work while `trouble` goes on, and then come to their end. */
+export async function underLoad(run: Pick<Run, 'random' | 'ledger' | 'world'> & { options: Pick<KillOptions, 'clients'>; people: readonly Person[] }, trouble: () => Promise<void>): Promise<void> {
+  const { options, random, ledger, world, people } = run;
   const actors = Array.from({ length: options.clients }, (_, index) => {
     const act = index % 4 === 3 ? actOpenai : actArketic;
     return act(world, people[index % people.length]!, random.fork());
   });
   // A client that breaks ends the run with its error, not with a hang.
   const broken = Promise.all(actors);
-  await Promise.race([broken, killOften(run)]);
+  await Promise.race([broken, trouble()]);
   world.finishing = true;
   const settled = await Promise.race([broken.then(() => true), delay(settleMs, false, { ref: false })]);
   if (!settled) ledger.fault('stuck turn', `clients still waited ${settleMs / 1000} s after the last start`);
-  await stop(run, 'SIGTERM');
 }
 
 async function killOften(run: Run): Promise<void> {
@@ -128,7 +149,7 @@ async function start(run: Run): Promise<string> {
   const timeout = delay(startMs, null, { ref: false });
   const address = await Promise.race([server.ready, timeout]);
   if (address === null) throw new Error(`The server did not start:\n${server.output()}`);
-  checkAfterStart(dataDir, ledger);
+  await look(dataDir, (tables) => checkAfterStart(tables, ledger));
   void server.exited.then(({ code, signal }) => {
     if (run.server === server) ledger.fault('server ended', `by itself, with ${code ?? signal}:\n${server.output()}`);
   });
@@ -171,10 +192,11 @@ async function killWhileStarting(run: Run): Promise<void> {
   run.ledger.activity.killsWhileStarting += 1;
 }
 
-async function signUp(run: Run, address: string): Promise<Person[]> {
+/** @param code what the first one must give, where the server asks for it */
+export async function signUp(count: number, address: string, code?: string): Promise<Person[]> {
   const people: Person[] = [];
-  for (let index = 0; index < run.options.people; index += 1) {
-    const body = { username: `person${index}`, password: `password of ${index}`, email: `person${index}@example.org`, name: `Person ${index}` };
+  for (let index = 0; index < count; index += 1) {
+    const body = { username: `person${index}`, password: `password of ${index}`, email: `person${index}@example.org`, name: `Person ${index}`, ...(index === 0 && code !== undefined ? { code } : {}) };
     const answer = await call({ method: 'POST', url: `${address}/api/auth/register`, body });
     if (answer.status !== 201) throw new Error(`Nobody can register: ${answer.status} ${JSON.stringify(answer.body)}`);
     people.push({ token: (answer.body as { access_token: string }).access_token });

@@ -17,6 +17,8 @@ export interface Activity {
   kills: number;
   killsWhileStarting: number;
   terminations: number;
+  /** Servers that hung for a while (several instances only). */
+  pauses: number;
   connectionsDropped: number;
   connectionsLost: number;
   resumes: number;
@@ -45,7 +47,7 @@ export interface KnownMessage {
 export class Ledger {
   readonly faults: Fault[] = [];
   readonly activity: Activity = {
-    kills: 0, killsWhileStarting: 0, terminations: 0, connectionsDropped: 0, connectionsLost: 0, resumes: 0, chats: 0, chatsDeleted: 0,
+    kills: 0, killsWhileStarting: 0, terminations: 0, pauses: 0, connectionsDropped: 0, connectionsLost: 0, resumes: 0, chats: 0, chatsDeleted: 0,
     messages: 0, answers: 0, events: 0, endings: {},
   };
   /** Acknowledged messages of people, by id. */

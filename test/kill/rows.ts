@@ -1,6 +1,5 @@
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { Ledger } from './ledger.ts';
+import type { Tables } from './tables.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Statements that must find nothing, whenever they run: each transaction leaves the tables like this. */
@@ -23,8 +22,8 @@ const alwaysEmpty: Record<string, string> = {
   'log rows without their message': 'select distinct l.message_id from turn_log l left join messages m on m.id = l.message_id where m.id is null',
   'a hole in the seq of a log': 'select message_id from turn_log group by message_id having min(seq) <> 1 or max(seq) <> count(*)',
   'a log with more than one end, or with something behind it':
-    "select message_id from turn_log group by message_id having sum(kind = 'end') > 1 or (sum(kind = 'end') = 1 and max(case kind when 'end' then seq end) <> max(seq))",
-  'an ended answer whose log has no end': "select m.id from messages m join turn_log l on l.message_id = m.id where m.ended_at is not null group by m.id having sum(l.kind = 'end') <> 1",
+    "select message_id from turn_log group by message_id having sum(case kind when 'end' then 1 else 0 end) > 1 or (sum(case kind when 'end' then 1 else 0 end) = 1 and max(case kind when 'end' then seq end) <> max(seq))",
+  'an ended answer whose log has no end': "select m.id from messages m join turn_log l on l.message_id = m.id where m.ended_at is not null group by m.id having sum(case l.kind when 'end' then 1 else 0 end) <> 1",
   'an ended answer without a log': "select m.id from messages m left join turn_log l on l.message_id = m.id where m.role = 'assistant' and m.ended_at is not null and l.seq is null",
   'an unfinished answer whose log has an end': "select m.id from messages m join turn_log l on l.message_id = m.id where m.ended_at is null and l.kind = 'end'",
   'an answer paid twice': 'select message_id from usage where message_id is not null group by message_id having count(*) > 1',
@@ -41,48 +40,33 @@ interface MessageRow {
   replaces_id: string | null;
 }
 
-function open(dataDir: string): DatabaseSync {
-  return new DatabaseSync(join(dataDir, 'parley.db'), { readOnly: true, timeout: 5000 });
-}
-
 /** Looks at the tables of a server that has just started: nothing dangles, and all running turns are its own. */
-export function checkAfterStart(dataDir: string, ledger: Ledger): void {
-  const database = open(dataDir);
-  try {
-    database.exec('begin');
-    checkShape(database, ledger);
-    const owners = database.prepare("select distinct owner from turns where state = 'RUNNING'").all();
-    if (owners.length > 1) ledger.fault('partial rows', `running turns of ${owners.length} instances right after a start`);
-    database.exec('commit');
-  } finally {
-    database.close();
-  }
+export async function checkAfterStart(tables: Tables, ledger: Ledger): Promise<void> {
+  await checkShape(tables, ledger);
+  const owners = await tables.all("select distinct owner from turns where state = 'RUNNING'");
+  if (owners.length > 1) ledger.fault('partial rows', `running turns of ${owners.length} instances right after a start`);
 }
 
-function checkShape(database: DatabaseSync, ledger: Ledger): void {
+/** What every transaction leaves like this, so at any moment. */
+export async function checkShape(tables: Tables, ledger: Ledger): Promise<void> {
   for (const [what, sql] of Object.entries(alwaysEmpty)) {
-    const found = database.prepare(sql).all();
+    const found = await tables.all(sql);
     if (found.length > 0) ledger.fault('partial rows', `${what}: ${found.slice(0, 3).map((row) => Object.values(row)[0]).join(', ')} (${found.length})`);
   }
 }
 
 /** The last look, when nothing runs any more: everything that clients were told is there, once and unchanged. */
-export function checkAtEnd(dataDir: string, ledger: Ledger, upstream: Upstream): void {
-  const database = open(dataDir);
-  try {
-    checkShape(database, ledger);
-    for (const row of database.prepare('pragma integrity_check').all()) if (row['integrity_check'] !== 'ok') ledger.fault('partial rows', String(row['integrity_check']));
-    if (database.prepare('pragma foreign_key_check').all().length > 0) ledger.fault('partial rows', 'a foreign key points nowhere');
-    const waiting = database.prepare('select message_id, state from turns').all();
-    for (const turn of waiting) ledger.fault('stuck turn', `${String(turn['message_id'])} is ${String(turn['state'])} though the server had time`);
-    const messages = new Map((database.prepare('select id, conversation_id, parent_id, role, content, status, replaces_id from messages').all() as unknown as MessageRow[]).map((row) => [row.id, row]));
-    checkKnown(ledger, messages);
-    checkUnknown(ledger, messages);
-    checkTexts(ledger, messages, upstream);
-    checkLogs(database, ledger, messages);
-  } finally {
-    database.close();
-  }
+export async function checkAtEnd(tables: Tables, ledger: Ledger, upstream: Upstream): Promise<void> {
+  await checkShape(tables, ledger);
+  for (const damage of await tables.damage()) ledger.fault('partial rows', damage);
+  const waiting = await tables.all('select message_id, state from turns');
+  for (const turn of waiting) ledger.fault('stuck turn', `${String(turn['message_id'])} is ${String(turn['state'])} though the server had time`);
+  const rows = (await tables.all('select id, conversation_id, parent_id, role, content, status, replaces_id from messages')) as unknown as MessageRow[];
+  const messages = new Map(rows.map((row) => [row.id, row]));
+  checkKnown(ledger, messages);
+  checkUnknown(ledger, messages);
+  checkTexts(ledger, messages, upstream);
+  await checkLogs(tables, ledger, messages);
 }
 
 /** What was acknowledged or seen is there as it was. */
@@ -152,9 +136,9 @@ function keptText(row: MessageRow, messages: ReadonlyMap<string, MessageRow>): s
 }
 
 /** The log of an ended answer adds up to its text, and its offsets to its length in UTF-16 units. */
-function checkLogs(database: DatabaseSync, ledger: Ledger, messages: ReadonlyMap<string, MessageRow>): void {
+async function checkLogs(tables: Tables, ledger: Ledger, messages: ReadonlyMap<string, MessageRow>): Promise<void> {
   const texts = new Map<string, string>();
-  for (const row of database.prepare("select message_id, seq, body, text_offset from turn_log where kind = 'text' order by message_id, seq").iterate()) {
+  for (const row of await tables.all("select message_id, seq, body, text_offset from turn_log where kind = 'text' order by message_id, seq")) {
     const { message_id: id, body, text_offset: offset } = row as unknown as { message_id: string; body: string; text_offset: number };
     const before = texts.get(id) ?? '';
     if (offset !== before.length) ledger.fault('partial rows', `the log of ${id} has a piece at ${offset} where ${before.length} follows`);
