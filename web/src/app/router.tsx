@@ -4,6 +4,7 @@ import { Gate } from './gate.tsx';
 import { NewChatPage } from './new-chat-page.tsx';
 import { SetupPage } from './setup-page.tsx';
 import { Shell } from './shell.tsx';
+import { UsagePage } from './usage-page.tsx';
 
 const root = createRootRoute({
   component: () => (
@@ -27,7 +28,9 @@ const chat = createRoute({
 
 const setup = createRoute({ getParentRoute: () => root, path: '/setup', component: SetupPage });
 
-export const router = createRouter({ routeTree: root.addChildren([newChat, chat, setup]), defaultPreload: false });
+const usage = createRoute({ getParentRoute: () => root, path: '/usage', component: UsagePage });
+
+export const router = createRouter({ routeTree: root.addChildren([newChat, chat, setup, usage]), defaultPreload: false });
 
 declare module '@tanstack/react-router' {
   interface Register {

@@ -59,7 +59,7 @@ export function Shell() {
 function Sidebar({ onChosen, onSwitch }: { onChosen: () => void; onSwitch: () => void }) {
   const navigate = useNavigate();
   const { chatId } = useParams({ strict: false });
-  const go = (to: '/' | '/setup'): void => {
+  const go = (to: '/' | '/setup' | '/usage'): void => {
     onChosen();
     void navigate({ to });
   };
@@ -81,7 +81,7 @@ function Sidebar({ onChosen, onSwitch }: { onChosen: () => void; onSwitch: () =>
         <ChatList openId={chatId ?? null} onChosen={onChosen} onDeletedOpen={() => go('/')} />
       </div>
       <div className="border-t border-line p-2">
-        <UserMenu onOpenSetup={() => go('/setup')} />
+        <UserMenu onOpenSetup={() => go('/setup')} onOpenUsage={() => go('/usage')} />
       </div>
     </>
   );

@@ -1,4 +1,4 @@
-import { KeyRound, LogOut, Monitor, Moon, Settings, Sun } from 'lucide-react';
+import { ChartNoAxesColumn, KeyRound, LogOut, Monitor, Moon, Settings, Sun } from 'lucide-react';
 import { useState } from 'react';
 import { messageOf } from '../../shared/api/index.ts';
 import { chooseTheme, useThemeChoice, type ThemeChoice } from '../../shared/browser/index.ts';
@@ -12,8 +12,8 @@ const themes: { choice: ThemeChoice; name: string; icon: typeof Sun }[] = [
   { choice: 'dark', name: 'Dark', icon: Moon },
 ];
 
-/** Who is signed in, and what concerns them: colours, set-up, a password for the owner, signing out. */
-export function UserMenu({ onOpenSetup }: { onOpenSetup: () => void }) {
+/** Who is signed in, and what concerns them: colours, set-up, usage, a password for the owner, signing out. */
+export function UserMenu({ onOpenSetup, onOpenUsage }: { onOpenSetup: () => void; onOpenUsage: () => void }) {
   const user = useUser();
   const session = useSession();
   const signOut = useSignOut();
@@ -42,6 +42,9 @@ export function UserMenu({ onOpenSetup }: { onOpenSetup: () => void }) {
       >
         <MenuItem onSelect={onOpenSetup}>
           <Settings aria-hidden size={16} /> Models and keys
+        </MenuItem>
+        <MenuItem onSelect={onOpenUsage}>
+          <ChartNoAxesColumn aria-hidden size={16} /> Usage
         </MenuItem>
         {!user.claimed && (
           <MenuItem onSelect={() => setClaiming(true)}>

@@ -149,3 +149,33 @@ export interface ProviderKey {
   /** The masked key. */
   hint: string;
 }
+
+/** What was used on one day, or of one model. */
+export interface UsageLine {
+  group: string | null;
+  label: string;
+  calls: number;
+  /** Sums of what is known. */
+  tokens: { input: number; output: number };
+  cost_usd: number;
+  calls_without_tokens: number;
+  calls_without_price: number;
+}
+
+/** Null: no bound of this kind. */
+export interface Amounts {
+  requests: number | null;
+  tokens: number | null;
+  cost_usd: number | null;
+}
+
+export interface Budget {
+  subject: 'user' | 'key';
+  subject_id: string;
+  label: string;
+  period: 'day' | 'month';
+  bounds: Amounts;
+  used: Amounts;
+  left: Amounts;
+  resets_at: string;
+}
