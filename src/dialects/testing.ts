@@ -14,7 +14,7 @@ import { createAccounts } from '../core/accounts/index.ts';
 import { createBudgets } from '../core/budgets/index.ts';
 import { createConversations } from '../core/conversations/index.ts';
 import { scriptedModels, type ScriptedModels } from '../core/conversations/testing.ts';
-import { createModelStore, type ModelInfo } from '../core/models/index.ts';
+import { createModelStore, type ModelInfo, type Models } from '../core/models/index.ts';
 import { registerArketic } from './arketic/index.ts';
 import { registerFriend } from './friend/index.ts';
 import { ollamaFace, registerOllama } from './ollama/index.ts';
@@ -75,6 +75,8 @@ export interface ServerOptions {
   clock?: Clock;
   log?: Log;
   webDir?: string;
+  /** Models in place of the scripted one. */
+  models?: Models;
 }
 
 /** What the scripted model says it is. */
@@ -94,8 +96,9 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const bus = createLocalBus((error) => { throw error; });
   const accounts = createAccounts({ ...base, bus, secrets: openSecrets(database.dataDir), limiter });
   const jobs = createJobs(base);
-  const models = scriptedModels();
-  models.list = async () => [scriptedModel];
+  const scripted = scriptedModels();
+  scripted.list = async () => [scriptedModel];
+  const models = options.models ?? scripted;
   const budgets = createBudgets({ ...base, models, bus, settings: settings.budgets });
   const conversations = createConversations({ ...base, models, jobs, bus, budgets });
   const modelStore = createModelStore({ ...base, folder: settings.modelsDir, jobs });
@@ -122,7 +125,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const ollamaPort = ollama?.addresses()[0]?.port;
   const users = new Map<string, Promise<TestUser>>();
   return {
-    url, port, parts, http, ollama, models,
+    url, port, parts, http, ollama, models: scripted,
     ollamaUrl: ollamaPort === undefined ? '' : `http://127.0.0.1:${ollamaPort}`,
     user(name) {
       const known = users.get(name) ?? registerUser(url, name);

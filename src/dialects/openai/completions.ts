@@ -2,9 +2,10 @@ import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import { goneSignal, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope } from '../shared/index.ts';
-import { gather, type AnswerEvents, type AnswerHead } from './answers.ts';
+import { completion, gather } from './answers.ts';
 import { errorLine, streamCompletion } from './chunks.ts';
-import { translate, type Asked } from './requests.ts';
+import { headOf, keepAnswer, type Answer } from './keeping.ts';
+import { speaksOfFunctions, translate, type Asked } from './requests.ts';
 import { completionAnswer, completionRequest, type CompletionRequest } from './schemas.ts';
 
 /** Bytes of a request: histories of long conversations come whole with every call. */
@@ -29,25 +30,32 @@ export function registerCompletions(scope: DialectScope, parts: DialectParts, cr
       const body = request.body;
       const asked = translate(body);
       const viewer = viewerFrom(request);
+      const form = { oldFunctions: speaksOfFunctions(body), logprobs: body.logprobs === true, usage: body.stream_options?.include_usage === true };
       const key = request.headers['idempotency-key'];
       const answer = (signal: AbortSignal): Promise<Answer> =>
-        body.store ? keep(parts, viewer, body, asked, idempotencyKey(key), signal) : pass(parts, viewer, asked, signal);
+        body.store ? keepAnswer(parts, viewer, body, asked, idempotencyKey(key), signal) : pass(parts, viewer, body, asked, signal);
       if (!body.stream) {
-        const revoked = new AbortController();
-        const signal = AbortSignal.any([goneSignal(reply), revoked.signal]);
-        return reply.send(await whileValid(credentials, viewer, () => revoked.abort(), async () => {
-          const { head, events } = await answer(signal);
-          return gather(head, events);
+        const broken = new AbortController();
+        const signal = AbortSignal.any([goneSignal(reply), broken.signal]);
+        return reply.send(await whileValid(credentials, viewer, () => broken.abort(), async () => {
+          const { head, replies } = await answer(signal);
+          // The first choice that fails ends the others.
+          const gathered = await Promise.all(replies.map(gather)).finally(() => broken.abort());
+          return { ...completion(head, gathered, form), ...(body.store && body.metadata ? { metadata: body.metadata } : {}) };
         }));
       }
       const stream = openEventStream(reply);
+      const broken = new AbortController();
+      const signal = (body.n ?? 1) > 1 ? AbortSignal.any([stream.signal, broken.signal]) : stream.signal;
       await whileValid(credentials, viewer, () => stream.cut(errorLine(new ParleyError('unauthorized'))), async () => {
-        const { head, events } = await answer(stream.signal);
         try {
-          await streamCompletion(stream, head, body.stream_options?.include_usage === true, events);
+          const { head, replies } = await answer(signal);
+          await streamCompletion(stream, head, form, replies);
         } catch (thrown) {
           if (!stream.begun) throw thrown;
           parts.log.error({ err: thrown, requestId: request.id }, 'a streamed answer broke');
+        } finally {
+          broken.abort();
         }
         // Broken off before anything was sent.
         if (!stream.begun) throw new ParleyError('cancelled');
@@ -76,43 +84,11 @@ export async function whileValid<Result>(credentials: CredentialWatch, viewer: V
   }
 }
 
-interface Answer {
-  head: AnswerHead;
-  events: AnswerEvents;
-}
-
-/** Asks without keeping anything; ends with the client. */
-async function pass(parts: DialectParts, viewer: Viewer, asked: Asked, signal: AbortSignal): Promise<Answer> {
-  const answered = await parts.conversations.answerUnstored(viewer, { ...asked, dialect: 'openai' }, signal);
-  return { head: headOf(parts, newId(), answered.model), events: answered.events };
-}
-
-/** Keeps question and answer. The answer goes on without the client; `signal` only ends the reading of it. */
-async function keep(parts: DialectParts, viewer: Viewer, body: CompletionRequest, asked: Asked, key: string | null, signal: AbortSignal): Promise<Answer> {
-  const { model, messages, tools, toolChoice, ...sampling } = asked;
-  const question = messages.at(-1)!;
-  if (question.role !== 'user') {
-    const message = `With "store": true the last message must be the user's, and it is of the role "${question.role}": send this request without "store".`;
-    throw new ParleyError('unsupported_value', { message, parameter: 'store' });
-  }
-  const sent = await parts.conversations.sendWithHistory(viewer, { origin: 'openai', model }, messages.slice(0, -1), {
-    content: question.content,
-    metadata: body.metadata ?? null,
-    model,
-    sampling,
-    tools,
-    toolChoice,
-    dialect: 'openai',
-    idempotencyKey: key,
-    withoutModel: 'throw',
-  });
-  const answer = sent.answer;
-  if (!answer) throw new ParleyError('conflict', { message: 'This message was sent before without asking for an answer.' });
-  return { head: headOf(parts, answer.id, answer.model ?? model ?? ''), events: parts.conversations.attach(viewer, answer.id, 0, signal) };
-}
-
-function headOf(parts: DialectParts, id: string, model: string): AnswerHead {
-  return { id: `chatcmpl-${id}`, created: Math.floor(parts.clock.now() / 1000), model };
+/** Asks without keeping anything, once for each choice; ends with the client. */
+async function pass(parts: DialectParts, viewer: Viewer, body: CompletionRequest, asked: Asked, signal: AbortSignal): Promise<Answer> {
+  const request = { ...asked, dialect: 'openai', whole: !body.stream };
+  const answers = await Promise.all(Array.from({ length: body.n ?? 1 }, () => parts.conversations.answerUnstored(viewer, request, signal)));
+  return { head: headOf(newId(), parts.clock.now(), answers[0]!.model), replies: answers.map(({ events }) => events) };
 }
 
 /** @throws {ParleyError} `invalid_request` for a key that is no plain text of at most 255 characters */

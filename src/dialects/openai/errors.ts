@@ -1,4 +1,6 @@
-import { errorTable, type ErrorCode, type FieldIssue, type ParleyError } from '../../base/errors.ts';
+import { errorTable, ParleyError, type ErrorCode, type FieldIssue } from '../../base/errors.ts';
+import type { FastifyReply } from 'fastify';
+import type { Limit, LimitVerdict } from '../../base/limits/index.ts';
 import type { Dialect } from '../shared/index.ts';
 
 /** OpenAI's `type` and `code` for our codes; what is missing is told by the status alone. */
@@ -51,4 +53,22 @@ function parameterName(issue: FieldIssue): string | null {
   const keys = issue.path.slice(1);
   if (keys.length === 0) return null;
   return keys.map((key, at) => (typeof key === 'number' ? `[${key}]` : at === 0 ? key : `.${key}`)).join('');
+}
+
+/** For what the API documents and this server, or a model, does not do. */
+export function unsupported(parameter: string, message: string): ParleyError {
+  return new ParleyError('unsupported_value', { message, parameter });
+}
+
+/** For fields that do not go together, or are missing where others need them. */
+export function invalid(parameter: string, message: string): ParleyError {
+  return new ParleyError('invalid_request', { message, parameter });
+}
+
+/** OpenAI's headers of a limit. When it is whole again is known only once it is used up: then it says when the next request fits. */
+export function describeLimit(reply: FastifyReply, limit: Limit, verdict: LimitVerdict): void {
+  if (limit.count === Infinity) return;
+  reply.header('x-ratelimit-limit-requests', String(limit.count));
+  reply.header('x-ratelimit-remaining-requests', String(verdict.remaining));
+  if (!verdict.allowed) reply.header('x-ratelimit-reset-requests', `${Math.ceil(verdict.retryAfterMs) / 1000}s`);
 }

@@ -1,7 +1,7 @@
 import { createCredentialWatch, registerNotBuilt, registerScope, type App, type DialectParts, type Guard } from '../shared/index.ts';
 import { registerCompletions } from './completions.ts';
 import { registerEmbeddings } from './embeddings.ts';
-import { openaiDialect } from './errors.ts';
+import { describeLimit, openaiDialect } from './errors.ts';
 import { registerModels } from './models.ts';
 import { openaiNotBuilt } from './not-built.ts';
 import { registerResponses } from './responses/index.ts';
@@ -13,6 +13,7 @@ export function registerOpenai(app: App, parts: DialectParts): void {
     policy: { localTrust: true, cookie: true },
     limit: { name: 'completions', count: parts.settings.limits.completionsPerMinute, windowMs: 60_000 },
     scope: (request) => (request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'chat'),
+    describe: describeLimit,
   };
   const credentials = createCredentialWatch(parts.accounts, parts.clock);
   app.addHook('onClose', async () => credentials.stop());

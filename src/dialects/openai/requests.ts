@@ -1,6 +1,7 @@
-import { ParleyError } from '../../base/errors.ts';
-import type { ModelMessage, Sampling, ToolChoiceRequest, ToolDefinition } from '../../core/models/index.ts';
-import type { CompletionRequest, RequestMessage } from './schemas.ts';
+import { createSchemaCheck, type ResponseFormat, type ModelMessage, type Sampling, type ToolChoiceRequest, type ToolDefinition } from '../../core/models/index.ts';
+import { invalid, unsupported } from './errors.ts';
+import { modelMessages } from './messages.ts';
+import type { CompletionRequest } from './schemas.ts';
 
 /** A request in our own terms. */
 export interface Asked extends Sampling {
@@ -12,24 +13,33 @@ export interface Asked extends Sampling {
 
 /**
  * Translates a validated request.
- * @throws {ParleyError} `unsupported_value` for what the API documents and this server does not do
+ * @throws {ParleyError} `unsupported_value` for what the API documents and this server does not do, `invalid_request`
+ * for fields that do not go together
  */
 export function translate(body: CompletionRequest): Asked {
   refuseUnsupported(body);
   const stop = typeof body.stop === 'string' ? [body.stop] : body.stop;
   return {
     model: body.model || null,
-    messages: body.messages.map(modelMessage),
+    messages: modelMessages(body.messages),
     ...defined({
       temperature: body.temperature,
       topP: body.top_p,
+      topK: body.top_k,
+      minP: body.min_p,
+      repeatPenalty: body.repeat_penalty ?? body.repetition_penalty,
       maxTokens: body.max_completion_tokens ?? body.max_tokens,
       stop: stop && stop.length > 0 ? stop : undefined,
       seed: body.seed,
       frequencyPenalty: body.frequency_penalty,
       presencePenalty: body.presence_penalty,
-      tools: body.tools?.map(toolDefinition),
-      toolChoice: toolChoice(body),
+      logitBias: body.logit_bias && Object.keys(body.logit_bias).length > 0 ? body.logit_bias : undefined,
+      reasoningEffort: body.reasoning_effort,
+      verbosity: body.verbosity,
+      logprobs: body.logprobs ? { top: body.top_logprobs ?? 0 } : undefined,
+      responseFormat: responseFormat(body),
+      parallelToolCalls: body.parallel_tool_calls,
+      ...toolsOf(body),
     }),
   };
 }
@@ -39,69 +49,66 @@ function defined<Fields extends object>(fields: Fields): { [Key in keyof Fields]
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)) as never;
 }
 
+/** Whether a request speaks of functions, the form before tools: its answer does so, too. */
+export function speaksOfFunctions(body: CompletionRequest): boolean {
+  return !body.tools?.length && Boolean(body.functions?.length);
+}
+
 function refuseUnsupported(body: CompletionRequest): void {
-  if ((body.n ?? 1) !== 1) throw unsupported('n', 'Only one choice is made for each request: n must be 1.');
-  if (body.response_format && body.response_format.type !== 'text') {
-    throw unsupported('response_format', `response_format of type ${JSON.stringify(body.response_format.type.slice(0, 40))} is not supported yet; use "text".`);
-  }
-  if (body.logprobs) throw unsupported('logprobs', 'Log-probabilities are not returned by this server.');
-  if (body.logit_bias && Object.keys(body.logit_bias).length > 0) throw unsupported('logit_bias', 'logit_bias is not supported.');
-  if (body.functions && body.functions.length > 0) throw unsupported('functions', 'functions is the old form: use tools.');
   if (body.modalities?.some((kind) => kind !== 'text')) throw unsupported('modalities', 'Answers are text only.');
+  if (isGiven(body.audio)) throw unsupported('audio', 'Answers are text only.');
+  if (isGiven(body.web_search_options)) throw unsupported('web_search_options', 'Models here do not search the web by themselves. Offer a tool that does.');
+  if (isGiven(body.moderation)) throw unsupported('moderation', 'Answers are not moderated by this server.');
+  if (body.service_tier && !['auto', 'default'].includes(body.service_tier)) throw unsupported('service_tier', 'There is one tier of service: leave service_tier out, or send "auto" or "default".');
+  if (isGiven(body.top_logprobs) && !body.logprobs) throw invalid('top_logprobs', 'top_logprobs needs "logprobs": true.');
+  if (body.store && (body.n ?? 1) > 1) throw unsupported('n', 'With "store": true one answer is made and kept: leave n out, or send this request without "store".');
 }
 
-function unsupported(parameter: string, message: string): ParleyError {
-  return new ParleyError('unsupported_value', { message, parameter });
+function isGiven(value: unknown): boolean {
+  return value !== null && value !== undefined;
 }
 
-function modelMessage(message: RequestMessage, at: number): ModelMessage {
-  const content = contentOf(message, at);
-  switch (message.role) {
-    case 'system':
-    case 'developer':
-      return { role: 'system', content };
-    case 'assistant':
-      return {
-        role: 'assistant',
-        content,
-        ...(message.tool_calls?.length
-          ? { toolCalls: message.tool_calls.map((call) => ({ id: call.id, name: call.function.name, arguments: call.function.arguments })) }
-          : {}),
-      };
-    case 'tool':
-      if (!message.tool_call_id) throw new ParleyError('invalid_request', { message: 'A tool message needs tool_call_id.', parameter: `messages[${at}].tool_call_id` });
-      return { role: 'tool', content, toolCallId: message.tool_call_id };
-    case 'user':
-      return { role: 'user', content };
+function responseFormat({ response_format: format }: CompletionRequest): ResponseFormat | undefined {
+  switch (format?.type) {
+    case undefined:
+    case 'text':
+      return undefined;
+    case 'json_object':
+      return { type: 'json_object' };
+    case 'json_schema': {
+      if (!format.json_schema) throw invalid('response_format.json_schema', 'response_format of type "json_schema" needs json_schema.');
+      const { name, description, schema, strict } = format.json_schema;
+      // Told now, with its place: later it would be the answer that fails.
+      createSchemaCheck(schema ?? {});
+      return { type: 'json_schema', name, schema: schema ?? {}, ...defined({ description, strict }) };
+    }
+    default:
+      throw unsupported('response_format.type', `response_format of type ${JSON.stringify(format?.type.slice(0, 40))} is not supported: use "text", "json_object" or "json_schema".`);
   }
 }
 
-/** The text of a message; its parts are put one below the other. */
-function contentOf(message: RequestMessage, at: number): string {
-  const { content } = message;
-  if (typeof content === 'string') return content;
-  if (content === null || content === undefined) {
-    if (message.role === 'assistant') return '';
-    throw new ParleyError('invalid_request', { message: `A ${message.role} message needs content.`, parameter: `messages[${at}].content` });
+/** The tools offered and how they may be used; functions, the form before, are tools too. */
+function toolsOf(body: CompletionRequest): { tools?: ToolDefinition[]; toolChoice?: ToolChoiceRequest } {
+  if (speaksOfFunctions(body)) {
+    const choice = body.function_call ?? undefined;
+    return { tools: body.functions!.map(toDefinition), toolChoice: choice };
   }
-  return content
-    .map((part, index) => {
-      if (part.type === 'text' && part.text !== undefined) return part.text;
-      if (part.type === 'refusal' && part.refusal) return part.refusal;
-      throw unsupported(`messages[${at}].content[${index}]`, `Content of type ${JSON.stringify(part.type.slice(0, 40))} is not supported: send text.`);
-    })
-    .join('\n');
-}
-
-function toolDefinition(tool: NonNullable<CompletionRequest['tools']>[number], at: number): ToolDefinition {
-  if (tool.type !== 'function' || !tool.function) throw unsupported(`tools[${at}].type`, 'Only tools of type "function" are supported.');
-  const { name, description, parameters } = tool.function;
-  return { name, ...(description ? { description } : {}), parameters: parameters ?? { type: 'object', properties: {} } };
-}
-
-function toolChoice(body: CompletionRequest): ToolChoiceRequest | undefined {
+  const tools = body.tools?.map((tool, at) => {
+    if (tool.type !== 'function' || !tool.function) throw unsupported(`tools[${at}].type`, 'Only tools of type "function" are supported.');
+    return toDefinition(tool.function);
+  });
   const choice = body.tool_choice;
-  if (choice === null || choice === undefined || typeof choice === 'string') return choice ?? undefined;
+  if (choice === null || choice === undefined || typeof choice === 'string') return { tools, toolChoice: choice ?? undefined };
+  if (choice.type === 'allowed_tools' && choice.allowed_tools) {
+    const names = new Set(choice.allowed_tools.tools.map((tool) => tool.function?.name));
+    return { tools: tools?.filter((tool) => names.has(tool.name)), toolChoice: choice.allowed_tools.mode };
+  }
   if (choice.type !== 'function' || !choice.function) throw unsupported('tool_choice', 'tool_choice must name a function.');
-  return { name: choice.function.name };
+  const { name } = choice.function;
+  if (!tools?.some((tool) => tool.name === name)) throw invalid('tool_choice', `tool_choice names ${JSON.stringify(name.slice(0, 100))}, which is not among the tools.`);
+  return { tools, toolChoice: { name } };
+}
+
+function toDefinition({ name, description, parameters, strict }: NonNullable<CompletionRequest['functions']>[number]): ToolDefinition {
+  return { name, ...(description ? { description } : {}), parameters: parameters ?? { type: 'object', properties: {} }, ...(strict === null || strict === undefined ? {} : { strict }) };
 }

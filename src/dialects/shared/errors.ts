@@ -47,6 +47,8 @@ const longestRetryMs = 60_000;
 export function errorHeaders(error: ParleyError): Record<string, string> {
   const headers: Record<string, string> = { 'x-error-code': error.code };
   if (error.retryAfterMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+  // A finer form that OpenAI's clients look at first.
+  if (error.retryAfterMs !== undefined) headers['retry-after-ms'] = String(Math.max(1, Math.ceil(error.retryAfterMs)));
   // Known to OpenAI's clients, which try again after a few seconds whatever Retry-After says of weeks.
   if (error.code === 'budget_exceeded' && (error.retryAfterMs ?? Infinity) > longestRetryMs) headers['x-should-retry'] = 'false';
   return headers;

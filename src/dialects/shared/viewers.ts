@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
-import type { Limit, Limiter } from '../../base/limits/index.ts';
+import type { Limit, Limiter, LimitVerdict } from '../../base/limits/index.ts';
 import type { Metrics } from '../../base/observability/index.ts';
 import { mayAdminister, type Accounts, type AuthenticationPolicy, type Credentials, type Scope, type Viewer } from '../../core/accounts/index.ts';
 
@@ -32,18 +32,22 @@ export interface Guard {
   limit: Limit;
   /** The scope that a credential needs for this request; null for none. */
   scope(request: FastifyRequest): Scope | null;
+  /** Tells the client how it stands with the limit, on every answer; for dialects whose form has headers for that. */
+  describe?(reply: FastifyReply, limit: Limit, verdict: LimitVerdict): void;
 }
 
 /**
  * A hook that runs before the body is read: finds the viewer, looks at the scopes, then counts the request against the
  * limit of the dialect. Who is not known costs no parsing, and learns nothing of what a valid body would look like.
  */
-export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; metrics: Metrics }, { policy, limit, scope }: Guard) {
-  return async (request: FastifyRequest, _reply: FastifyReply): Promise<void> => {
+export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; metrics: Metrics }, { policy, limit, scope, describe }: Guard) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const viewer = await viewerOf(parts.accounts, request, policy);
     requireScope(viewer, scope(request));
     request.viewer = viewer;
-    await takeFrom(parts, limit, viewer.userId);
+    const verdict = await parts.limiter.take(limit, viewer.userId);
+    describe?.(reply, limit, verdict);
+    refuseBeyond(parts, limit, verdict);
   };
 }
 
@@ -62,7 +66,10 @@ export function requireScope(viewer: Viewer, scope: Scope | null): void {
  * @throws {ParleyError} `rate_limited` with the time after which it fits again
  */
 export async function takeFrom(parts: { limiter: Limiter; metrics: Metrics }, limit: Limit, subject: string): Promise<void> {
-  const verdict = await parts.limiter.take(limit, subject);
+  refuseBeyond(parts, limit, await parts.limiter.take(limit, subject));
+}
+
+function refuseBeyond(parts: { metrics: Metrics }, limit: Limit, verdict: LimitVerdict): void {
   if (verdict.allowed) return;
   parts.metrics.limited.inc({ limit: limit.name });
   throw new ParleyError('rate_limited', { retryAfterMs: verdict.retryAfterMs });
