@@ -8,6 +8,8 @@ import type { Names } from './names.ts';
 export interface AnswerForm {
   /** The fields of a text, a thought or calls; all empty at the end of a stream. */
   fields(said: { text?: string; thinking?: string; tools?: ToolCallObject[] }): object;
+  /** JSON before and behind a text alone: nearly all lines are such, and are put together without objects. */
+  text: readonly [before: string, after: string];
 }
 
 export interface ToolCallObject {
@@ -19,10 +21,12 @@ export const chatForm: AnswerForm = {
   fields: ({ text, thinking, tools }) => ({
     message: { role: 'assistant', content: text ?? '', ...(thinking ? { thinking } : {}), ...(tools?.length ? { tool_calls: tools } : {}) },
   }),
+  text: ['"message":{"role":"assistant","content":', '}'],
 };
 
 export const generateForm: AnswerForm = {
   fields: ({ text, thinking }) => ({ response: text ?? '', ...(thinking ? { thinking } : {}) }),
+  text: ['"response":', ''],
 };
 
 /** What an answer is written with. */
@@ -60,9 +64,19 @@ export class Answer {
 
   /** The lines of a batch. */
   lines(batch: readonly ReplyEvent[]): string {
-    this.received();
+    this.received(batch);
+    const [before, after] = this.head.form.text;
+    let begin = '';
     let lines = '';
-    for (const event of batch) lines += this.line(event);
+    for (const event of batch) {
+      if (event.type === 'text' && this.logprobs.length === 0) {
+        begin ||= `{"model":${JSON.stringify(this.model)},"created_at":"${isoTime(this.head.clock.now())}",${before}`;
+        lines += `${begin}${JSON.stringify(event.text)}${after},"done":false}\n`;
+      } else {
+        if (event.type === 'model') begin = '';
+        lines += this.line(event);
+      }
+    }
     return lines;
   }
 
@@ -72,26 +86,38 @@ export class Answer {
         return this.piece({ text: event.text });
       case 'reasoning':
         return this.head.showsThinking ? this.piece({ thinking: event.text }) : '';
-      case 'finish': {
+      case 'finish':
         this.ended = true;
-        const tools = this.toolCalls();
-        return (tools.length > 0 ? this.piece({ tools }) : '') + `${JSON.stringify(this.last({}, event.reason))}\n`;
-      }
+        return this.closing(event.reason);
       case 'error':
-        this.ended = true;
-        this.error = failure(event.error);
-        return errorLine(this.error);
+        return this.fail(failure(event.error));
       default:
         this.note(event);
         return '';
     }
   }
 
+  private closing(reason: FinishReason): string {
+    try {
+      const tools = this.toolCalls();
+      return `${tools.length > 0 ? this.piece({ tools }) : ''}${JSON.stringify(this.last({}, reason))}\n`;
+    } catch (thrown) {
+      if (thrown instanceof ParleyError) return this.fail(thrown);
+      throw thrown;
+    }
+  }
+
+  private fail(error: ParleyError): string {
+    this.ended = true;
+    this.error = error;
+    return errorLine(error);
+  }
+
   /** Everything in one object. @throws {ParleyError} what ended the reply instead of a finish */
   async whole(events: AsyncIterable<ReplyEvent[]>): Promise<object> {
     const said = { text: '', thinking: '' };
     for await (const batch of events) {
-      this.received();
+      this.received(batch);
       for (const event of batch) {
         if (event.type === 'text') said.text += event.text;
         else if (event.type === 'reasoning') said.thinking += this.head.showsThinking ? event.text : '';
@@ -103,7 +129,9 @@ export class Answer {
     throw endedSilently();
   }
 
-  private received(): void {
+  /** Notes when the first piece came, and whether more followed. */
+  private received(batch: readonly ReplyEvent[]): void {
+    if (!batch.some(({ type }) => type === 'text' || type === 'reasoning' || type === 'tool')) return;
     this.firstAt ??= this.head.clock.monotonic();
     this.batches += 1;
   }
