@@ -11,8 +11,8 @@ export function Budgets({ budgets }: { budgets: Budget[] }) {
       {budgets.map((budget) => (
         <li key={`${budget.subject_id} ${budget.period}`}>
           <h3 className="font-medium">
-            {budget.subject === 'key' ? `Key ${budget.label}, ` : ''}
-            {budget.period === 'day' ? 'a day' : 'a month'}
+            Each {budget.period}
+            {budget.subject === 'key' && `, with the key ${budget.label}`}
           </h3>
           {kinds.map((kind) => (
             <Bound key={kind} budget={budget} kind={kind} />
