@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
@@ -6,6 +6,9 @@ import { call, events, type ClientAnswer } from '../kill/http-client.ts';
 import { createRandom } from '../kill/random.ts';
 import { spawnServer, type ServerProcess } from '../kill/server-process.ts';
 import { modelId, providerName, startUpstream, type Upstream } from '../kill/upstream.ts';
+
+/** What all instances must have in common, in the data folder of each. */
+const secretsFile = 'secrets.json';
 
 /** A message of the arketic dialect, whole. */
 export interface WholeMessage {
@@ -63,12 +66,17 @@ export interface Instances {
 export async function openInstances({ databaseUrl, redisUrl, count, environment = {}, words = { fewest: 60, most: 60 } }: InstancesOptions): Promise<Instances> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-instances-'));
   const upstream = await startUpstream(createRandom(1), words);
+  let first: string | null = null;
   const instances: Instances = {
     upstream,
     all: [],
     async start(more = {}) {
       const settings = { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, COMPATIBLE_SERVERS: `${providerName}=${upstream.url}`, DEFAULT_MODEL: modelId, ...environment, ...more };
-      const server = spawnServer({ dataDir: folder, environment: settings });
+      const dataDir = mkdtempSync(join(folder, 'data-'));
+      // Every instance has a folder of its own; the secrets of the first are given to all.
+      if (first === null) first = dataDir;
+      else cpSync(join(first, secretsFile), join(dataDir, secretsFile));
+      const server = spawnServer({ dataDir, environment: settings });
       const address = await server.ready;
       if (address === null) throw new Error(`An instance did not start:\n${server.output()}`);
       const instance = control(server, address);

@@ -106,6 +106,25 @@ describe.skipIf(postgresTestUrl() === null)('PostgreSQL in trouble', () => {
     expect(await storage.read.selectFrom('users').select('id').where('id', '=', user.id).execute()).toEqual([]);
   });
 
+  test('a commit whose confirmation got lost says that it may have been saved', async () => {
+    const user = userRow();
+    const unknown = storage.write(async (queries) => {
+      await queries.insertInto('users').values(user).execute();
+      way.cutNextAnswer = true;
+    });
+    await expect(unknown).rejects.toMatchObject({ code: 'storage_unavailable', message: expect.stringContaining('may have been saved'), retryAfterMs: expect.any(Number) });
+    await vi.waitFor(async () => expect(await storage.read.selectFrom('users').select('id').where('id', '=', user.id).execute()).toHaveLength(1));
+  });
+
+  test('rows that are given again after an outage count as written, once', async () => {
+    const [one] = (await addRunningTurns(storage, 1)).messageIds as [string];
+    const rows = [logRow(one, 1, { body: 'a' }), logRow(one, 2, { body: 'b' })];
+    expect(await storage.appendTurnLog(rows)).toEqual([true, true]);
+    expect(await storage.appendTurnLog(rows)).toEqual([false, false]);
+    expect(await storage.appendTurnLog(rows, true)).toEqual([true, true]);
+    expect(await readLog(storage, one)).toEqual(['1:a', '2:b']);
+  });
+
   test('while the server cannot be reached everything says so, and afterwards works again', async () => {
     const [one] = (await addRunningTurns(storage, 1)).messageIds as [string];
     await way.close();
