@@ -41,12 +41,15 @@ export interface LoadResult {
 const deadlineMs = 60_000;
 const verifyEvery = 32;
 
-/** Drives an endpoint over loopback with its own HTTP/1.1 client, so that the client is not what is measured. */
-export async function load(asked: Asked, pace: Pace): Promise<LoadResult> {
+/**
+ * Drives an endpoint over loopback with its own HTTP/1.1 client, so that the client is not what is measured.
+ * @param seed chooses the moments of an open pace, so that several loads at once do not beat together
+ */
+export async function load(asked: Asked, pace: Pace, seed = 1): Promise<LoadResult> {
   const run = new LoadRun(asked);
   const began = performance.now();
   if (pace.kind === 'closed') await closed(run, pace);
-  else if (pace.kind === 'open') await open(run, pace);
+  else if (pace.kind === 'open') await open(run, pace, seed);
   else await atOnce(run, pace);
   run.close();
   return { ...run.result, seconds: (performance.now() - began) / 1000, firstTextMs: run.result.firstTextMs.sort(byValue), totalMs: run.result.totalMs.sort(byValue) };
@@ -67,12 +70,12 @@ async function closed(run: LoadRun, { connections, seconds }: Extract<Pace, { ki
   }));
 }
 
-async function open(run: LoadRun, { perSecond, seconds }: Extract<Pace, { kind: 'open' }>): Promise<void> {
+async function open(run: LoadRun, { perSecond, seconds }: Extract<Pace, { kind: 'open' }>, seed: number): Promise<void> {
   const began = performance.now();
   const running: Promise<void>[] = [];
   let due = 0;
   // Exponential gaps from a fixed row of numbers: arrivals of many people who know nothing of each other.
-  let state = 1;
+  let state = seed;
   const gap = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (-Math.log((state + 1) / 2 ** 32) * 1000) / perSecond;

@@ -40,6 +40,8 @@ export interface ParleyServer extends Answering {
   key: string;
   dataDir: string;
   running: Running;
+  /** Its settings, for commands beside it. */
+  environment: Record<string, string>;
 }
 
 /** Where compiled code is kept between starts, as the start script does. */
@@ -80,6 +82,7 @@ export async function startParley(options: ParleyOptions): Promise<ParleyServer>
     key,
     dataDir,
     running,
+    environment,
     asked: (shape, stream) => ({
       port,
       path: '/v1/chat/completions',
@@ -94,16 +97,30 @@ export async function startParley(options: ParleyOptions): Promise<ParleyServer>
   };
 }
 
-/** Makes an API key (`ask_...`) by the command that people use. */
-function createKey(environment: Record<string, string>): string {
-  const printed = execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(projectRoot, 'src', 'cli', 'index.ts'), 'key', 'create', 'bench'], {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+/** Makes an API key (`ask_...`) by the command that people use. @param user whose; the owner's without */
+function createKey(environment: Record<string, string>, user?: string): string {
+  const printed = command(environment, ['key', 'create', 'bench', ...(user === undefined ? [] : ['--user', user])]);
   const key = /ask_\S+/.exec(printed)?.[0];
   if (key === undefined) throw new Error('No key was printed.');
   return key;
+}
+
+/** Makes accounts, and gives a key of each. */
+export function createPeople(environment: Record<string, string>, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const name = `person${index}`;
+    command(environment, ['user', 'add', name], `a long password of ${name}`);
+    return createKey(environment, name);
+  });
+}
+
+function command(environment: Record<string, string>, args: string[], input = ''): string {
+  return execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(projectRoot, 'src', 'cli', 'index.ts'), ...args], {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
+    encoding: 'utf8',
+    input,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
 }
 
 /** Portkey's gateway, which keeps nothing and asks for no key of its own. */

@@ -1,13 +1,15 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { load, percentile, type LoadResult, type Pace } from '../load.ts';
+import { load, percentile, type Asked, type LoadResult, type Pace } from '../load.ts';
 import { cpuSeconds } from '../processes.ts';
 import { median, type Measured, type Row } from '../report.ts';
-import { startMock, startParley, straight, type Answering, type Mock, type ParleyServer } from '../servers.ts';
+import { createPeople, startMock, startParley, straight, type Mock, type ParleyServer } from '../servers.ts';
 import { startServices, type Services } from '../services.ts';
 import { brief, cadence, type Shape } from '../shapes.ts';
 import type { MeasureOptions } from './options.ts';
 
+/** Accounts that share the load: what one person sends into new chats is numbered, one after another. */
+const people = 8;
 /** Clients that ask as soon as they were answered, over all instances. */
 const connections = 32;
 /** Answers that run at the same time while first tokens are timed. */
@@ -17,7 +19,8 @@ const aimRatio = 1.5;
 /** Something that answers, by one process or several. */
 interface Setting {
   name: string;
-  servers: Answering[];
+  /** What is sent: the load is spread over all of them. */
+  asked(shape: Shape): Asked[];
   /** Seconds of CPU of everything that answers: the servers and what they store in. */
   cpuSeconds(): number;
 }
@@ -41,7 +44,7 @@ export async function measureInstances({ rounds, quick }: MeasureOptions): Promi
   try {
     const settings = await startSettings(mock, services, stops);
     const figures = new Map<string, Figures[]>(settings.map(({ name }) => [name, []]));
-    for (const setting of settings) await loadAll(setting.servers, brief, { kind: 'closed', connections, seconds: 3 });
+    for (const setting of settings) await loadAll(setting, brief, { kind: 'closed', connections, seconds: 3 });
     for (let round = 0; round < rounds; round += 1) {
       for (const setting of settings) figures.get(setting.name)!.push(await measureOnce(setting, quick ? 4 : 8));
     }
@@ -69,19 +72,26 @@ async function startSettings(mock: Mock, services: Services, stops: (() => Promi
   const first = await begin(shared);
   // Instances share one set of secrets.
   const second = await begin(shared, (dataDir) => copyFileSync(join(first.dataDir, 'secrets.json'), join(dataDir, 'secrets.json')));
-  const cpuOf = (servers: ParleyServer[]) => (): number => servers.reduce((sum, { pid }) => sum + cpuSeconds(pid!), 0);
+  const keys = { sqlite: createPeople(sqlite.environment, people), postgres: createPeople(first.environment, people) };
+  const setting = (name: string, servers: ParleyServer[], keysOf: string[], stored: () => number): Setting => ({
+    name,
+    asked: (shape) => keysOf.map((key, index) => ({ ...servers[index % servers.length]!.asked(shape, true), headers: { authorization: `Bearer ${key}` } })),
+    cpuSeconds: () => servers.reduce((sum, { pid }) => sum + cpuSeconds(pid!), 0) + stored(),
+  });
+  const direct = straight(mock);
   return [
-    { name: nobody, servers: [straight(mock)], cpuSeconds: () => 0 },
-    { name: oneOnSqlite, servers: [sqlite], cpuSeconds: cpuOf([sqlite]) },
-    { name: oneOnPostgres, servers: [first], cpuSeconds: () => cpuOf([first])() + services.cpuSeconds() },
-    { name: twoOnPostgres, servers: [first, second], cpuSeconds: () => cpuOf([first, second])() + services.cpuSeconds() },
+    { name: nobody, asked: (shape) => [direct.asked(shape, true)], cpuSeconds: () => 0 },
+    setting(oneOnSqlite, [sqlite], keys.sqlite, () => 0),
+    setting(oneOnPostgres, [first], keys.postgres, services.cpuSeconds),
+    setting(twoOnPostgres, [first, second], keys.postgres, services.cpuSeconds),
   ];
 }
 
-/** The same load whoever answers: spread over all instances, as a proxy would. */
-async function loadAll(servers: readonly Answering[], shape: Shape, pace: Pace): Promise<LoadResult> {
-  const share: Pace = pace.kind === 'closed' ? { ...pace, connections: pace.connections / servers.length } : pace.kind === 'open' ? { ...pace, perSecond: pace.perSecond / servers.length } : pace;
-  const results = await Promise.all(servers.map((server) => load(server.asked(shape, true), share)));
+/** The same load whoever answers. */
+async function loadAll(setting: Setting, shape: Shape, pace: Pace): Promise<LoadResult> {
+  const all = setting.asked(shape);
+  const share: Pace = pace.kind === 'closed' ? { ...pace, connections: pace.connections / all.length } : pace.kind === 'open' ? { ...pace, perSecond: pace.perSecond / all.length } : pace;
+  const results = await Promise.all(all.map((asked, index) => load(asked, share, index + 1)));
   const sorted = (values: number[]): number[] => values.sort((one, other) => one - other);
   return {
     seconds: Math.max(...results.map(({ seconds }) => seconds)),
@@ -94,12 +104,12 @@ async function loadAll(servers: readonly Answering[], shape: Shape, pace: Pace):
   };
 }
 
-async function measureOnce({ servers, cpuSeconds: cpu }: Setting, seconds: number): Promise<Figures> {
-  const before = cpu();
-  const closed = await loadAll(servers, brief, { kind: 'closed', connections, seconds });
-  const used = cpu() - before;
+async function measureOnce(setting: Setting, seconds: number): Promise<Figures> {
+  const before = setting.cpuSeconds();
+  const closed = await loadAll(setting, brief, { kind: 'closed', connections, seconds });
+  const used = setting.cpuSeconds() - before;
   const lasting = (cadence.firstMs + cadence.chunks * cadence.everyMs) / 1000;
-  const open = await loadAll(servers, cadence, { kind: 'open', perSecond: spreadStreams / lasting, seconds });
+  const open = await loadAll(setting, cadence, { kind: 'open', perSecond: spreadStreams / lasting, seconds });
   return {
     turnsPerSecond: closed.answers / closed.seconds,
     cpuMicrosecondsPerTurn: used === 0 ? null : (used / closed.answers) * 1e6,
