@@ -10,6 +10,7 @@ import { loadFailure } from './errors.ts';
 import { contextLength, sequenceCount, type EngineSettings } from './options.ts';
 import { createSequencePool, type SequencePool } from './sequence-pool.ts';
 import { defaultThreads, measureThreads, type ThreadTable } from './threads.ts';
+import { toolForm, type ToolForm } from './tool-form.ts';
 import type { LineBounds } from './waiting-line.ts';
 
 /** A model in memory. Its parts are made when they are first used. */
@@ -36,6 +37,8 @@ export interface LoadedChat {
   texts: TokenTexts;
   sequences: SequencePool<Token, LlamaContextSequence>;
   wrapper: ChatWrapper;
+  /** How this model writes calls of tools. */
+  toolForm: ToolForm;
 }
 
 /** llama.cpp in this process. Nothing of it is loaded before the first use. */
@@ -240,7 +243,7 @@ async function openChat(
   const kept = Array.from({ length: sequences }, () => context.getSequence());
   const pool = createSequencePool(kept, { bounds: mostWaiting, now: () => clock.monotonic() });
   isAlone = () => pool.taken <= 1;
-  return { context, texts: new Map(), sequences: pool, wrapper };
+  return { context, texts: new Map(), sequences: pool, wrapper, toolForm: toolForm(library, model, wrapper) };
 }
 
 function progressLog(file: ModelFile, { clock, log }: EngineOptions): (part: number) => void {

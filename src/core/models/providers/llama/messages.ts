@@ -1,9 +1,19 @@
-import type { ChatHistoryItem, ChatModelFunctionCall, ChatModelResponse, ChatWrapper, LlamaText, Token } from 'node-llama-cpp';
+import type {
+  ChatHistoryItem,
+  ChatModelFunctionCall,
+  ChatModelFunctions,
+  ChatModelResponse,
+  ChatWrapper,
+  GbnfJsonSchema,
+  LlamaText,
+  Token,
+} from 'node-llama-cpp';
 import { ParleyError } from '../../../../base/errors.ts';
-import type { ModelMessage } from '../../types.ts';
+import type { ModelMessage, ToolDefinition } from '../../types.ts';
 import type { LoadedModel } from './engine.ts';
 import type { EngineLibrary } from './library.ts';
 import type { AnswerMarks } from './text-filters.ts';
+import { plainCall, toolInstructions, type ToolForm } from './tool-form.ts';
 
 /** A question as the model reads it, and how its answer is to be read. */
 export interface Prompt {
@@ -25,37 +35,70 @@ export interface ReasoningMarks extends AnswerMarks {
   hidden: Map<Token, string>;
 }
 
+/** What is to be asked, and how the answer is to begin. */
+export interface PromptRequest {
+  messages: readonly ModelMessage[];
+  /** Text the answer already begins with; empty for a new answer. */
+  prefill: string;
+  /** How calls of tools are written. */
+  form: ToolForm;
+  /** Tools to offer; empty for none. */
+  tools: readonly ToolDefinition[];
+  /** Put into the system prompt; null for nothing. */
+  instructions: string | null;
+  /** The answer is to come without reasoning: at once in its form, or because it was asked so. */
+  skipsReasoning: boolean;
+  /** Put behind the prompt, as if the model had begun so: the opening of a call. */
+  opening: string;
+}
+
 /**
  * Puts the messages through the model's own chat template. What people wrote never becomes a control token.
- * @param prefill text the answer already begins with
  * @throws {ParleyError} `invalid_request` when the template refuses the messages
  */
-export function buildPrompt(loaded: LoadedModel, wrapper: ChatWrapper, messages: readonly ModelMessage[], prefill: string): Prompt {
+export function buildPrompt(loaded: LoadedModel, wrapper: ChatWrapper, request: PromptRequest): Prompt {
   const { library, model } = loaded;
+  const { prefill, form, tools } = request;
   const thought = wrapper.settings.segments?.thought;
   // An answer that goes on is past its reasoning.
   const marks = prefill === '' ? reasoningMarks(library, model, wrapper) : null;
-  const startsInReasoning = marks !== null && (marks.open === '' || thought?.openOnResponseStart === true);
-  const answer: ChatModelResponse['response'] = startsInReasoning
-    ? [{ type: 'segment', segmentType: 'thought', text: '', ended: false }]
+  const closesReasoning = marks !== null && request.skipsReasoning;
+  const startsInReasoning = marks !== null && !closesReasoning && (marks.open === '' || thought?.openOnResponseStart === true);
+  const answer: ChatModelResponse['response'] = startsInReasoning || closesReasoning
+    ? [{ type: 'segment', segmentType: 'thought', text: '', ended: closesReasoning }]
     : prefill === ''
       ? []
       : [prefill];
-  const state = render(loaded, wrapper, [...chatHistory(messages), { type: 'model', response: answer }]);
+  const history = chatHistory(request.messages, form, instructionsOf(request));
+  const last = history.at(-1);
+  // Results of tools stand within the turn that goes on behind them.
+  if (last?.type === 'model' && endsWithCall(last)) last.response.push(...answer);
+  else history.push({ type: 'model', response: answer });
+  const state = render(loaded, wrapper, history, form.isPlain ? [] : tools);
   const { endTokens, endTexts } = answerEnds(state.stopGenerationTriggers, model);
+  const heading = closesReasoning || request.skipsReasoning ? answerHeading(state, request) : '';
+  const tokens = state.contextText.tokenize(model.tokenizer);
   return {
-    tokens: state.contextText.tokenize(model.tokenizer),
+    tokens: heading + request.opening === '' ? tokens : [...tokens, ...model.tokenize(heading + request.opening, true)],
     endTokens,
     endTexts,
-    reasoning: marks === null ? null : { ...marks, headings: answerHeadings(state) },
+    reasoning: marks === null || closesReasoning ? null : { ...marks, headings: answerHeadings(state) },
     startsInReasoning,
     dropsLeadingBlanks: prefill === '' && (state.ignoreStartText?.length ?? 0) > 0,
   };
 }
 
-function render(loaded: LoadedModel, wrapper: ChatWrapper, history: ChatHistoryItem[]) {
+function instructionsOf({ form, tools, instructions }: PromptRequest): string {
+  const parts = [...(form.isPlain && tools.length > 0 ? [toolInstructions(tools)] : []), ...(instructions === null ? [] : [instructions])];
+  return parts.join('\n\n');
+}
+
+function render(loaded: LoadedModel, wrapper: ChatWrapper, history: ChatHistoryItem[], tools: readonly ToolDefinition[]) {
   try {
-    return wrapper.generateContextState({ chatHistory: history });
+    return wrapper.generateContextState({
+      chatHistory: history,
+      ...(tools.length === 0 ? {} : { availableFunctions: templateTools(tools), documentFunctionParams: true }),
+    });
   } catch (error) {
     const words = error instanceof Error ? ` (${error.message.slice(0, 300)})` : '';
     throw new ParleyError('invalid_request', {
@@ -65,28 +108,59 @@ function render(loaded: LoadedModel, wrapper: ChatWrapper, history: ChatHistoryI
   }
 }
 
-/** Calls of tools and their results, made by whatever model answered before, go to their place in the assistant's turn. */
-export function chatHistory(messages: readonly ModelMessage[]): ChatHistoryItem[] {
+/** The schemas go into the prompt as they are: what the grammar of the library can say of them does not matter there. */
+function templateTools(tools: readonly ToolDefinition[]): ChatModelFunctions {
+  return Object.fromEntries(
+    tools.map(({ name, description, parameters }) => [
+      name,
+      { ...(description === undefined ? {} : { description }), params: { type: 'object', ...parameters } as unknown as GbnfJsonSchema },
+    ]),
+  );
+}
+
+/**
+ * Calls of tools and their results, made by whatever model answered before, go to their place in the assistant's turn;
+ * where the template has no place for them they are written as text.
+ * @param instructions added to the system prompt; empty for nothing
+ */
+export function chatHistory(messages: readonly ModelMessage[], form: ToolForm, instructions = ''): ChatHistoryItem[] {
   const results = new Map(messages.filter(({ role }) => role === 'tool').map(({ toolCallId, content }) => [toolCallId, content]));
   const history: ChatHistoryItem[] = [];
   for (const message of messages) {
-    if (message.role === 'system') history.push({ type: 'system', text: message.content });
-    else if (message.role === 'user') history.push({ type: 'user', text: message.content });
-    else if (message.role === 'assistant') {
-      const calls = (message.toolCalls ?? []).map((call): ChatModelFunctionCall => ({
+    const { role, content } = message;
+    if (role === 'system') history.push({ type: 'system', text: content });
+    else if (role === 'user') history.push({ type: 'user', text: content });
+    else if (role === 'assistant') addAnswer(history, message, form, results);
+    else if (form.isPlain) history.push({ type: 'user', text: `<tool_response>\n${content}\n</tool_response>` });
+  }
+  if (instructions === '') return history;
+  const first = history[0];
+  if (first?.type === 'system') first.text = `${String(first.text)}\n\n${instructions}`;
+  else history.unshift({ type: 'system', text: instructions });
+  return history;
+}
+
+function addAnswer(history: ChatHistoryItem[], message: ModelMessage, form: ToolForm, results: ReadonlyMap<string | undefined, string>): void {
+  const { content, toolCalls = [] } = message;
+  const calls = form.isPlain
+    ? toolCalls.map((call) => plainCall(call.name, call.arguments)).join('\n')
+    : toolCalls.map((call, index): ChatModelFunctionCall => ({
         type: 'functionCall',
         name: call.name,
         params: parsed(call.arguments),
         result: results.get(call.id) ?? null,
+        startsNewChunk: index === 0,
       }));
-      const response = [...(message.content === '' ? [] : [message.content]), ...calls];
-      const last = history.at(-1);
-      const continuesCall = last?.type === 'model' && typeof last.response.at(-1) === 'object';
-      if (continuesCall) last.response.push(...response);
-      else history.push({ type: 'model', response });
-    }
-  }
-  return history;
+  const text = [content, ...(typeof calls === 'string' ? [calls] : [])].filter((part) => part !== '').join('\n');
+  const response = [...(text === '' ? [] : [text]), ...(typeof calls === 'string' ? [] : calls)];
+  const last = history.at(-1);
+  if (last?.type === 'model' && endsWithCall(last)) last.response.push(...response);
+  else history.push({ type: 'model', response });
+}
+
+function endsWithCall({ response }: ChatModelResponse): boolean {
+  const last = response.at(-1);
+  return typeof last === 'object' && last.type === 'functionCall';
 }
 
 function parsed(json: string): unknown {
@@ -113,6 +187,12 @@ function reasoningMarks(
     if (model.detokenize([token], false) === '') hidden.set(token, model.detokenize([token], true));
   }
   return { open: prefix.toString().trim(), close, hidden };
+}
+
+/** The heading that has to stand before an answer that begins at once. A call has its own. */
+function answerHeading(state: ReturnType<ChatWrapper['generateContextState']>, { opening, prefill }: PromptRequest): string {
+  if (opening !== '' || prefill !== '') return '';
+  return state.noPrefixTrigger?.type === 'response' ? state.noPrefixTrigger.inject.toString() : '';
 }
 
 /** Some templates (gpt-oss) put a heading of control tokens before the answer itself. */

@@ -1,6 +1,9 @@
 import { randomInt } from 'node:crypto';
-import type { SequenceEvaluateOptions, Token } from 'node-llama-cpp';
+import type { LlamaModel, SequenceEvaluateOptions, Token } from 'node-llama-cpp';
+import { ParleyError } from '../../../../base/errors.ts';
 import type { Sampling } from '../../types.ts';
+import type { EngineLibrary } from './library.ts';
+import { penaltyWindow } from './logprobs.ts';
 import type { ModelFile } from './model-files.ts';
 
 /** How the engine runs; the settings LLAMA_*. */
@@ -32,27 +35,76 @@ export function sequenceCount(settings: EngineSettings): number {
 }
 
 /** The values llama.cpp's own programs take when nobody asks for others. */
-const defaults = { temperature: 0.8, topP: 0.95, topK: 40, minP: 0.05 };
-/** Tokens back that the penalties look at. */
-const penaltyWindow = 512;
+export const samplingDefaults = { temperature: 0.8, topP: 0.95, topK: 40, minP: 0.05 };
+const mostBiases = 1024;
+
+/**
+ * Refuses settings that cannot be kept to.
+ * @throws {ParleyError} `unsupported_value`
+ */
+export function checkSampling(sampling: Sampling, model: LlamaModel): void {
+  const { logitBias, logprobs, repeatPenalty } = sampling;
+  if (logprobs !== undefined && repeatPenalty !== undefined && repeatPenalty !== 1) {
+    throw new ParleyError('unsupported_value', {
+      message: 'The embedded engine gives no log-probabilities together with a repeat penalty.',
+      parameter: 'logprobs',
+    });
+  }
+  if (logitBias === undefined) return;
+  const biased = Object.keys(logitBias);
+  if (biased.length > mostBiases) {
+    throw new ParleyError('unsupported_value', { message: `At most ${mostBiases} tokens can have a bias.`, parameter: 'logit_bias' });
+  }
+  const known = vocabularySize(model);
+  for (const token of biased) {
+    const problem = !/^\d{1,9}$/.test(token) || Number(token) >= known
+      ? `is no token of this model, which has ${known}`
+      : model.isEogToken(Number(token) as Token)
+        ? 'ends the answer, and the embedded engine takes no bias for that'
+        : null;
+    if (problem === null) continue;
+    throw new ParleyError('unsupported_value', { message: `The token ${token.slice(0, 20)} in logit_bias ${problem}.`, parameter: 'logit_bias' });
+  }
+}
+
+const vocabularySizes = new WeakMap<LlamaModel, number>();
+
+function vocabularySize(model: LlamaModel): number {
+  let size = vocabularySizes.get(model);
+  if (size === undefined) {
+    size = 0;
+    for (const token of model.iterateAllTokens()) size = Math.max(size, token + 1);
+    vocabularySizes.set(model, size);
+  }
+  return size;
+}
+
+/** A whole number for the engine's generator. */
+export function seedOf(sampling: Sampling): number {
+  // Always given: without one the engine takes the present second, and begins anew with every second.
+  return sampling.seed === undefined ? randomInt(2 ** 32) : Math.trunc(sampling.seed) >>> 0;
+}
 
 /** @param made the tokens made so far; it grows while they are made */
-export function samplingOptions(sampling: Sampling, made: Token[]): SequenceEvaluateOptions {
-  const { frequencyPenalty = 0, presencePenalty = 0 } = sampling;
+export function samplingOptions(library: EngineLibrary, model: LlamaModel, sampling: Sampling, seed: number, made: Token[]): SequenceEvaluateOptions {
+  const { frequencyPenalty = 0, presencePenalty = 0, repeatPenalty = 1, logitBias = {} } = sampling;
+  const biased = Object.entries(logitBias);
+  const bias = library.TokenBias.for(model);
+  for (const [token, logit] of biased) bias.set(Number(token) as Token, { logit });
   return {
-    temperature: sampling.temperature ?? defaults.temperature,
-    topP: sampling.topP ?? defaults.topP,
-    topK: defaults.topK,
-    minP: defaults.minP,
-    // Always given: without one the engine takes the present second, and begins anew with every second.
-    seed: sampling.seed === undefined ? randomInt(2 ** 32) : Math.trunc(sampling.seed) >>> 0,
-    ...(frequencyPenalty === 0 && presencePenalty === 0
+    temperature: sampling.temperature ?? samplingDefaults.temperature,
+    topP: sampling.topP ?? samplingDefaults.topP,
+    topK: sampling.topK ?? samplingDefaults.topK,
+    minP: sampling.minP ?? samplingDefaults.minP,
+    seed,
+    ...(biased.length === 0 ? {} : { tokenBias: bias }),
+    ...(frequencyPenalty === 0 && presencePenalty === 0 && repeatPenalty === 1
       ? {}
       : {
           repeatPenalty: {
             punishTokens: () => made.slice(-penaltyWindow),
             maxPunishTokens: penaltyWindow,
-            penalty: 1,
+            penalty: repeatPenalty,
             frequencyPenalty,
             presencePenalty,
           },

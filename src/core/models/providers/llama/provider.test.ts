@@ -364,12 +364,6 @@ describe('a question that cannot be answered', () => {
     }
   });
 
-  it('wants tools', async () => {
-    const tools = [{ name: 'clock', parameters: {} }];
-    expect(errorOf(await ask(open(), { model: 'script', tools }))).toMatchObject({ code: 'unsupported_value', serviceFault: false });
-    expect((await ask(open(), { model: 'script', tools, toolChoice: 'none' })).text).toBe(script);
-  });
-
   it('is refused by the template of the model, in its own words', async () => {
     const messages = Array.from({ length: 7 }, (_, turn) => [
       user(`Question ${turn}`),

@@ -178,7 +178,6 @@ class LlamaProvider implements ModelProvider {
   }
 
   async #answer(request: ModelRequest, signal: AbortSignal, user: string | undefined, push: (event: ReplyEvent) => void): Promise<void> {
-    refuseUnsupported(request);
     const file = await this.#find(request.model);
     if (file.kind === 'embedding') {
       throw new ParleyError('unsupported_value', { message: `${file.name} makes embeddings and cannot chat.`, parameter: 'model' });
@@ -240,12 +239,4 @@ function modelInfo(file: ModelFile, settings: EngineSettings): ModelInfo {
     createdAt: file.modifiedAt,
     details: file.details,
   };
-}
-
-function refuseUnsupported(request: ModelRequest): void {
-  if (request.tools === undefined || request.tools.length === 0 || request.toolChoice === 'none') return;
-  throw new ParleyError('unsupported_value', {
-    message: 'Models of the embedded engine cannot call tools yet. Leave `tools` out, or take a model of another provider.',
-    parameter: 'tools',
-  });
 }

@@ -27,6 +27,10 @@ describe('the stop filter', () => {
     for (const pieces of everyCut('a cat and a dog')) expect(run(['dog', 'cat'], pieces)).toEqual({ text: 'a ', stopped: true });
   });
 
+  it('tells what stood behind it', () => {
+    expect(createStopFilter(['<call>']).push('so <call> {')).toEqual({ text: 'so ', stopped: true, after: ' {' });
+  });
+
   it('shows what looked like a stop text and was none', () => {
     for (const pieces of everyCut('the EN')) expect(run(['END'], pieces)).toEqual({ text: 'the EN', stopped: false });
     expect(run(['aab'], [...'aaaab!'])).toEqual({ text: 'aa', stopped: true });

@@ -9,8 +9,8 @@ export function overlap(text: string, mark: string): number {
 
 /** Lets text through until one of the stop texts comes. What may be the beginning of one is held back. */
 export interface StopFilter {
-  /** The text that may be shown now, and whether a stop text was found: then nothing follows. */
-  push(text: string): { text: string; stopped: boolean };
+  /** The text that may be shown now, and whether a stop text was found: then nothing follows but what stood `after` it. */
+  push(text: string): { text: string; stopped: boolean; after?: string };
   /** What was held back and turned out to be no stop text. */
   rest(): string;
 }
@@ -23,13 +23,16 @@ export function createStopFilter(stops: readonly string[]): StopFilter {
       if (marks.length === 0) return { text, stopped: false };
       const all = held + text;
       let found = -1;
+      let end = 0;
       for (const mark of marks) {
         const at = all.indexOf(mark);
-        if (at >= 0 && (found < 0 || at < found)) found = at;
+        if (at < 0 || (found >= 0 && at >= found)) continue;
+        found = at;
+        end = at + mark.length;
       }
       if (found >= 0) {
         held = '';
-        return { text: all.slice(0, found), stopped: true };
+        return { text: all.slice(0, found), stopped: true, after: all.slice(end) };
       }
       let keep = 0;
       for (const mark of marks) keep = Math.max(keep, overlap(all, mark));
