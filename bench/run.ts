@@ -8,7 +8,7 @@ import { limitsInForce } from './servers.ts';
 import type { MeasureOptions } from './measures/options.ts';
 
 /*
- * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | profile   [--rounds 5] [--quick] [--no-peers]
+ * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | sockets | profile   [--rounds 5] [--quick] [--no-peers]
  *
  * Prints a table and one line of JSON for each measure, and writes everything to bench/results.
  */
@@ -21,6 +21,7 @@ const measures: Record<string, (options: MeasureOptions) => Promise<Measured>> =
   open: async (options) => (await import('./measures/opening.ts')).measureOpening(options),
   streams: async (options) => (await import('./measures/streams.ts')).measureStreams(options),
   instances: async (options) => (await import('./measures/instances.ts')).measureInstances(options),
+  sockets: async (options) => (await import('./measures/sockets.ts')).measureSockets(options),
   profile: async (options) => (await import('./measures/profile.ts')).profileStreaming(options),
 };
 
