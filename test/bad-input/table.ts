@@ -31,10 +31,10 @@ const chatFields = {
 };
 
 const completion = {
-  model: 'builtin/parley', messages: [{ role: 'user', content: [{ type: 'text', text: 'Hello?' }], tool_calls: [], tool_call_id: 'x' }], stream: false,
-  stream_options: { include_usage: true }, store: false, metadata: { a: 'b' }, temperature: 1, top_p: 1, max_tokens: 20, max_completion_tokens: 20, stop: ['END'], seed: 1,
-  frequency_penalty: 0, presence_penalty: 0, n: 1, tool_choice: 'auto', response_format: { type: 'text' }, logprobs: false,
-  logit_bias: {}, functions: [], modalities: ['text'], user: 'somebody',
+  model: 'builtin/parley', messages: [{ role: 'user', content: [{ type: 'text', text: 'Hello?' }], tool_calls: [], tool_call_id: 'x', name: 'ann', refusal: 'No.', function_call: { name: 'f', arguments: '{}' } }], stream: false,
+  stream_options: { include_usage: true }, store: false, metadata: { a: 'b' }, temperature: 1, top_p: 1, top_k: 40, min_p: 0.1, repeat_penalty: 1, repetition_penalty: 1, max_tokens: 20, max_completion_tokens: 20, stop: ['END'], seed: 1,
+  frequency_penalty: 0, presence_penalty: 0, n: 1, tool_choice: 'auto', parallel_tool_calls: true, response_format: { type: 'text' }, logprobs: false, function_call: 'auto',
+  logit_bias: {}, functions: [], tools: [], modalities: ['text'], user: 'somebody', reasoning_effort: 'low', verbosity: 'low', service_tier: 'auto',
 };
 
 const response = {
@@ -77,6 +77,9 @@ export const routeTable: Record<string, Entry> = {
   'GET /': { access: 'anyone', path: at('/'), good: 200 },
 
   'POST /v1/chat/completions': { access: 'user', path: at('/v1/chat/completions'), body: completion, good: 200, localTrust: true },
+  'GET /v1/chat/completions/:completion_id': { access: 'user', path: (made) => `/v1/chat/completions/chatcmpl-${made.answerId}`, good: 200, owned: true, localTrust: true },
+  'GET /v1/chat/completions/:completion_id/messages': { access: 'user', path: (made) => `/v1/chat/completions/chatcmpl-${made.answerId}/messages`, query: ['limit', 'order', 'after'], good: 200, owned: true, localTrust: true },
+  'DELETE /v1/chat/completions/:completion_id': { access: 'user', path: (made) => `/v1/chat/completions/chatcmpl-${made.answerId}`, good: 200, owned: true, localTrust: true },
   'POST /v1/embeddings': { access: 'user', path: at('/v1/embeddings'), body: { model: 'builtin/parley', input: ['x'], encoding_format: 'float', dimensions: 8, user: 'x' }, good: 400, localTrust: true },
   'POST /v1/completions': { access: 'user', path: at('/v1/completions'), body: textCompletion, good: 200, localTrust: true },
   'POST /v1/responses': { access: 'user', path: at('/v1/responses'), body: response, good: 200, localTrust: true },

@@ -5,6 +5,7 @@ import { describeLimit, openaiDialect } from './errors.ts';
 import { registerModels } from './models.ts';
 import { openaiNotBuilt } from './not-built.ts';
 import { registerResponses } from './responses/index.ts';
+import { registerStoredCompletions } from './stored-completions.ts';
 import { registerTextCompletions } from './text-completions.ts';
 
 /** What OpenAI's clients speak, at /v1. Requests from this machine without credentials act as the owner. */
@@ -19,6 +20,7 @@ export function registerOpenai(app: App, parts: DialectParts): void {
   app.addHook('onClose', async () => credentials.stop());
   registerScope(app, parts, openaiDialect, guard, (scope) => {
     registerCompletions(scope, parts, credentials);
+    registerStoredCompletions(scope, parts);
     registerResponses(scope, parts, credentials);
     registerTextCompletions(scope, parts, credentials);
     registerEmbeddings(scope, parts);

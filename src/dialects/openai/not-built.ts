@@ -6,7 +6,7 @@ const any: HTTPMethods[] = ['GET', 'POST', 'DELETE'];
 /** Interfaces of OpenAI that clients may try and that this server does not offer. */
 export const openaiNotBuilt: readonly NotBuilt[] = [
   ['GET', '/v1/chat/completions'],
-  [any, '/v1/chat/completions/*'],
+  ['POST', '/v1/chat/completions/*'],
   ['DELETE', '/v1/models/*'],
   ['POST', '/v1/responses/compact'],
   ['POST', '/v1/responses/input_tokens'],

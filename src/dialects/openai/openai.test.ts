@@ -195,6 +195,41 @@ describe('Kept answers (store)', () => {
     expect([refused.status, refused.json.error]).toMatchObject([400, { param: 'store', code: 'unsupported_value', message: expect.stringMatching(/Pictures cannot be kept yet/) }]);
   });
 
+  it('keeps turns of tools: results join the conversation that asked for them', async () => {
+    const user = await server.user('ann');
+    const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: user.token, maxRetries: 0 });
+    const ask = (history: OpenAI.ChatCompletionMessageParam[]) => client.chat.completions.create({ model: 'scripted/one', store: true, messages: history, metadata: { topic: 'weather' } });
+    const history: OpenAI.ChatCompletionMessageParam[] = [{ role: 'system', content: 'Use tools.' }, { role: 'user', content: 'Weather in Bern and Graz?' }];
+    const asked = ask(history);
+    const call = await server.models.call();
+    call.say({ type: 'tool', index: 0, id: 'call_a', name: 'weather', arguments: '{"town":"Bern"}' }, { type: 'tool', index: 1, id: 'call_b', name: 'weather', arguments: '{"town":"Graz"}' }, { type: 'finish', reason: 'tool' });
+    const message = (await asked).choices[0]!.message;
+    const count = (await chats()).length;
+    const results: OpenAI.ChatCompletionMessageParam[] = [{ role: 'tool', tool_call_id: 'call_a', content: 'Sun' }, { role: 'tool', tool_call_id: 'call_b', content: '' }];
+    const followed = ask([...history, message, ...results]);
+    const next = await server.models.call();
+    expect(next.request.messages.map(({ role, content, toolCallId }) => [role, content, toolCallId])).toEqual([
+      ['system', 'Use tools.', undefined], ['user', 'Weather in Bern and Graz?', undefined], ['assistant', '', undefined], ['tool', 'Sun', 'call_a'], ['tool', '', 'call_b'],
+    ]);
+    next.text('Sunny in Bern.');
+    next.finish();
+    const answer = await followed;
+    expect(answer).toMatchObject({ choices: [{ message: { content: 'Sunny in Bern.' } }], metadata: { topic: 'weather' } });
+    expect(await chats()).toHaveLength(count);
+
+    const stored = await client.chat.completions.retrieve(answer.id);
+    expect(stored).toMatchObject({ id: answer.id, object: 'chat.completion', model: 'scripted/one', choices: [{ message: { content: 'Sunny in Bern.' }, finish_reason: 'stop' }], usage: { total_tokens: 10 }, metadata: { topic: 'weather' } });
+    const listed = await Array.fromAsync(client.chat.completions.messages.list(answer.id, { limit: 2 }));
+    expect(listed.map(({ role, content }) => [role, content])).toEqual([['system', 'Use tools.'], ['user', 'Weather in Bern and Graz?'], ['assistant', ''], ['tool', 'Sun'], ['tool', '']]);
+    const stranger = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: (await server.user('stranger')).token, maxRetries: 0 });
+    for (const reach of [stranger.chat.completions.retrieve(answer.id), stranger.chat.completions.delete(answer.id), stranger.chat.completions.messages.list(answer.id)]) {
+      await expect(reach).rejects.toMatchObject({ status: expect.toSatisfy((status: number) => status === 403 || status === 404) as number });
+    }
+    expect(await client.chat.completions.delete(answer.id)).toEqual({ id: answer.id, object: 'chat.completion.deleted', deleted: true });
+    await expect(client.chat.completions.retrieve(answer.id)).rejects.toMatchObject({ status: 404 });
+    await expect(client.chat.completions.retrieve('chatcmpl-none')).rejects.toMatchObject({ status: 404, param: 'completion_id' });
+  });
+
   it('names the model that really spoke, from the first chunk on', async () => {
     const history = [{ role: 'user' as const, content: 'Who speaks?' }];
     const asked = openai.chat.completions.create({ model: 'scripted/one', messages: history, store: true, stream: true });

@@ -164,6 +164,23 @@ export const completionAnswer = z.object({
 
 export type CompletionAnswer = z.output<typeof completionAnswer>;
 
+/** The messages of a kept completion. */
+export const storedMessages = z.object({
+  object: z.literal('list'),
+  data: z.array(
+    z.object({
+      id: z.string(),
+      role: z.enum(['system', 'user', 'assistant', 'tool']),
+      content: z.string(),
+      tool_calls: z.array(toolCall).optional(),
+      tool_call_id: z.string().optional(),
+    }),
+  ),
+  first_id: z.string().nullable(),
+  last_id: z.string().nullable(),
+  has_more: z.boolean(),
+});
+
 export const embeddingRequest = z.object({
   model: shortText.nullish(),
   input: z.union([
