@@ -24,18 +24,17 @@ export function createUnstored(parts: ConversationParts): UnstoredCalls {
       }));
       // A signal of its own, so that a stopping server can end it, too.
       const stop = new AbortController();
-      let hasBegun = false;
+      const unread = freeUnread(reservation, usage.add);
       const abort = (): void => {
         stop.abort(signal.reason);
-        // Nobody will read it, so nobody would settle it.
-        if (!hasBegun && reservation !== null) usage.add({ reservation, usage: null, tokensSaid: 0 });
+        unread.free();
       };
       if (signal.aborted) abort();
       else signal.addEventListener('abort', abort, { once: true });
       const ended = Promise.withResolvers<void>();
       const call: RunningCall = { ended: ended.promise, stop: () => stop.abort() };
       const begin = (): void => {
-        hasBegun = true;
+        unread.begin();
         running.add(call);
       };
       const end = (): void => {
@@ -68,6 +67,25 @@ export function createUnstored(parts: ConversationParts): UnstoredCalls {
       }
     },
   };
+}
+
+/** How long a reply may stay unread before what was reserved for it is given back, milliseconds. */
+const unreadMs = 10_000;
+
+/** Gives back what was reserved for a reply that nobody begins to read: it would never be settled. */
+function freeUnread(reservation: string | null, add: (ended: EndedCall) => void): { begin(): void; free(): void } {
+  if (reservation === null) return { begin: () => undefined, free: () => undefined };
+  let isOpen = true;
+  const begin = (): void => {
+    isOpen = false;
+    clearTimeout(timer);
+  };
+  const free = (): void => {
+    if (isOpen) add({ reservation, usage: null, tokensSaid: 0 });
+    begin();
+  };
+  const timer = setTimeout(free, unreadMs).unref();
+  return { begin, free };
 }
 
 /** A usage row of a call that is not kept, with nothing measured yet. */
