@@ -49,8 +49,10 @@ export function errorHeaders(error: ParleyError): Record<string, string> {
   if (error.retryAfterMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
   // A finer form that OpenAI's clients look at first.
   if (error.retryAfterMs !== undefined) headers['retry-after-ms'] = String(Math.max(1, Math.ceil(error.retryAfterMs)));
-  // Known to OpenAI's clients, which try again after a few seconds whatever Retry-After says of weeks.
-  if (error.code === 'budget_exceeded' && (error.retryAfterMs ?? Infinity) > longestRetryMs) headers['x-should-retry'] = 'false';
+  // Known to OpenAI's clients, which try again after a few seconds whatever Retry-After says of weeks, and after every
+  // fault of a server: also where a field of the request is at the bottom of it.
+  const isFarOff = error.code === 'budget_exceeded' && (error.retryAfterMs ?? Infinity) > longestRetryMs;
+  if (isFarOff || (error.status >= 500 && error.parameter !== undefined)) headers['x-should-retry'] = 'false';
   return headers;
 }
 
