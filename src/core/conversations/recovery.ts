@@ -168,13 +168,20 @@ export class Recovery {
       .distinct()
       .where('conversation_id', 'not in', (builder) => builder.selectFrom('turns').select('conversation_id').where('state', '=', 'RUNNING'))
       .execute();
-    for (const { conversation_id: conversationId } of waiting) {
-      const databaseNow = await this.parts.storage.now();
-      const next = await this.parts.storage.write(async (queries) => {
-        await lockConversation(this.parts.storage, queries, conversationId);
-        return promoteNext(queries, conversationId, this.parts.instanceId, databaseNow);
+    for (const { conversation_id: conversationId } of waiting) await this.beginNextOf(conversationId);
+  }
+
+  private async beginNextOf(conversationId: string): Promise<void> {
+    const { storage, instanceId, log } = this.parts;
+    try {
+      const databaseNow = await storage.now();
+      const next = await storage.write(async (queries) => {
+        await lockConversation(storage, queries, conversationId);
+        return promoteNext(queries, conversationId, instanceId, databaseNow);
       });
       if (next) this.begin(next);
+    } catch (error) {
+      log.error({ err: error, conversation: conversationId }, 'a waiting turn could not be begun; trying again');
     }
   }
 }

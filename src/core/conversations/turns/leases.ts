@@ -11,21 +11,20 @@ export interface Renewed {
 
 /**
  * Renews the leases of turns that run here, by the database's clock; gives those that this instance still holds. In one
- * order, as the log is appended to, so that the two never wait for each other in a circle.
+ * order, as the log is appended to, so that the two never wait for each other in a circle. One statement, which goes the
+ * way of the reads: transactions that wait for a lock must not keep it from its time.
  */
 export async function renewLeases(storage: Storage, clock: Clock, instanceId: string, messageIds: readonly string[]): Promise<Map<string, Renewed>> {
-  const renewed = await storage.write((queries) =>
-    queries
-      .with('held', (query) =>
-        query.selectFrom('turns').select('message_id as held_id').where('owner', '=', instanceId).where('message_id', 'in', [...messageIds]).where('state', '=', 'RUNNING').orderBy('message_id').forUpdate(),
-      )
-      .updateTable('turns')
-      .from('held')
-      .set({ lease_until: databaseTime(storage.engine, clock, leaseMs) })
-      .whereRef('turns.message_id', '=', 'held.held_id')
-      .returning(['turns.message_id', 'turns.epoch', 'turns.cancel_requested'])
-      .execute(),
-  );
+  const renewed = await storage.read
+    .with('held', (query) =>
+      query.selectFrom('turns').select('message_id as held_id').where('owner', '=', instanceId).where('message_id', 'in', [...messageIds]).where('state', '=', 'RUNNING').orderBy('message_id').forUpdate(),
+    )
+    .updateTable('turns')
+    .from('held')
+    .set({ lease_until: databaseTime(storage.engine, clock, leaseMs) })
+    .whereRef('turns.message_id', '=', 'held.held_id')
+    .returning(['turns.message_id', 'turns.epoch', 'turns.cancel_requested'])
+    .execute();
   return new Map(renewed.map((row) => [row.message_id, { epoch: row.epoch, isCancelled: row.cancel_requested === 1 }]));
 }
 
