@@ -9,6 +9,8 @@ export interface ProviderUnderTest {
   apiKey: string | null;
   /** A model that chats. Its answer to "Hello" has at least two pieces. */
   chatModel: string;
+  /** A model that calls the tool it is offered; default `chatModel`. */
+  toolModel?: string;
   /** A model that embeds, where there is one. */
   embeddingModel: string | null;
   /** The stand-in behind the provider; null for those that call no service. Calls give up after `timeoutMs` of silence. */
@@ -29,10 +31,10 @@ export interface ProviderHarness {
 }
 
 /**
- * What a provider makes of a setting: it sends this, refuses it by this name, or takes it for a hint that it may leave
- * out, for a reason. Nothing is left out without one.
+ * What a provider makes of a setting: it sends this, keeps to it itself (its own tests show how), refuses it by this name,
+ * or takes it for a hint that it may leave out, for a reason. Nothing is left out without one.
  */
-export type Becomes = { sends: Record<string, unknown> } | { refuses: string } | { hint: string };
+export type Becomes = { sends: Record<string, unknown> } | { keeps: true } | { refuses: string } | { hint: string };
 
 const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false };
 const picture = 'data:image/png;base64,iVBORw0KGgo=';
@@ -59,7 +61,7 @@ export const settingRequests = {
 export type Setting = keyof typeof settingRequests;
 
 const hello: ModelRequest['messages'] = [{ role: 'user', content: 'Hello' }];
-const weather: ToolDefinition = { name: 'weather', description: 'The weather in a city', parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } };
+const weather: ToolDefinition = { name: 'weather', description: 'The weather in a city', parameters: { type: 'object', properties: { city: { type: 'string', enum: ['Graz'] } }, required: ['city'] } };
 
 /** The suite that every model provider passes. */
 export function providerSuite(harness: ProviderHarness): void {
@@ -179,7 +181,7 @@ function everyProvider({ ask, under, has }: Suite): void {
 
   has('tools', 'hands over the pieces of a tool call, which add up to JSON', async () => {
     under().standIn?.next({ toolCalls: [{ id: 'call_a', name: 'weather', argumentPieces: ['{"city":', '"Graz"}'] }] });
-    const events = (await collect(ask({ tools: [weather], toolChoice: 'auto' }))).flat();
+    const events = (await collect(ask({ model: under().toolModel ?? under().chatModel, tools: [weather], toolChoice: 'auto' }))).flat();
     const pieces = events.filter((event) => event.type === 'tool');
     expect(pieces[0]).toMatchObject({ index: 0, id: expect.any(String) as string, name: 'weather' });
     expect(JSON.parse(pieces.map((piece) => piece.arguments).join(''))).toEqual({ city: 'Graz' });
@@ -198,7 +200,7 @@ function settings({ ask, under }: Suite, table: Record<Setting, Becomes>): void 
         expect(chatsMade()).toBe(0);
       });
     } else {
-      test(`${name}: ${'hint' in becomes ? `left out, ${becomes.hint}` : 'sent'}`, async () => {
+      test(`${name}: ${'hint' in becomes ? `left out, ${becomes.hint}` : 'keeps' in becomes ? 'kept to' : 'sent'}`, async () => {
         expect((await collect(ask(asked))).flat().at(-1)).toMatchObject({ type: 'finish' });
         if ('sends' in becomes) expect(under().standIn!.requests.at(-1)!.body).toMatchObject(becomes.sends);
       });

@@ -102,7 +102,7 @@ function refuseMixtures(request: ModelRequest, offered: OfferedTools | null, for
   }
   if (format !== undefined && (request.prefill ?? '') !== '') refuse('The embedded engine cannot go on with an answer that has to keep to a form.', 'response_format');
   const hasPicture = request.messages.some(({ parts }) => parts?.some(({ type }) => type === 'image') === true);
-  if (hasPicture) refuse('The embedded engine reads no pictures. Leave them out, or take a model of another provider.', 'messages');
+  if (hasPicture) refuse('The embedded engine reads no pictures. Leave them out, or take a model of another provider.', 'image_url');
 }
 
 /** `none` is kept to; how long a model reasons otherwise is its own affair. */

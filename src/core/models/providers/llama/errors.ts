@@ -28,6 +28,7 @@ export function asReplyError(thrown: unknown): ReplyError {
     code,
     message: error.message,
     serviceFault: code === 'internal',
+    ...(error.parameter === undefined ? {} : { parameter: error.parameter }),
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
   };
 }

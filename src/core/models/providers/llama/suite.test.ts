@@ -12,12 +12,30 @@ providerSuite({
   name: 'llama',
   without: {
     service: 'it runs in this process and calls no service',
-    tools: 'it calls no tools yet',
     'split characters of the answer': 'it calls no service; its own tests cut characters into tokens',
+  },
+  settings: {
+    topK: { keeps: true },
+    minP: { keeps: true },
+    repeatPenalty: { keeps: true },
+    // The small model of these tests has no such token.
+    logitBias: { refuses: 'logit_bias' },
+    reasoningEffort: { refuses: 'reasoning_effort' },
+    verbosity: { hint: 'none of its models has one' },
+    logprobs: { keeps: true },
+    'logprobs with others': { keeps: true },
+    'a JSON object': { keeps: true },
+    'a JSON schema': { keeps: true },
+    'one tool at a time': { keeps: true },
+    'a tool that must be called': { keeps: true },
+    'strict tools': { keeps: true },
+    'a picture': { refuses: 'image_url' },
+    'a picture elsewhere': { refuses: 'image_url' },
   },
   async start() {
     const folder = mkdtempSync(join(tmpdir(), 'parley-llama-suite-'));
     writeTestModel(join(folder, 'chat.gguf'), { says: script });
+    writeTestModel(join(folder, 'caller.gguf'), { says: '<tool_call>' });
     writeTestModel(join(folder, 'vectors.gguf'), { embedding: true });
     const provider = createLlamaProvider({
       folder,
@@ -28,6 +46,7 @@ providerSuite({
       provider,
       apiKey: null,
       chatModel: 'chat',
+      toolModel: 'caller',
       embeddingModel: 'vectors',
       standIn: null,
       async stop() {
