@@ -1,6 +1,6 @@
 import type { Part } from '../lifecycle.ts';
 import type { Log, Metrics } from '../observability/index.ts';
-import type { Redis, RedisClient } from '../redis/index.ts';
+import type { Redis } from '../redis/index.ts';
 import { createLocalBus } from './local-bus.ts';
 import { Outbox } from './outbox.ts';
 import { TopicSubscriptions } from './subscriptions.ts';
@@ -27,94 +27,117 @@ const lossChannel = 'lost';
  * subscribed to those that somebody in it subscribes, so that ten instances do not each read what nine publish.
  * What is published in one turn of the event loop goes out as one command.
  */
-export function createRedisBus({ redis, instanceId, log, metrics }: RedisBusParts): Bus & Part {
-  const local = createLocalBus((error) => log.error({ err: error }, 'a subscriber of the bus failed'));
-  const topicPrefix = (): string => `${redis.prefix}topic:`;
-  const counts = new Map<string, number>();
-  const gaps = new Set<string>();
-  let gapTimer: NodeJS.Timeout | undefined;
+export function createRedisBus(parts: RedisBusParts): Bus & Part {
+  return new RedisBus(parts);
+}
+
+class RedisBus implements Bus, Part {
+  readonly name = 'bus';
+  readonly #parts: RedisBusParts;
+  readonly #local: Bus;
+  readonly #outbox: Outbox;
+  readonly #subscriptions: TopicSubscriptions;
+  /** Subscribers of each topic in this process. */
+  readonly #counts = new Map<string, number>();
+  /** Topics that have to be told of a gap. */
+  readonly #gaps = new Set<string>();
+  #gapTimer: NodeJS.Timeout | undefined;
+
+  constructor(parts: RedisBusParts) {
+    const { redis, instanceId, log, metrics } = parts;
+    this.#parts = parts;
+    this.#local = createLocalBus((error) => log.error({ err: error }, 'a subscriber of the bus failed'));
+    this.#outbox = new Outbox(redis, this.#lossChannel, instanceId, metrics);
+    this.#subscriptions = new TopicSubscriptions({
+      receive: (text, channel) => this.#receive(text, channel),
+      channelOf: (topic) => this.#topicPrefix() + topic,
+      lossChannel: this.#lossChannel,
+      onHeard: (topic, reason) => this.#heard(topic, reason),
+      onRefused: (error) => log.error({ err: error }, 'Redis does not let this server listen to its channels: see docs/several-instances.md'),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { messages } = this.#parts.redis;
+    messages.onLost(() => this.#subscriptions.lost());
+    messages.onConnect((client) => this.#subscriptions.connected(client));
+    this.#outbox.start();
+    await this.#subscriptions.settled();
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#gapTimer);
+    this.#outbox.stop();
+    this.#subscriptions.lost();
+  }
+
+  publish(topic: string, message: BusMessage): void {
+    this.#local.publish(topic, message);
+    const text = JSON.stringify(message);
+    // UTF-8 takes at most three bytes for a UTF-16 unit: most messages need no counting.
+    if (text.length * 3 > longestMessage && Buffer.byteLength(text) > longestMessage) {
+      this.#parts.log.error({ type: message.type, bytes: Buffer.byteLength(text) }, 'A message of the bus is too long and was not sent to other instances');
+      return;
+    }
+    this.#outbox.add(topic, text, this.#topicPrefix);
+  }
+
+  subscribe(topic: string, receive: (message: BusMessage) => void): () => void {
+    const unsubscribe = this.#local.subscribe(topic, receive);
+    const count = (this.#counts.get(topic) ?? 0) + 1;
+    this.#counts.set(topic, count);
+    if (count === 1) this.#subscriptions.add(topic);
+    let isSubscribed = true;
+    return () => {
+      if (!isSubscribed) return;
+      isSubscribed = false;
+      unsubscribe();
+      const left = this.#counts.get(topic)! - 1;
+      if (left > 0) return void this.#counts.set(topic, left);
+      this.#counts.delete(topic);
+      this.#gaps.delete(topic);
+      this.#subscriptions.remove(topic);
+    };
+  }
+
+  listening(topic: string): Promise<void> {
+    return this.#subscriptions.heard(topic);
+  }
+
+  readonly #topicPrefix = (): string => `${this.#parts.redis.prefix}topic:`;
+  readonly #lossChannel = (): string => `${this.#parts.redis.prefix}${lossChannel}`;
+
+  #receive(text: string, channel: string): void {
+    const { instanceId, metrics } = this.#parts;
+    if (text.startsWith(instanceId)) return;
+    metrics.busReceived.inc();
+    if (channel === this.#lossChannel()) {
+      for (const topic of this.#counts.keys()) this.#gaps.add(topic);
+      return this.#tellGaps();
+    }
+    const message = parse(text.slice(text.indexOf('\n') + 1));
+    if (message) this.#local.publish(channel.slice(this.#topicPrefix().length), message);
+  }
+
+  #heard(topic: string, reason: Gap['reason']): void {
+    if (reason === 'subscribed') return this.#local.publish(topic, { type: 'gap', reason } satisfies Gap);
+    this.#gaps.add(topic);
+    this.#gapTimer ??= setTimeout(() => this.#tellGaps(), 0);
+  }
 
   /** Tells the next group of topics that something may have been missed. */
-  const tellGaps = (): void => {
-    clearTimeout(gapTimer);
-    gapTimer = undefined;
+  #tellGaps(): void {
+    clearTimeout(this.#gapTimer);
+    this.#gapTimer = undefined;
     let told = 0;
-    for (const topic of gaps) {
-      gaps.delete(topic);
-      local.publish(topic, { type: 'gap', reason: 'reconnected' } satisfies Gap);
+    for (const topic of this.#gaps) {
+      this.#gaps.delete(topic);
+      this.#local.publish(topic, { type: 'gap', reason: 'reconnected' } satisfies Gap);
       told += 1;
       if (told === gapGroup) break;
     }
-    if (gaps.size > 0) gapTimer = setTimeout(tellGaps, gapPauseMs);
-  };
-
-  const outbox = new Outbox(redis, () => `${redis.prefix}${lossChannel}`, instanceId, metrics);
-  const receive = (text: string, channel: string): void => {
-    const from = text.slice(0, instanceId.length);
-    if (from === instanceId) return;
-    metrics.busReceived.inc();
-    if (channel === `${redis.prefix}${lossChannel}`) {
-      for (const topic of counts.keys()) gaps.add(topic);
-      tellGaps();
-      return;
-    }
-    const message = parse(text.slice(text.indexOf('\n') + 1));
-    if (message) local.publish(channel.slice(topicPrefix().length), message);
-  };
-  const subscriptions = new TopicSubscriptions({
-    receive,
-    channelOf: (topic) => `${topicPrefix()}${topic}`,
-    lossChannel: () => `${redis.prefix}${lossChannel}`,
-    onHeard(topic, reason) {
-      if (reason === 'subscribed') return local.publish(topic, { type: 'gap', reason } satisfies Gap);
-      gaps.add(topic);
-      gapTimer ??= setTimeout(tellGaps, 0);
-    },
-    onRefused: (error) => log.error({ err: error }, 'Redis does not let this server listen to its channels: see docs/several-instances.md'),
-  });
-  const connected = (client: RedisClient): void => subscriptions.connected(client);
-
-  return {
-    name: 'bus',
-    publish(topic, message) {
-      local.publish(topic, message);
-      const text = JSON.stringify(message);
-      // UTF-8 takes at most three bytes for a UTF-16 unit: most messages need no counting.
-      if (text.length * 3 > longestMessage && Buffer.byteLength(text) > longestMessage) {
-        log.error({ type: message.type, bytes: Buffer.byteLength(text) }, 'A message of the bus is too long and was not sent to other instances');
-        return;
-      }
-      outbox.add(topic, text, topicPrefix);
-    },
-    subscribe(topic, listener) {
-      const unsubscribe = local.subscribe(topic, listener);
-      counts.set(topic, (counts.get(topic) ?? 0) + 1);
-      if (counts.get(topic) === 1) subscriptions.add(topic);
-      let isSubscribed = true;
-      return () => {
-        if (!isSubscribed) return;
-        isSubscribed = false;
-        unsubscribe();
-        const left = counts.get(topic)! - 1;
-        if (left > 0) return void counts.set(topic, left);
-        counts.delete(topic);
-        gaps.delete(topic);
-        subscriptions.remove(topic);
-      };
-    },
-    listening: (topic) => subscriptions.heard(topic),
-    async start() {
-      redis.messages.onLost(() => subscriptions.lost());
-      redis.messages.onConnect(connected);
-      outbox.start();
-      await subscriptions.settled();
-    },
-    async stop() {
-      clearTimeout(gapTimer);
-      outbox.stop();
-      subscriptions.lost();
-    },
-  };
+    if (this.#gaps.size > 0) this.#gapTimer = setTimeout(() => this.#tellGaps(), gapPauseMs);
+  }
 }
 
 /** What another instance sent; null for what is none of ours, which somebody else on that Redis may have published. */

@@ -101,10 +101,8 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
     providerKeys: (userId) => providerKeys.list(userId),
     providerKey: (userId, provider) => providerKeys.get(userId, provider),
     async rotateSecrets(options = {}) {
-      await secretsGuard.verify();
-      secrets.rotate({ forgetSigningKeys: options.endSignIns });
+      await secretsGuard.rotate(options.endSignIns ?? false);
       if (options.endSignIns) await users.endAllSignIns();
-      await secretsGuard.record();
       return { reencrypted: await providerKeys.reencrypt() };
     },
     acceptSecrets: () => secretsGuard.record(),

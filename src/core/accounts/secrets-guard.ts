@@ -12,8 +12,8 @@ export interface SecretsGuard {
   /** @throws {SecretsError} on PostgreSQL, when the secrets are not those of the database; it says what to do */
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** @throws {SecretsError} as `start` does */
-  verify(): Promise<void>;
+  /** Makes new keys, from the newest. @throws {SecretsError} as `start` does, and as `Secrets.rotate` does */
+  rotate(forgetSigningKeys: boolean): Promise<void>;
   /** Makes the present keys those of the database, and tells the other instances. */
   record(): Promise<void>;
 }
@@ -29,28 +29,19 @@ export function createSecretsGuard({ storage, secrets, bus, log }: { storage: St
   /** What was last said in the log, so that it is said once. */
   let said = '';
 
-  const known = async (): Promise<string[] | null> => {
-    const found = await storage.read.selectFrom('settings').select('value').where('key', '=', row).executeTakeFirst();
-    return found ? (JSON.parse(found.value) as string[]) : null;
-  };
-  const write = async (marks: string[]): Promise<void> => {
-    const value = JSON.stringify(marks);
-    await storage.write((queries) => queries.insertInto('settings').values({ key: row, value }).onConflict((conflict) => conflict.column('key').doUpdateSet({ value })).execute());
-  };
   const verify = async (): Promise<void> => {
-    let marks = await known();
+    let marks = await readMarks(storage);
     if (marks === null) {
       // Of two first instances with secrets of their own one is first, and the other one is refused below.
-      const value = JSON.stringify(secrets.marks());
-      await storage.write((queries) => queries.insertInto('settings').values({ key: row, value }).onConflict((conflict) => conflict.column('key').doNothing()).execute());
-      marks = (await known())!;
+      await writeMarks(storage, secrets.marks(), 'keep');
+      marks = (await readMarks(storage))!;
     }
     const mine = secrets.marks();
     const missing = marks.filter((mark) => !mine.includes(mark));
     // On SQLite the file lies beside the database, and one that was lost is replaced: docs/accounts.md says what is lost with it.
     if (missing.length > 0 && storage.engine === 'postgres') throw new SecretsError(missing.length < marks.length ? outdated(secrets.path) : others(secrets.path));
     // Rotated by a process that ended before it could say so.
-    if (missing.length > 0 || mine.length !== marks.length) await write(mine);
+    if (missing.length > 0 || mine.length !== marks.length) await writeMarks(storage, mine, 'replace');
   };
   const look = async (): Promise<void> => {
     try {
@@ -67,8 +58,18 @@ export function createSecretsGuard({ storage, secrets, bus, log }: { storage: St
     looking ??= look().finally(() => (looking = null));
   };
 
+  const record = async (): Promise<void> => {
+    await writeMarks(storage, secrets.marks(), 'replace');
+    bus.publish(topic, { type: 'rotated' });
+  };
+
   return {
-    verify,
+    record,
+    async rotate(forgetSigningKeys) {
+      await verify();
+      secrets.rotate({ forgetSigningKeys });
+      await record();
+    },
     async start() {
       await verify();
       unsubscribe = bus.subscribe(topic, (message) => {
@@ -82,11 +83,20 @@ export function createSecretsGuard({ storage, secrets, bus, log }: { storage: St
       timer = undefined;
       await looking;
     },
-    async record() {
-      await write(secrets.marks());
-      bus.publish(topic, { type: 'rotated' });
-    },
   };
+}
+
+async function readMarks(storage: Storage): Promise<string[] | null> {
+  const found = await storage.read.selectFrom('settings').select('value').where('key', '=', row).executeTakeFirst();
+  return found ? (JSON.parse(found.value) as string[]) : null;
+}
+
+/** @param present what to do with those that are there already */
+async function writeMarks(storage: Storage, marks: string[], present: 'keep' | 'replace'): Promise<void> {
+  const value = JSON.stringify(marks);
+  await storage.write((queries) =>
+    queries.insertInto('settings').values({ key: row, value })
+      .onConflict((conflict) => (present === 'keep' ? conflict.column('key').doNothing() : conflict.column('key').doUpdateSet({ value }))).execute());
 }
 
 const howTo = (path: string): string =>
