@@ -15,15 +15,28 @@ export function registerModels(scope: DialectScope, parts: DialectParts): void {
   });
   scope.get(
     '/v1/models/*',
-    { schema: { summary: 'One model, by its id', params: z.object({ '*': text({ min: 1, max: 500 }) }), response: { 200: modelObject } } },
+    { schema: { summary: 'One model, by its id or a name that requests understand', params: z.object({ '*': text({ min: 1, max: 500 }) }), response: { 200: modelObject } } },
     async (request) => {
       const { userId, role } = viewerFrom(request);
       const id = request.params['*'];
-      const found = (await parts.models.list({ userId, role })).find((model) => model.id === id);
+      const caller = { userId, role };
+      const listed = await parts.models.list(caller);
+      const found = listed.find((model) => model.id === id) ?? (await namedOtherwise(parts, caller, id, listed));
       if (!found) throw new ParleyError('model_not_found', { message: `The model ${JSON.stringify(id.slice(0, 200))} does not exist.` });
       return describe(found);
     },
   );
+}
+
+/** The model that a request with this name would ask: bare names are understood here, too. */
+async function namedOtherwise({ models }: DialectParts, caller: Parameters<DialectParts['models']['resolve']>[1], name: string, listed: readonly ModelInfo[]): Promise<ModelInfo | undefined> {
+  try {
+    const { id } = await models.resolve(name, caller);
+    return listed.find((model) => model.id === id);
+  } catch (error) {
+    if (error instanceof ParleyError) return undefined;
+    throw error;
+  }
 }
 
 function describe(model: ModelInfo): z.output<typeof modelObject> {

@@ -15,12 +15,19 @@ const outputText = z.object({
   logprobs: z.array(logprob).optional(),
 });
 
+const refusal = z.object({ type: z.literal('refusal'), refusal: z.string() });
+
+const reasoningText = z.object({ type: z.literal('reasoning_text'), text: z.string() });
+
+/** A part of an item that is words. */
+export type TextPart = z.output<typeof outputText> | z.output<typeof refusal> | z.output<typeof reasoningText>;
+
 const reasoningItem = z.object({
   id: z.string(),
   type: z.literal('reasoning'),
   status: itemStatus,
   summary: z.array(z.unknown()),
-  content: z.array(z.object({ type: z.literal('reasoning_text'), text: z.string() })),
+  content: z.array(reasoningText),
 });
 
 const messageItem = z.object({
@@ -28,7 +35,7 @@ const messageItem = z.object({
   type: z.literal('message'),
   status: itemStatus,
   role: z.literal('assistant'),
-  content: z.array(outputText),
+  content: z.array(z.union([outputText, refusal])),
 });
 
 const callItem = z.object({

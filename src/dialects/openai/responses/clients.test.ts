@@ -38,6 +38,23 @@ describe("LangChain's ChatOpenAI over responses", () => {
     expect(whole!.usage_metadata).toMatchObject({ input_tokens: 7, output_tokens: 3 });
   });
 
+  it('does without usage where the model says none', async () => {
+    const asked = [chat.invoke('Hello?'), chat.stream('Hello?')] as const;
+    for (const call of [await server.models.call(), await server.models.call()]) call.say({ type: 'text', text: 'Hi.' }, { type: 'finish', reason: 'stop' });
+    expect((await asked[0]).text).toBe('Hi.');
+    let text = '';
+    for await (const chunk of await asked[1]) text += chunk.text;
+    expect(text).toBe('Hi.');
+  });
+
+  it('tells reasoning', async () => {
+    const asked = chat.invoke('Hello?');
+    (await server.models.call()).say({ type: 'reasoning', text: 'Hm.' }, { type: 'text', text: 'Hi.' }, { type: 'finish', reason: 'stop' });
+    const answer = await asked;
+    expect(answer.text).toBe('Hi.');
+    expect(answer.additional_kwargs['reasoning']).toMatchObject({ type: 'reasoning', content: [{ type: 'reasoning_text', text: 'Hm.' }] });
+  });
+
   it('calls tools, and goes on with what they say', async () => {
     const model = chat.bindTools([weather]);
     const question = new HumanMessage('Weather in Bern?');

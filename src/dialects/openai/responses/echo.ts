@@ -1,11 +1,22 @@
 import type { Echo } from './answer-schema.ts';
 import type { ResponseRequest } from './request-schema.ts';
 
-/** Bytes of JSON that an answer keeps of what a response repeats: it is read with every page of its conversation. */
-const mostKeptBytes = 32_768;
+/** Bytes of JSON that a response repeats: they are kept with its answer, and read with every page of its conversation. */
+const mostRepeatedBytes = 32_768;
 
-/** What the response repeats of its request. */
+/** What the response repeats of its request. What is too long is left out, the longest kind first. */
 export function echoOf(body: ResponseRequest): Echo {
+  const whole = wholeEcho(body);
+  const shorter: Partial<Echo>[] = [{}, { tools: [] }, { instructions: null }, { text: { ...whole.text, format: { type: whole.text.format.type } } }, { tool_choice: 'auto' }];
+  let echo = whole;
+  for (const change of shorter) {
+    echo = { ...echo, ...change };
+    if (Buffer.byteLength(JSON.stringify(echo)) <= mostRepeatedBytes) break;
+  }
+  return echo;
+}
+
+function wholeEcho(body: ResponseRequest): Echo {
   return {
     background: body.background ?? false,
     instructions: body.instructions ?? null,
@@ -32,15 +43,9 @@ export function echoOf(body: ResponseRequest): Echo {
 /** The key of the answer's metadata under which a response keeps what it repeats. */
 const metadataKey = 'response';
 
-/** The answer's metadata. What is too long to be kept with it is left out, the longest kind first. */
+/** The answer's metadata. */
 export function keptMetadata(echo: Echo, userId: string): Record<string, unknown> {
-  const shorter: Partial<Echo>[] = [{}, { tools: [] }, { instructions: null }, { text: { ...echo.text, format: { type: echo.text.format.type } } }, { tool_choice: 'auto' }];
-  let kept = echo;
-  for (const change of shorter) {
-    kept = { ...kept, ...change };
-    if (Buffer.byteLength(JSON.stringify(kept)) <= mostKeptBytes) break;
-  }
-  return { [metadataKey]: { ...kept, user_id: userId } };
+  return { [metadataKey]: { ...echo, user_id: userId } };
 }
 
 /** What an answer kept of its response; null for an answer that is not the viewer's response, or was forgotten. */

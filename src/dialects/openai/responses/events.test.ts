@@ -80,6 +80,12 @@ describe('The events of a response', () => {
     expect((await openai.responses.retrieve(completed.response.id)).output).toEqual(completed.response.output);
   });
 
+  it('tell a refusal apart from an answer', async () => {
+    const events = await streamed({ store: false }, { type: 'text', text: 'I will ', isRefusal: true }, { type: 'text', text: 'not.', isRefusal: true }, finish);
+    expect(events.slice(3, -1).map(({ type }) => type.replace('response.', ''))).toEqual(['content_part.added', 'refusal.delta', 'refusal.delta', 'refusal.done', 'content_part.done', 'output_item.done']);
+    expect(events.at(-1)).toMatchObject({ type: 'response.completed', response: { output: [{ type: 'message', content: [{ type: 'refusal', refusal: 'I will not.' }] }] } });
+  });
+
   it('are put together by the package', async () => {
     const stream = openai.responses.stream({ model, input: 'Hello?' });
     const deltas: string[] = [];

@@ -27,8 +27,8 @@ export class EventWriter implements OutputListener {
   private next: number;
   private began: boolean;
   private piece = '';
-  /** What stands around the pieces of the open text: put together once. */
-  private around: { item: MessageItem | ReasoningItem; before: string; after: string } | null = null;
+  /** What stands before the pieces of the open text: put together once. */
+  private around: { item: MessageItem | ReasoningItem; before: string } | null = null;
 
   /** @param endedAt when it ended, milliseconds; asked once it has */
   constructor(head: ResponseHead, endedAt: () => number, after = -1) {
@@ -69,13 +69,15 @@ export class EventWriter implements OutputListener {
     if (number > this.after) this.piece += line(type, number, fields());
   }
 
-  text(item: MessageItem, outputIndex: number, delta: string, logprobs: LogprobObject[]): void {
-    const probabilities = logprobs.length === 0 ? '[]' : JSON.stringify(logprobs);
-    this.delta('response.output_text.delta', item, outputIndex, `${JSON.stringify(delta)},"logprobs":${probabilities}`);
-  }
-
-  reasoning(item: ReasoningItem, outputIndex: number, delta: string): void {
-    this.delta('response.reasoning_text.delta', item, outputIndex, JSON.stringify(delta));
+  delta(type: string, item: MessageItem | ReasoningItem, outputIndex: number, delta: string, logprobs: LogprobObject[] | null): void {
+    const number = this.next++;
+    if (number <= this.after) return;
+    if (this.around?.item !== item) {
+      const place = `"item_id":${JSON.stringify(item.id)},"output_index":${outputIndex},"content_index":0`;
+      this.around = { item, before: `event: ${type}\ndata: {"type":"${type}",${place},"sequence_number":` };
+    }
+    const probabilities = logprobs === null ? '' : `,"logprobs":${logprobs.length === 0 ? '[]' : JSON.stringify(logprobs)}`;
+    this.piece += `${this.around.before}${number},"delta":${JSON.stringify(delta)}${probabilities}}\n\n`;
   }
 
   /** A fault of the stream itself, told as its last event. */
@@ -101,16 +103,6 @@ export class EventWriter implements OutputListener {
 
   private headNow(): ResponseHead {
     return this.reader.model === null ? this.head : { ...this.head, model: this.reader.model };
-  }
-
-  private delta(type: string, item: MessageItem | ReasoningItem, outputIndex: number, delta: string): void {
-    const number = this.next++;
-    if (number <= this.after) return;
-    if (this.around?.item !== item) {
-      const place = `"item_id":${JSON.stringify(item.id)},"output_index":${outputIndex},"content_index":0`;
-      this.around = { item, before: `event: ${type}\ndata: {"type":"${type}",${place},"sequence_number":`, after: '}\n\n' };
-    }
-    this.piece += `${this.around.before}${number},"delta":${delta}${this.around.after}`;
   }
 }
 

@@ -1,17 +1,34 @@
 import type { ReplyEvent, TokenLogprob } from '../../../core/models/index.ts';
-import type { CallItem, ItemStatus, LogprobObject, MessageItem, OutputItem, ReasoningItem } from './answer-schema.ts';
+import type { CallItem, ItemStatus, LogprobObject, MessageItem, OutputItem, ReasoningItem, TextPart } from './answer-schema.ts';
 import { itemIds } from './ids.ts';
 
-/** Told of every change of the output, as the events of the API have it; the deltas of texts by ways of their own. */
+/** What a model says in words. A refusal is told apart where the service of the model does. */
+export type Spoken = 'text' | 'refusal' | 'reasoning';
+
+/** The names that each kind has in the API. */
+const forms = {
+  text: { item: 'message', field: 'text', part: (): TextPart => ({ type: 'output_text', text: '', annotations: [], logprobs: [] }), events: 'response.output_text' },
+  refusal: { item: 'message', field: 'refusal', part: (): TextPart => ({ type: 'refusal', refusal: '' }), events: 'response.refusal' },
+  reasoning: { item: 'reasoning', field: 'text', part: (): TextPart => ({ type: 'reasoning_text', text: '' }), events: 'response.reasoning_text' },
+} as const;
+
+/** Told of every change of the output, as the events of the API have it; the pieces of texts by a way of their own. */
 export interface OutputListener {
   tell(type: string, fields: () => Record<string, unknown>): void;
-  /** A piece of the text of `item`, which stands at `outputIndex`. */
-  text(item: MessageItem, outputIndex: number, delta: string, logprobs: LogprobObject[]): void;
-  reasoning(item: ReasoningItem, outputIndex: number, delta: string): void;
+  /** A piece of `item`, which stands at `outputIndex`; `logprobs` are null where the event has none. */
+  delta(type: string, item: MessageItem | ReasoningItem, outputIndex: number, delta: string, logprobs: LogprobObject[] | null): void;
 }
 
 /** Nobody listens: the output is read when it is complete. */
-export const silentListener: OutputListener = { tell: () => undefined, text: () => undefined, reasoning: () => undefined };
+export const silentListener: OutputListener = { tell: () => undefined, delta: () => undefined };
+
+/** The words that are being said. */
+interface Open {
+  kind: Spoken;
+  item: MessageItem | ReasoningItem;
+  index: number;
+  said: string;
+}
 
 /**
  * The output of one response, as it grows. A text or a reasoning is an item of its own until something else is said;
@@ -21,7 +38,7 @@ export class OutputBuilder {
   readonly items: OutputItem[] = [];
   private readonly answerId: string;
   private readonly listener: OutputListener;
-  private open: { item: MessageItem | ReasoningItem; index: number } | null = null;
+  private open: Open | null = null;
   private readonly calls = new Map<number, { item: CallItem; index: number }>();
   private readonly announced = new Set<CallItem>();
   private readonly counts = { message: 0, reasoning: 0 };
@@ -33,22 +50,15 @@ export class OutputBuilder {
     this.listener = listener;
   }
 
-  text(delta: string): void {
-    const { item, index } = this.open?.item.type === 'message' ? this.open : this.openMessage();
-    const part = (item as MessageItem).content[0]!;
-    part.text += delta;
-    const logprobs = this.waiting;
-    if (logprobs.length > 0) {
+  say(kind: Spoken, delta: string): void {
+    const open = this.open?.kind === kind ? this.open : this.begin(kind);
+    open.said += delta;
+    const logprobs = kind === 'text' ? this.waiting : null;
+    if (logprobs && logprobs.length > 0) {
       this.waiting = [];
-      part.logprobs!.push(...logprobs);
+      (open.item.content[0] as Extract<TextPart, { type: 'output_text' }>).logprobs!.push(...logprobs);
     }
-    this.listener.text(item as MessageItem, index, delta, logprobs);
-  }
-
-  reasoning(delta: string): void {
-    const { item, index } = this.open?.item.type === 'reasoning' ? this.open : this.openReasoning();
-    (item as ReasoningItem).content[0]!.text += delta;
-    this.listener.reasoning(item as ReasoningItem, index, delta);
+    this.listener.delta(`${forms[kind].events}.delta`, open.item, open.index, delta, logprobs);
   }
 
   /** Log-probabilities go with the next piece of text, or with the end of the text. */
@@ -84,26 +94,18 @@ export class OutputBuilder {
     this.listener.tell('response.output_item.added', () => ({ output_index: index, item: { ...item } }));
   }
 
-  private openMessage(): { item: MessageItem; index: number } {
+  private begin(kind: Spoken): Open {
     this.closeText('completed');
-    this.counts.message += 1;
-    const item: MessageItem = { id: itemIds.message(this.answerId, this.counts.message), type: 'message', status: 'in_progress', role: 'assistant', content: [] };
-    const index = this.add(item);
-    item.content.push({ type: 'output_text', text: '', annotations: [], logprobs: [] });
+    const { item: type, part } = forms[kind];
+    this.counts[type] += 1;
+    const id = itemIds[type](this.answerId, this.counts[type]);
+    const item = (type === 'message' ? { id, type, status: 'in_progress', role: 'assistant', content: [] } : { id, type, status: 'in_progress', summary: [], content: [] }) as MessageItem | ReasoningItem;
+    const index = this.items.push(item) - 1;
+    this.listener.tell('response.output_item.added', () => ({ output_index: index, item }));
+    (item.content as TextPart[]).push(part());
     this.tellPart('response.content_part.added', item, index);
-    this.open = { item, index };
-    return { item, index };
-  }
-
-  private openReasoning(): { item: ReasoningItem; index: number } {
-    this.closeText('completed');
-    this.counts.reasoning += 1;
-    const item: ReasoningItem = { id: itemIds.reasoning(this.answerId, this.counts.reasoning), type: 'reasoning', status: 'in_progress', summary: [], content: [] };
-    const index = this.add(item);
-    item.content.push({ type: 'reasoning_text', text: '' });
-    this.tellPart('response.content_part.added', item, index);
-    this.open = { item, index };
-    return { item, index };
+    this.open = { kind, item, index, said: '' };
+    return this.open;
   }
 
   private openCall(place: number): { item: CallItem; index: number } {
@@ -114,29 +116,20 @@ export class OutputBuilder {
     return call;
   }
 
-  private add(item: MessageItem | ReasoningItem): number {
-    const index = this.items.push(item) - 1;
-    this.listener.tell('response.output_item.added', () => ({ output_index: index, item }));
-    return index;
-  }
-
   private tellPart(type: string, item: MessageItem | ReasoningItem, index: number): void {
     this.listener.tell(type, () => ({ item_id: item.id, output_index: index, content_index: 0, part: item.content[0]! }));
   }
 
   private closeText(status: ItemStatus): void {
     if (!this.open) return;
-    const { item, index } = this.open;
+    const { kind, item, index, said } = this.open;
+    const { field, events } = forms[kind];
     this.open = null;
     item.status = status;
-    const place = { item_id: item.id, output_index: index, content_index: 0 };
-    if (item.type === 'message') {
-      const part = item.content[0]!;
-      part.logprobs!.push(...this.waiting.splice(0));
-      this.listener.tell('response.output_text.done', () => ({ ...place, text: part.text, logprobs: part.logprobs! }));
-    } else {
-      this.listener.tell('response.reasoning_text.done', () => ({ ...place, text: item.content[0]!.text }));
-    }
+    const part = Object.assign(item.content[0]!, { [field]: said });
+    if (part.type === 'output_text') part.logprobs!.push(...this.waiting.splice(0));
+    const logprobs = part.type === 'output_text' ? { logprobs: part.logprobs! } : {};
+    this.listener.tell(`${events}.done`, () => ({ item_id: item.id, output_index: index, content_index: 0, [field]: said, ...logprobs }));
     this.tellPart('response.content_part.done', item, index);
     this.listener.tell('response.output_item.done', () => ({ output_index: index, item }));
   }

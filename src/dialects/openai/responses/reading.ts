@@ -20,8 +20,8 @@ export class AnswerReader {
     if ('kind' in event && event.kind === 'end') return this.end(endingOf(event));
     const said = asReplyEvent(event);
     switch (said.type) {
-      case 'text': return this.output.text(said.text);
-      case 'reasoning': return this.output.reasoning(said.text);
+      case 'text': return this.output.say(said.isRefusal ? 'refusal' : 'text', said.text);
+      case 'reasoning': return this.output.say('reasoning', said.text);
       case 'tool': return this.output.tool(said);
       case 'logprobs': return this.output.logprobs(said.tokens);
       case 'model': return void (this.model = said.model);

@@ -57,7 +57,9 @@ function toolsOf(body: ResponseRequest): { tools?: ToolDefinition[]; toolChoice?
   if (choice.type === 'function' && choice.name) return { ...offered, toolChoice: { name: choice.name } };
   if (choice.type === 'allowed_tools') {
     const allowed = new Set(choice.tools?.filter(({ type }) => type === 'function').map(({ name }) => name));
-    return { tools: tools.filter(({ name }) => allowed.has(name)), toolChoice: choice.mode ?? 'auto' };
+    const left = tools.filter(({ name }) => allowed.has(name));
+    if (left.length === 0) throw new ParleyError('invalid_request', { message: 'tool_choice allows none of the tools.', parameter: 'tool_choice' });
+    return { tools: left, toolChoice: choice.mode ?? 'auto' };
   }
   throw unsupported('tool_choice', 'tool_choice must be "auto", "none", "required", or name functions.');
 }
