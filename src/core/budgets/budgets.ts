@@ -2,6 +2,7 @@ import { createAdministration } from './administration.ts';
 import { createLimits } from './limits.ts';
 import type { BudgetParts, BudgetWorks } from './parts.ts';
 import { createUsageReports } from './reports.ts';
+import { left } from './rest.ts';
 import { reserve } from './reserving.ts';
 import { settle } from './settling.ts';
 import { reservationStatements } from './statements.ts';
@@ -42,6 +43,7 @@ export function createBudgets(parts: BudgetParts): Budgets {
     async isReserved(queries, id) {
       return (await queries.selectFrom('budget_reservations').select('id').where('id', '=', id).executeTakeFirst()) !== undefined;
     },
+    left: (viewer) => left(works, viewer),
     ...createUsageReports(parts),
     ...createAdministration(works),
   };

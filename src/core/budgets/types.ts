@@ -80,6 +80,16 @@ export interface BudgetState {
   resetsAt: number;
 }
 
+/** What is left of the tightest budget of one kind. */
+export interface BudgetRest {
+  kind: keyof Bounds;
+  bound: number;
+  /** Without what calls under way hold. */
+  left: number;
+  /** Milliseconds since the epoch. */
+  resetsAt: number;
+}
+
 export type UsageGroup = 'user' | 'key' | 'model' | 'day';
 
 export interface UsageQuery {
@@ -134,6 +144,9 @@ export interface Budgets extends Part {
   settle(queries: WriteQueries, calls: readonly EndedCall[]): Promise<void>;
   /** Whether a reservation is still there: nobody has settled it. */
   isReserved(queries: WriteQueries, id: string): Promise<boolean>;
+
+  /** What is left for this viewer and credential, of each kind that is bounded; nearly free for those without a budget. */
+  left(viewer: Viewer): Promise<BudgetRest[]>;
 
   /** Usage by user, key, model or day, from the usage rows. @throws {ParleyError} `forbidden` for others than the own without being an administrator */
   usage(viewer: Viewer, query: UsageQuery): Promise<UsageLine[]>;

@@ -1,3 +1,4 @@
+import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer, type TestUser } from '../testing.ts';
 
@@ -56,12 +57,6 @@ describe('Budgets over HTTP', () => {
     expect((await server.request('GET', `/api/v1/chat/chats/${chat.id}`, { as: bob })).json.messages).toEqual([]);
   });
 
-  it('tell OpenAI clients not to ask again when that would be in vain', async () => {
-    const refused = await complete(bob);
-    const isFar = Number(refused.headers.get('retry-after')) > 60;
-    expect(refused.headers.get('x-should-retry')).toBe(isFar ? 'false' : null);
-  });
-
   it('are read and set by nobody else', async () => {
     for (const path of ['/api/v1/chat/budgets', '/api/v1/chat/usage']) {
       for (const whose of ['all', bob.userId]) {
@@ -83,6 +78,46 @@ describe('Budgets over HTTP', () => {
       expect((await server.request('GET', `/api/v1/chat/usage?${query}`, { as: ann })).status).toBe(422);
     }
     expect((await server.request('GET', '/api/v1/chat/usage?from=2030-01-02&to=2030-01-01', { as: ann })).status).toBe(400);
+  });
+});
+
+describe('Budgets and clients of OpenAI', () => {
+  it('say with each answer what is left, streamed or not, and nothing to those without one', async () => {
+    const dora = await server.user('dora');
+    expect([...(await complete(dora)).headers.keys()].filter((name) => name.startsWith('x-budget'))).toEqual([]);
+    await expect.poll(async () => (await server.request('GET', '/api/v1/chat/usage', { as: dora })).json.usage.length).toBe(1);
+    await server.request('PUT', budgetOf(dora), { as: owner, body: { requests: 10, tokens: 50_000, cost_usd: 1.5 } });
+    await server.request('PUT', budgetOf(dora, 'month'), { as: owner, body: { requests: 5 } });
+    for (const body of [{}, { stream: true }]) {
+      const { headers } = await complete(dora, { ...body, max_tokens: 10 });
+      expect(headers.get('x-budget-limit-requests')).toBe('5');
+      expect(headers.get('x-budget-remaining-requests')).toBe('stream' in body ? '2' : '3');
+      expect(Number(headers.get('x-budget-remaining-tokens'))).toBeGreaterThan(49_900);
+      expect(headers.get('x-budget-remaining-usd')).toBe('1.5');
+      expect(headers.get('x-budget-reset-tokens')).toMatch(/T00:00:00\.000Z$/);
+    }
+  });
+
+  it('are not asked again in vain', async () => {
+    const clock = { now: () => Date.UTC(2031, 4, 10, 12), monotonic: () => performance.now() };
+    const later = await startTestServer({ clock });
+    try {
+      const [admin, user] = [await later.user('owner'), await later.user('ann')];
+      await later.request('PUT', `/api/v1/chat/budgets/users/${user.userId}/day`, { as: admin, body: { requests: 0 } });
+      let requests = 0;
+      const client = new OpenAI({
+        baseURL: `${later.url}/v1`, apiKey: user.token, maxRetries: 5,
+        fetch: (url, options) => {
+          requests += 1;
+          return fetch(url, options);
+        },
+      });
+      const refused = client.chat.completions.create({ model: 'scripted/one', messages: [{ role: 'user', content: 'Hello?' }] });
+      await expect(refused).rejects.toMatchObject({ status: 429, code: 'insufficient_quota', message: expect.stringContaining('It starts anew at 2031-05-11 00:00 UTC.') });
+      expect(requests).toBe(1);
+    } finally {
+      await later.stop();
+    }
   });
 });
 

@@ -3,6 +3,7 @@ import { newId } from '../../base/ids.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import { goneSignal, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope } from '../shared/index.ts';
 import { completion, gather } from './answers.ts';
+import { budgetHeaders } from './budget-headers.ts';
 import { errorLine, streamCompletion } from './chunks.ts';
 import { headOf, keepAnswer, type Answer } from './keeping.ts';
 import { speaksOfFunctions, translate, type Asked } from './requests.ts';
@@ -32,8 +33,11 @@ export function registerCompletions(scope: DialectScope, parts: DialectParts, cr
       const viewer = viewerFrom(request);
       const form = { oldFunctions: speaksOfFunctions(body), logprobs: body.logprobs === true, usage: body.stream_options?.include_usage === true };
       const key = request.headers['idempotency-key'];
-      const answer = (signal: AbortSignal): Promise<Answer> =>
-        body.store ? keepAnswer(parts, viewer, body, asked, idempotencyKey(key), signal) : pass(parts, viewer, body, asked, signal);
+      const answer = async (signal: AbortSignal): Promise<Answer> => {
+        const made = await (body.store ? keepAnswer(parts, viewer, body, asked, idempotencyKey(key), signal) : pass(parts, viewer, body, asked, signal));
+        reply.headers(await budgetHeaders(parts, viewer));
+        return made;
+      };
       if (!body.stream) {
         const broken = new AbortController();
         const signal = AbortSignal.any([goneSignal(reply), broken.signal]);

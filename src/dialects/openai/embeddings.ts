@@ -1,5 +1,6 @@
 import { ParleyError } from '../../base/errors.ts';
 import { goneSignal, viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
+import { budgetHeaders } from './budget-headers.ts';
 import { completionBodyBytes } from './completions.ts';
 import { embeddingAnswer, embeddingRequest, type EmbeddingRequest } from './schemas.ts';
 
@@ -15,8 +16,9 @@ export function registerEmbeddings(scope: DialectScope, parts: DialectParts): vo
       const { model, encoding_format: format, dimensions } = request.body;
       const texts = textsOf(request.body);
       const asked = { model: model || null, texts, dimensions: dimensions ?? undefined, dialect: 'openai' };
-      const result = await parts.conversations.embedUnstored(viewerFrom(request), asked, goneSignal(reply));
-      return reply.send({
+      const viewer = viewerFrom(request);
+      const result = await parts.conversations.embedUnstored(viewer, asked, goneSignal(reply));
+      return reply.headers(await budgetHeaders(parts, viewer)).send({
         object: 'list',
         data: result.vectors.map((vector, index) => ({ object: 'embedding' as const, index, embedding: format === 'base64' ? base64(vector) : [...vector] })),
         model: result.model,
