@@ -207,7 +207,8 @@ export interface Conversations extends Part {
   /**
    * Stores the message and, unless `answer` is false, begins the answer: PROCESSING, or QUEUED behind the turns that
    * run already (at most 8, then `queue_full`). When this resolves, both are committed.
-   * @throws {ParleyError} `empty_message`, `forbidden`, `not_found`, `queue_full`, `model_not_found`, `no_api_key`, `no_model`, `rate_limited`.
+   * @throws {ParleyError} `empty_message`, `forbidden`, `not_found`, `queue_full`, `model_not_found`, `no_api_key`, `no_model`,
+   * `rate_limited`, `budget_exceeded`, and `forbidden` for a model that a budget in money cannot pay. The last two store nothing.
    */
   send(viewer: Viewer, conversationId: string, message: Outgoing): Promise<Sent>;
   /**
@@ -231,7 +232,7 @@ export interface Conversations extends Part {
    (`pieces: 'each'`), which is for those who count events.
    */
   attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal, pieces?: 'joined' | 'each'): AsyncIterable<TurnEvent[]>;
-  /** A call that is not kept (OpenAI dialect without `store`): only its usage row is. Ends like `Models.reply`. */
+  /** A call that is not kept (OpenAI dialect without `store`): only its usage row is. Ends like `Models.reply`. @throws {ParleyError} as `Models.resolve` and `Budgets.reserve` */
   answerUnstored(viewer: Viewer, request: UnstoredRequest, signal: AbortSignal): Promise<UnstoredReply>;
   /** Vectors of texts; only the usage row is kept. @throws {ParleyError} as `Models.resolve` and `Models.embed` */
   embedUnstored(viewer: Viewer, request: { model: string | null; texts: string[]; dimensions?: number; dialect: string }, signal: AbortSignal): Promise<EmbedResult & { model: string }>;
