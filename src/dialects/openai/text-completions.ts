@@ -5,6 +5,7 @@ import type { UnstoredReply, UnstoredRequest } from '../../core/conversations/in
 import type { FinishReason, TokenLogprob, Usage } from '../../core/models/index.ts';
 import { goneSignal, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope, type EventStream } from '../shared/index.ts';
 import { failure } from './answers.ts';
+import { budgetHeaders } from './budget-headers.ts';
 import { errorLine } from './chunks.ts';
 import { completionBodyBytes, whileValid } from './completions.ts';
 import { mostAnswers, textCompletionAnswer, textCompletionRequest, type TextCompletionAnswer, type TextCompletionRequest, type TextLogprobs, type TextUsage } from './text-completion-schema.ts';
@@ -40,13 +41,14 @@ export function registerTextCompletions(scope: DialectScope, parts: DialectParts
       const { body } = request;
       const viewer = viewerFrom(request);
       const wanted = translate(body);
+      const begun = async (): Promise<void> => void reply.headers(await budgetHeaders(parts, viewer));
       const head = { id: `cmpl-${newId()}`, object: 'text_completion' as const, created: Math.floor(parts.clock.now() / 1000) };
       if (!body.stream) {
         const revoked = new AbortController();
         const signal = AbortSignal.any([goneSignal(reply), revoked.signal]);
         return reply.send(await whileValid(credentials, viewer, () => revoked.abort(), async () => {
           const choices: Choice[] = [];
-          const made = await makeAll(parts, viewer, wanted, signal, (piece) => gather(choices, piece));
+          const made = await makeAll({ parts, viewer, wanted, signal, begun, receive: (piece) => gather(choices, piece) });
           return { ...head, model: made.model, choices, usage: made.usage };
         }));
       }
@@ -54,7 +56,7 @@ export function registerTextCompletions(scope: DialectScope, parts: DialectParts
       const lines = (model: string, choices: Choice[], rest: object = {}): string => `data: ${JSON.stringify({ ...head, model, choices, ...rest })}\n\n`;
       await whileValid(credentials, viewer, () => stream.cut(errorLine(new ParleyError('unauthorized'))), () =>
         streamAll(stream, async () => {
-          const made = await makeAll(parts, viewer, wanted, stream.signal, (piece, model) => stream.write(lines(model, [piece])));
+          const made = await makeAll({ parts, viewer, wanted, signal: stream.signal, begun, receive: (piece, model) => stream.write(lines(model, [piece])) });
           return (body.stream_options?.include_usage ? lines(made.model, [], { usage: made.usage }) : '') + 'data: [DONE]\n\n';
         }));
       return reply;
@@ -109,18 +111,32 @@ function unsupported(parameter: string, message: string): ParleyError {
   return new ParleyError('unsupported_value', { message, parameter });
 }
 
+interface Making {
+  parts: DialectParts;
+  viewer: Viewer;
+  wanted: readonly Wanted[];
+  signal: AbortSignal;
+  /** Called once, when the first answer has been let in and nothing has been said. */
+  begun: () => Promise<void>;
+  receive: Receive;
+}
+
 /** Makes all answers, some at a time. The first that fails ends the others. @throws {ParleyError} what it failed with */
-async function makeAll(parts: DialectParts, viewer: Viewer, wanted: readonly Wanted[], signal: AbortSignal, receive: Receive): Promise<{ model: string; usage: TextUsage | null }> {
+async function makeAll({ parts, viewer, wanted, signal, begun, receive }: Making): Promise<{ model: string; usage: TextUsage | null }> {
   const failed = new AbortController();
   const both = AbortSignal.any([signal, failed.signal]);
   const usages: Usage[] = [];
   let model = '';
   let next = 0;
   let error: unknown;
+  let told: Promise<void> | null = null;
   const work = async (): Promise<void> => {
     for (let index = next++; index < wanted.length && !both.aborted; index = next++) {
       try {
-        const made = await make(await parts.conversations.answerUnstored(viewer, wanted[index]!.request, both), wanted[index]!.prompt, index, receive);
+        const { request, prompt } = wanted[index]!;
+        const reply = await parts.conversations.answerUnstored(viewer, request, both);
+        await (told ??= begun());
+        const made = await make(reply, prompt, index, receive);
         model ||= made.model;
         usages.push(made.usage);
       } catch (thrown) {

@@ -115,6 +115,28 @@ describe('What a response repeats', () => {
   });
 });
 
+describe('A budget', () => {
+  it('is told with each response, and refuses before anything is kept', async () => {
+    const dora = await server.user('dora');
+    const budget = (fields: object) => server.request('PUT', `/api/v1/chat/budgets/users/${dora.userId}/day`, { as: ann, body: fields });
+    await budget({ requests: 5 });
+    for (const body of [{}, { stream: true }, { store: false }]) {
+      const asked = ask(dora, body);
+      (await server.models.call()).finish();
+      expect((await asked).headers.get('x-budget-limit-requests')).toBe('5');
+    }
+    const completed = server.request('POST', '/v1/completions', { as: dora, body: { model: 'scripted/one', prompt: 'Hello?', stream: true } });
+    (await server.models.call()).finish();
+    expect((await completed).headers.get('x-budget-remaining-requests')).toBe('1');
+    await budget({ requests: 1 });
+    for (const body of [{}, { stream: true }, { background: true }, { store: false }]) {
+      const { status, json } = await ask(dora, body);
+      expect([status, json.error.code]).toEqual([429, 'insufficient_quota']);
+    }
+    expect((await server.request('GET', '/api/v1/chat/chats', { as: dora })).json).toHaveLength(2);
+  });
+});
+
 describe('A credential that ends', () => {
   const signIn = async (): Promise<{ headers: Record<string, string>; end: () => Promise<unknown> }> => {
     const { json } = await server.request('POST', '/api/auth/login', { body: ann });

@@ -5,6 +5,7 @@ import type { Outgoing, Sent } from '../../../core/conversations/index.ts';
 import type { ModelMessage } from '../../../core/models/index.ts';
 import { goneSignal, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope } from '../../shared/index.ts';
 import type { AnswerEvents } from '../answers.ts';
+import { budgetHeaders } from '../budget-headers.ts';
 import { completionBodyBytes, idempotencyKey, whileValid } from '../completions.ts';
 import { storedResponse, type ResponseHead } from './answer.ts';
 import { responseAnswer } from './answer-schema.ts';
@@ -50,9 +51,13 @@ export function registerCreate(scope: DialectScope, parts: DialectParts, credent
       const now = (): number => parts.clock.now();
       if (body.background && !body.stream) {
         const { message, echo } = await keep(parts, viewer, asked, key);
-        return reply.send(storedResponse(message, echo));
+        return reply.headers(await budgetHeaders(parts, viewer)).send(storedResponse(message, echo));
       }
-      const answer = (signal: AbortSignal): Promise<Answer> => (body.store === false ? pass(parts, viewer, asked, signal) : follow(parts, viewer, asked, key, signal));
+      const answer = async (signal: AbortSignal): Promise<Answer> => {
+        const made = await (body.store === false ? pass(parts, viewer, asked, signal) : follow(parts, viewer, asked, key, signal));
+        reply.headers(await budgetHeaders(parts, viewer));
+        return made;
+      };
       if (!body.stream) {
         const revoked = new AbortController();
         const signal = AbortSignal.any([goneSignal(reply), revoked.signal]);
