@@ -1,5 +1,5 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { AIMessage, HumanMessage, ToolMessage, type BaseMessageChunk } from '@langchain/core/messages';
+import { HumanMessage, type AIMessage, type BaseMessageChunk, type ToolMessage } from '@langchain/core/messages';
 import { tool as langchainTool } from '@langchain/core/tools';
 import { ChatOpenAI } from '@langchain/openai';
 import { generateText, Output, stepCountIs, streamText, tool } from 'ai';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../../base/clock.ts';
 import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
-import { callJson, createHttpClient, failedReply, parseAddress, ReplyFault, statusError, streamReply, toParleyError, unreadable, wholePatience, type HttpRequest, type Service } from '../../wire/index.ts';
+import { callJson, createHttpClient, failedReply, parseAddress, ReplyFault, statusError, streamReply, toParleyError, unreadable, wholePatience, type Address, type HttpRequest, type Service } from '../../wire/index.ts';
 import { asParleyError, ParleyError } from '../../../../base/errors.ts';
 import { readStatusError } from './errors.ts';
 import { toChatBody, type ChatForm } from './messages.ts';
@@ -58,18 +58,7 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
       return readStatusError(status, body, answer.headers, options.clock.now(), { label: options.label, apiKey });
     },
   });
-  const request = (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string, patience?: number): HttpRequest => ({
-    method,
-    origin: address.origin,
-    path: address.path + path,
-    headers: {
-      ...(call.apiKey === null ? {} : { authorization: `Bearer ${call.apiKey}` }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body }),
-    ...(patience === undefined ? {} : { timeoutMs: patience }),
-    signal: call.signal,
-  });
+  const request = (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): HttpRequest => requestTo(address, method, path, call, body);
   const ask = async (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): Promise<unknown> => {
     if (!isSendable(call.apiKey)) throw toParleyError(statusError(401, options.label, ''));
     return callJson(service(call.apiKey), request(method, path, call, body));
@@ -81,8 +70,8 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
     const refused = options.refusal(question);
     if (refused) return failedReply(refused);
     const form = { maxTokensField: options.maxTokensField(question.model), takesExtensions: options.takesExtensions };
-    const patience = question.whole ? options.timeoutMs * wholePatience : undefined;
-    const post = (): HttpRequest => request('POST', '/chat/completions', call, toChatBody(question, { ...form, includeUsage }), patience);
+    const patience = question.whole ? { timeoutMs: options.timeoutMs * wholePatience } : {};
+    const post = (): HttpRequest => ({ ...request('POST', '/chat/completions', call, toChatBody(question, { ...form, includeUsage })), ...patience });
     const askedForUsage = includeUsage && !question.whole;
     return streamReply({
       service: service(call.apiKey),
@@ -117,6 +106,20 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
     models,
     embed: (question, call) => embed(question, (body) => ask('POST', '/embeddings', call, body), options.label),
     state: (call) => stateOf(options, address.host, call, models),
+  };
+}
+
+function requestTo(address: Address, method: 'GET' | 'POST', path: string, call: CallOptions, body: string | undefined): HttpRequest {
+  return {
+    method,
+    origin: address.origin,
+    path: address.path + path,
+    headers: {
+      ...(call.apiKey === null ? {} : { authorization: `Bearer ${call.apiKey}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body }),
+    signal: call.signal,
   };
 }
 
