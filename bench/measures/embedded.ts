@@ -10,6 +10,7 @@ import { benchFolder, cores, unpin } from '../processes.ts';
 import { median, type Measured, type Row } from '../report.ts';
 import { startParley, type ParleyServer } from '../servers.ts';
 import type { MeasureOptions } from './options.ts';
+import { measureReuse, reuseRows } from './reuse.ts';
 
 const streamsTogether = 8;
 const contextTokens = 1024;
@@ -24,12 +25,12 @@ interface Candidate {
 const says = 'one two three four five six seven eight nine ten';
 
 const candidates: Candidate[] = [
-  { name: 'tiny', tokens: 512, write: (path) => void writeTestModel(path, { says, repeats: true, layers: 4, width: 256, heads: 8, keyHeads: 4, feedForward: 1024 }) },
+  { name: 'tiny', tokens: 512, write: (path) => void writeTestModel(path, { says, repeats: true, layers: 4, width: 256, heads: 8, keyHeads: 4, feedForward: 1024, contextTokens: 4096 }) },
   {
     // The shape of a model of 135 million parameters; its layers are computed like any other's, whatever they hold.
     name: '135M shape',
     tokens: 160,
-    write: (path) => void writeTestModel(path, { says, repeats: true, type: 'q8_0', layers: 30, width: 576, heads: 9, keyHeads: 3, feedForward: 1536, vocabulary: 4096, contextTokens: 2048 }),
+    write: (path) => void writeTestModel(path, { says, repeats: true, type: 'q8_0', layers: 30, width: 576, heads: 9, keyHeads: 3, feedForward: 1536, vocabulary: 4096, contextTokens: 4096 }),
   },
 ];
 
@@ -42,8 +43,9 @@ export async function measureEmbedded({ rounds, quick }: MeasureOptions): Promis
     try {
       candidate.write(join(folder, 'bench.gguf'));
       const found = await compare(candidate, folder, rounds);
-      details[candidate.name] = found;
-      rows.push(...found.map(rowOf(candidate)));
+      const reused = await measureReuse(folder, Math.max(1, cores - 1), Math.min(rounds, 3));
+      details[candidate.name] = { decoding: found, reused };
+      rows.push(...found.map(rowOf(candidate)), ...reuseRows(candidate.name, reused));
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -1,8 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../config.ts';
-import { checkOllamaApi } from './checks.ts';
+import { checkOllamaApi, checkThreads } from './checks.ts';
 
 /** What `doctor` says while a program on this machine answers so at the port of the Ollama API. */
 async function whileAnswering(body: string): Promise<unknown> {
@@ -34,5 +37,20 @@ describe('What doctor says of the port for clients of Ollama', () => {
     const { port } = server.address() as AddressInfo;
     await new Promise((resolve) => server.close(resolve));
     expect(await checkOllamaApi(readConfig({ OLLAMA_API_PORT: String(port) }))).toMatchObject({ state: 'absent' });
+  });
+});
+
+describe('What doctor says of threads', () => {
+  it('is what was measured, or set', () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'parley-threads-'));
+    try {
+      expect(checkThreads({ dataDir, llama: { threads: 3 } })).toMatchObject({ state: 'ok', detail: '3, set by LLAMA_THREADS' });
+      expect(checkThreads({ dataDir, llama: { threads: 0 } })).toMatchObject({ state: 'absent', detail: 'not measured yet' });
+      const row = { machine: 'A processor, 4 cores', size: 'up to 1 GB', threads: 3, tokensPerSecond: { 1: 20, 3: 50.5, 4: 9 }, measuredAt: 1 };
+      writeFileSync(join(dataDir, 'llama-threads.json'), JSON.stringify([row, { damaged: true }]));
+      expect(checkThreads({ dataDir, llama: { threads: 0 } })).toMatchObject({ state: 'ok', detail: '3 for models up to 1 GB (tokens a second by threads 1: 20, 3: 50.5, 4: 9)' });
+    } finally {
+      rmSync(dataDir, { recursive: true, force: true });
+    }
   });
 });

@@ -4,6 +4,7 @@ import { access, statfs } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { makeScript } from '../base/redis/index.ts';
+import { readThreadMeasurements } from '../core/models/index.ts';
 import type { Config } from '../config.ts';
 import type { Core } from '../parts.ts';
 import { explain } from './failure.ts';
@@ -137,6 +138,20 @@ export async function checkModels(core: Core): Promise<Finding[]> {
     findings.push(broken('Default model', explain(error), 'Set DEFAULT_MODEL to a model of `parley model list`, or to nothing.'));
   }
   return findings;
+}
+
+/** How many threads models on this machine use, and why. */
+export function checkThreads(config: Pick<Config, 'dataDir'> & { llama: Pick<Config['llama'], 'threads'> }): Finding {
+  const name = 'Threads of models';
+  if (config.llama.threads > 0) return ok(name, `${config.llama.threads}, set by LLAMA_THREADS`);
+  const measured = readThreadMeasurements(config.dataDir);
+  if (measured.length === 0) return absent(name, 'not measured yet', 'It is done when a model file is first asked; LLAMA_THREADS sets a number.');
+  const machines = new Set(measured.map(({ machine }) => machine)).size;
+  const rows = measured.map(({ machine, size, threads, tokensPerSecond }) => {
+    const rates = Object.entries(tokensPerSecond).map(([count, rate]) => `${count}: ${rate}`).join(', ');
+    return `${threads} for models ${size} (tokens a second by threads ${rates})${machines > 1 ? ` on ${machine}` : ''}`;
+  });
+  return ok(name, rows.join('; '));
 }
 
 /** A program that only the tests need. */

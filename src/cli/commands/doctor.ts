@@ -1,5 +1,5 @@
 import { readConfig, settingTable } from '../../config.ts';
-import { checkDatabase, checkFolder, checkModels, checkNode, checkOllamaApi, checkPage, checkProgram, checkRedis, checkServer, type Finding } from '../checks.ts';
+import { checkDatabase, checkFolder, checkModels, checkNode, checkOllamaApi, checkPage, checkProgram, checkRedis, checkServer, checkThreads, type Finding } from '../checks.ts';
 import { explain } from '../failure.ts';
 import { withCore } from '../open.ts';
 import { settingLines } from '../settings-page.ts';
@@ -25,6 +25,7 @@ async function examine(): Promise<Finding[]> {
     await checkServer(config),
     ...[await checkOllamaApi(config)].filter((finding) => finding !== null),
     ...(await inside),
+    checkThreads(config),
     // Behind opening the database, which makes the folder when it is missing.
     await checkFolder('Data folder', config.dataDir),
     await checkProgram('Chromium (tests)', ['chromium', 'chromium-browser', 'google-chrome'], 'apt-get install chromium'),

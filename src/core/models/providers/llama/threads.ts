@@ -77,7 +77,7 @@ export function createThreadTable(folder: string, clock: Clock, log: Log): Threa
       const row: ThreadMeasurement = { machine, size, threads, tokensPerSecond: rates, measuredAt: clock.now() };
       rows = [row, ...rows.filter((other) => other.machine !== machine || other.size !== size)].slice(0, mostRows);
       try {
-        await writeFile(join(folder, `${fileName}.new`), `${JSON.stringify(rows, null, 2)}\n`);
+        await writeFile(join(folder, `${fileName}.new`), `${JSON.stringify(rows, null, 2)}\n`, { mode: 0o600 });
         await rename(join(folder, `${fileName}.new`), join(folder, fileName));
       } catch (error) {
         log.warn({ err: error }, 'The measured number of threads cannot be kept');
