@@ -19,14 +19,16 @@ export interface Told {
   seq: number;
 }
 
-/** One open socket of a chat. */
+/** What a socket follows by itself as long as it follows nothing. */
+const nothing: ReadonlyMap<string, AbortController> = new Map();
+
+/** One open socket of a chat. What it needs only while answers are made is made then: most sockets are idle. */
 export class Connection {
   readonly viewer: Viewer;
   /** Whether chunk frames repeat the whole text. */
   readonly repeatsWhole: boolean;
-  /** Answers that this socket follows by itself, apart from the room: attached ones, and those it was too slow for. */
-  readonly alone = new Map<string, AbortController>();
-  private readonly memory = new Map<string, Told>();
+  private following: Map<string, AbortController> | null = null;
+  private memory: Map<string, Told> | null = null;
   private readonly socket: WebSocket;
 
   constructor(socket: WebSocket, viewer: Viewer, repeatsWhole: boolean) {
@@ -43,8 +45,24 @@ export class Connection {
     return this.socket.bufferedAmount > slowBytes;
   }
 
+  /** Answers that this socket follows by itself, apart from the room: attached ones, and those it was too slow for. */
+  get alone(): ReadonlyMap<string, AbortController> {
+    return this.following ?? nothing;
+  }
+
+  beginAlone(messageId: string, abort: AbortController): void {
+    this.following ??= new Map();
+    this.following.set(messageId, abort);
+  }
+
+  /** Does nothing when another following of the same answer has taken its place. */
+  endAlone(messageId: string, abort: AbortController): void {
+    if (this.following?.get(messageId) === abort) this.following.delete(messageId);
+  }
+
   /** What it was told of an answer; to be written to. */
   told(messageId: string): Told {
+    this.memory ??= new Map();
     const known = this.memory.get(messageId);
     if (known) return known;
     const told = { started: false, seq: 0 };
@@ -73,6 +91,6 @@ export class Connection {
   /** Ends everything this socket follows by itself. */
   release(): void {
     for (const abort of this.alone.values()) abort.abort();
-    this.alone.clear();
+    this.following = null;
   }
 }

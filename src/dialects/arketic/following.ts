@@ -18,7 +18,7 @@ export async function followAlone(parts: DialectParts, connection: Connection, c
   }
   connection.alone.get(messageId)?.abort();
   const abort = new AbortController();
-  connection.alone.set(messageId, abort);
+  connection.beginAlone(messageId, abort);
   const follower = new Follower(parts, connection, { chatId, messageId }, afterSeq);
   try {
     await follower.begin();
@@ -32,7 +32,7 @@ export async function followAlone(parts: DialectParts, connection: Connection, c
     connection.send(errorFrame({ message: error.message, code: error.code }, parts.clock.now()));
   } finally {
     follower.stop();
-    if (connection.alone.get(messageId) === abort) connection.alone.delete(messageId);
+    connection.endAlone(messageId, abort);
   }
 }
 

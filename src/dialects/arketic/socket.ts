@@ -1,7 +1,8 @@
+import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import { ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import { check, parseJson, requireScope, showable, takeFrom, text, type CredentialWatch, type DialectParts, type Upgrade } from '../shared/index.ts';
+import { check, parseJson, requireScope, showable, takeFrom, text, type CredentialWatch, type DialectParts, type Upgrade, type Watched } from '../shared/index.ts';
 import { Connection } from './connection.ts';
 import { unknownMessage } from './errors.ts';
 import { followAlone } from './following.ts';
@@ -34,13 +35,14 @@ export const socketPattern = '/api/v1/chat/chats/:chat_id/ws';
 /** The raw WebSocket of a chat. */
 export function registerSocket(parts: DialectParts, credentials: CredentialWatch, add: (route: { pattern: string; dialect: string; open(upgrade: Upgrade): Promise<void> }) => void): void {
   const rooms = createRooms(parts);
+  const sessions = new OpenSessions(credentials);
   add({
     pattern: socketPattern,
     dialect: 'arketic',
     async open(upgrade) {
       const viewer = await viewerOfUpgrade(parts, upgrade);
       const room = await rooms.enter(viewer, upgrade.params['chat_id']!);
-      new SocketSession(parts, credentials, rooms, room, upgrade, viewer).begin();
+      new SocketSession(parts, credentials, sessions, rooms, room, upgrade, viewer).begin();
     },
   });
 }
@@ -59,63 +61,120 @@ async function viewerOfUpgrade(parts: DialectParts, { request, query }: Upgrade)
   return viewer;
 }
 
-/** One socket from its welcome to its end. */
-class SocketSession {
+/** The sessions of this process, with one listener of each kind and one look at the clock for all of them. */
+class OpenSessions {
+  private readonly credentials: CredentialWatch;
+  private readonly sessions = new Map<WebSocket, SocketSession>();
+  private stopLooking: (() => void) | null = null;
+  private readonly onMessage: (this: WebSocket, data: RawData, isBinary: boolean) => void;
+  private readonly onClose: (this: WebSocket) => void;
+
+  constructor(credentials: CredentialWatch) {
+    const sessions = this.sessions;
+    const remove = (socket: WebSocket): void => this.remove(socket);
+    this.credentials = credentials;
+    this.onMessage = function onMessage(this: WebSocket, data, isBinary) {
+      sessions.get(this)?.receive(data as Buffer, isBinary);
+    };
+    this.onClose = function onClose(this: WebSocket) {
+      sessions.get(this)?.end();
+      remove(this);
+    };
+  }
+
+  add(socket: WebSocket, session: SocketSession): void {
+    this.sessions.set(socket, session);
+    socket.on('message', this.onMessage);
+    socket.on('close', this.onClose);
+    this.stopLooking ??= this.credentials.everySecond(() => {
+      for (const open of this.sessions.values()) open.closeWhenIdle();
+    });
+  }
+
+  private remove(socket: WebSocket): void {
+    this.sessions.delete(socket);
+    if (this.sessions.size > 0) return;
+    this.stopLooking?.();
+    this.stopLooking = null;
+  }
+}
+
+/** Where the order of a socket's frames begins. */
+const atOnce = Promise.resolve();
+
+/**
+ * One socket from its welcome to its end. Thousands may be idle at a time, so it keeps little: of its request nothing but
+ * what it is called in the log.
+ */
+class SocketSession implements Watched {
   private readonly parts: DialectParts;
   private readonly credentials: CredentialWatch;
+  private readonly sessions: OpenSessions;
   private readonly rooms: Rooms;
   private readonly room: Room;
-  private readonly upgrade: Upgrade;
+  private readonly socket: WebSocket;
+  private readonly id: string;
   private readonly connection: Connection;
   private lastFrameAt: number;
   private malformed = 0;
   private waiting = 0;
-  private order: Promise<void> = Promise.resolve();
+  private order: Promise<void> = atOnce;
 
-  constructor(parts: DialectParts, credentials: CredentialWatch, rooms: Rooms, room: Room, upgrade: Upgrade, viewer: Viewer) {
+  constructor(parts: DialectParts, credentials: CredentialWatch, sessions: OpenSessions, rooms: Rooms, room: Room, { socket, query, id }: Upgrade, viewer: Viewer) {
     this.parts = parts;
     this.credentials = credentials;
+    this.sessions = sessions;
     this.rooms = rooms;
     this.room = room;
-    this.upgrade = upgrade;
-    this.connection = new Connection(upgrade.socket, viewer, upgrade.query.get('full_content') !== 'false');
+    this.socket = socket;
+    this.id = id;
+    this.connection = new Connection(socket, viewer, query.get('full_content') !== 'false');
     this.lastFrameAt = parts.clock.monotonic();
   }
 
   /** Sends the welcome and joins the room at the same moment: nothing precedes it, nothing behind it is missed. */
   begin(): void {
-    const { socket } = this.upgrade;
-    const { connection, room, rooms } = this;
-    if (!connection.isOpen) return rooms.leave(room);
-    const stopWatching = this.credentials.watch(connection.viewer, () => connection.close(4401, 'token expired or revoked'));
-    const stopLooking = this.credentials.everySecond(() => this.closeWhenIdle());
-    socket.once('close', () => {
-      stopWatching();
-      stopLooking();
-      room.members.delete(connection);
-      connection.release();
-      rooms.leave(room);
-    });
-    socket.on('message', (data, isBinary) => this.receive(data as Buffer, isBinary));
+    const { connection, room } = this;
+    if (!connection.isOpen) return this.rooms.leave(room);
+    this.credentials.add(this);
+    this.sessions.add(this.socket, this);
     connection.send(welcomeFrame(room.chatId, connection.viewer, this.parts.clock.now()));
     room.members.add(connection);
   }
 
-  private closeWhenIdle(): void {
+  get viewer(): Viewer {
+    return this.connection.viewer;
+  }
+
+  /** Called when the credential expires or is revoked. */
+  ended(): void {
+    this.connection.close(4401, 'token expired or revoked');
+  }
+
+  /** Called when the socket is closed. */
+  end(): void {
+    this.credentials.remove(this);
+    this.room.members.delete(this.connection);
+    this.connection.release();
+    this.rooms.leave(this.room);
+  }
+
+  /** Called about once a second. */
+  closeWhenIdle(): void {
     if (this.parts.clock.monotonic() - this.lastFrameAt >= idleMs) this.connection.close(4408, 'no frame for five minutes');
   }
 
   /** Frames are handled one after another; a client that sends faster is not read meanwhile. */
-  private receive(data: Buffer, isBinary: boolean): void {
+  receive(data: Buffer, isBinary: boolean): void {
     this.lastFrameAt = this.parts.clock.monotonic();
     this.waiting += 1;
-    if (this.waiting > mostWaiting) this.upgrade.socket.pause();
+    if (this.waiting > mostWaiting) this.socket.pause();
     this.order = this.order
       .then(() => this.handle(data, isBinary))
       .catch((thrown: unknown) => this.answerError(thrown))
       .finally(() => {
         this.waiting -= 1;
-        if (this.waiting <= mostWaiting && this.upgrade.socket.isPaused) this.upgrade.socket.resume();
+        if (this.waiting <= mostWaiting && this.socket.isPaused) this.socket.resume();
       });
   }
 
@@ -180,7 +239,7 @@ class SocketSession {
 
   private answerError(thrown: unknown): void {
     const error = showable(thrown);
-    if (error.status >= 500) this.parts.log.error({ socketId: this.upgrade.id, err: error.cause ?? error }, error.message);
+    if (error.status >= 500) this.parts.log.error({ socketId: this.id, err: error.cause ?? error }, error.message);
     this.connection.send(errorFrame({ message: error.message, code: error.code }, this.parts.clock.now()));
   }
 }

@@ -9,14 +9,19 @@ const sweepMs = 1000;
 export interface CredentialWatch {
   /** Calls `ended` once, when the viewer's credential expires or is revoked; the returned function stops watching. */
   watch(viewer: Viewer, ended: () => void): () => void;
+  /** The same for something that is kept anyway, so that thousands of sockets need nothing more; until `remove`. */
+  add(watched: Watched): void;
+  remove(watched: Watched): void;
   /** Calls `look` about once a second while anything asks for it: for the idle clocks of sockets. */
   everySecond(look: () => void): () => void;
   stop(): void;
 }
 
-interface Watched {
-  viewer: Viewer;
-  ended: () => void;
+/** Something that lives no longer than a credential. */
+export interface Watched {
+  readonly viewer: Viewer;
+  /** Called once, when the credential has ended. */
+  ended(): void;
 }
 
 /** One timer and one subscription for all of them; the timer runs only while something is watched. */
@@ -48,13 +53,19 @@ export function createCredentialWatch(accounts: Pick<Accounts, 'onRevoked'>, clo
     }
   });
 
+  const add = (entry: Watched): void => {
+    watched.add(entry);
+    settle();
+  };
+
   return {
     watch(viewer, ended) {
       const entry = { viewer, ended };
-      watched.add(entry);
-      settle();
+      add(entry);
       return () => void watched.delete(entry);
     },
+    add,
+    remove: (entry) => void watched.delete(entry),
     everySecond(look) {
       looks.add(look);
       settle();

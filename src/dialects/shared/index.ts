@@ -1,5 +1,5 @@
 export { parseJson } from './body.ts';
-export { createCredentialWatch, whileValid, type CredentialWatch } from './credential-watch.ts';
+export { createCredentialWatch, whileValid, type CredentialWatch, type Watched } from './credential-watch.ts';
 export { registerNotBuilt, registerScope, type DialectScope, type NotBuilt } from './dialect-scope.ts';
 export { errorHeaders, showable } from './errors.ts';
 export { goneSignal, jsonLines, openEventStream, type EventStream } from './event-stream.ts';

@@ -2,7 +2,6 @@ import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { asParleyError, errorTable } from '../../base/errors.ts';
-import { newId } from '../../base/ids.ts';
 import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import { ambiguity } from './addresses.ts';
@@ -14,14 +13,17 @@ export const maxFrameBytes = 65_536;
 /** Milliseconds a closing socket has to answer the close frame. */
 const closeGraceMs = 1000;
 
-/** A WebSocket that has just been opened, before anything of the request is believed. */
+/**
+ * A WebSocket that has just been opened, before anything of the request is believed. Whoever takes it over keeps what it
+ * needs of it, not the whole: an idle socket would hold its request, as much memory as the socket itself.
+ */
 export interface Upgrade {
   socket: WebSocket;
   request: IncomingMessage;
   /** Values of the `:names` of the pattern, decoded. */
   params: Record<string, string>;
   query: URLSearchParams;
-  /** For logs. */
+  /** Its number in this process, for logs. */
   id: string;
 }
 
@@ -66,33 +68,52 @@ interface CompiledRoute {
   names: string[];
 }
 
+/** What is kept of an open socket. */
+interface OpenSocket {
+  /** Its number in this process, for logs. */
+  id: string;
+  dialect: string;
+  /** Gives its place among the sockets of its address back. */
+  giveBack: (() => void) | null;
+}
+
 export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
   const server = new WebSocketServer({ noServer: true, maxPayload: maxFrameBytes, perMessageDeflate: false, clientTracking: true });
   const routes: CompiledRoute[] = [];
   const notBuilt: RegExp[] = [];
   let refusing = false;
+  const open = new Map<WebSocket, OpenSocket>();
+  let opened = 0;
+  // One listener for all: a function made for each socket would keep the request, with its headers, as long as the socket.
+  const noteFailure = (error: Error): void => parts.log.debug({ err: error }, 'upgrade failed');
+  const noteSocketFailure = function noteSocketFailure(this: WebSocket, error: Error): void {
+    parts.log.debug({ socketId: open.get(this)?.id, err: error }, 'socket failed');
+  };
+  const noteClose = function noteClose(this: WebSocket): void {
+    const entry = open.get(this);
+    if (!entry) return;
+    open.delete(this);
+    entry.giveBack?.();
+    parts.metrics.sockets.dec({ dialect: entry.dialect });
+  };
 
-  const accept = async (compiled: CompiledRoute, groups: string[], request: IncomingMessage, socket: WebSocket): Promise<void> => {
-    parts.metrics.sockets.inc({ dialect: compiled.route.dialect });
-    let giveBack: (() => void) | null = null;
-    let isOpen = true;
-    socket.once('close', () => {
-      isOpen = false;
-      giveBack?.();
-      parts.metrics.sockets.dec({ dialect: compiled.route.dialect });
-    });
-    const id = newId();
-    socket.on('error', (error) => parts.log.debug({ socketId: id, err: error }, 'socket failed'));
+  const accept = async ({ route, names }: CompiledRoute, groups: string[], request: IncomingMessage, socket: WebSocket): Promise<void> => {
+    const entry: OpenSocket = { id: `${(opened += 1)}`, dialect: route.dialect, giveBack: null };
+    open.set(socket, entry);
+    parts.metrics.sockets.inc({ dialect: entry.dialect });
+    socket.on('close', noteClose);
+    socket.on('error', noteSocketFailure);
     socket.pause();
     try {
-      giveBack = await parts.limiter.hold({ name: 'sockets', count: parts.socketsPerAddress }, parts.addressOf(request));
-      if (!isOpen) return giveBack?.();
+      const giveBack = await parts.limiter.hold({ name: 'sockets', count: parts.socketsPerAddress }, parts.addressOf(request));
+      if (!open.has(socket)) return giveBack?.();
       if (!giveBack) return socket.close(errorTable.rate_limited.closeCode, 'too many sockets');
-      const query = new URL(request.url ?? '/', 'http://localhost').searchParams;
-      await compiled.route.open({ socket, request, params: Object.fromEntries(compiled.names.map((name, at) => [name, groups[at]!])), query, id });
+      entry.giveBack = giveBack;
+      const params = Object.fromEntries(names.map((name, at) => [name, groups[at]!]));
+      await route.open({ socket, request, params, query: queryOf(request.url ?? '/'), id: entry.id });
     } catch (thrown) {
       const error = asParleyError(thrown);
-      if (error.status >= 500) parts.log.error({ socketId: id, errorCode: error.code, err: error.cause ?? error }, error.message);
+      if (error.status >= 500) parts.log.error({ socketId: entry.id, errorCode: error.code, err: error.cause ?? error }, error.message);
       socket.close(error.closeCode, closeReason(error.message));
     } finally {
       socket.resume();
@@ -106,7 +127,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
     addNotBuilt: (pattern) => void notBuilt.push(patternToExpression(pattern)),
     routes: () => routes.map(({ route }) => route),
     handle(request, socket, head) {
-      socket.on('error', (error) => parts.log.debug({ err: error }, 'upgrade failed'));
+      socket.on('error', noteFailure);
       if (refusing) return refuse(socket, 503);
       if (ambiguity(request) !== null) return refuse(socket, 400);
       const path = pathOf(request.url ?? '/');
@@ -132,6 +153,12 @@ export function closeReason(message: string): string {
   let reason = message.slice(0, 120);
   while (Buffer.byteLength(reason) > 123) reason = reason.slice(0, -1);
   return reason.toWellFormed();
+}
+
+/** What stands behind the question mark. */
+function queryOf(url: string): URLSearchParams {
+  const at = url.indexOf('?');
+  return new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
 }
 
 /** The groups of a match with percent-encoding undone; null when there is no match or the encoding is broken. */
