@@ -229,6 +229,10 @@ describe('parley', () => {
       expect((await parley.run(['key', 'list'])).stdout).toContain('WXYZ');
     });
 
+    it('makes the secrets of this machine those of the database', async () => {
+      expect(await parley.run(['secrets', 'accept'])).toMatchObject({ code: 0, stdout: expect.stringContaining('are those of the database now') });
+    });
+
     it.each([
       [['key', 'add', 'openai'], '', 'No key was given'],
       [['key', 'add', 'telepathy'], 'sk-1234567890', 'There is no provider of this name. There are: openai.'],

@@ -65,7 +65,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
       await secretsGuard.start();
       await users.ensureOwner();
       await registration.start();
-      revocationWatch.start();
+      await revocationWatch.start();
       // A rotation by hand, or one that broke off, left provider keys to an old key. They can be read all the same.
       await providerKeys.reencrypt().catch((error: unknown) => log.warn({ err: error }, 'Provider keys could not be encrypted with the new key'));
     },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createLocalBus } from '../../base/events/index.ts';
+import { createLocalBus, type Bus } from '../../base/events/index.ts';
 import { silentLog } from '../../base/observability/index.ts';
 import { engines } from '../../base/storage/testing.ts';
 import { createCredentialCache } from './credential-cache.ts';
@@ -14,6 +14,7 @@ describe.each(engines)('what another process has revoked, on %s', (engine) => {
   let bob: SignIn;
   let keyId: string;
   let watch: RevocationWatch;
+  let bus: Bus;
   let told: Revoked[];
 
   beforeEach(async () => {
@@ -24,7 +25,7 @@ describe.each(engines)('what another process has revoked, on %s', (engine) => {
     keyId = (await commandLine.createApiKey(bob.user.id, 'program')).id;
     test.clock.advance(1_000_000);
     // The server, which shares nothing with the command line but the rows.
-    const bus = createLocalBus((error) => { throw error; });
+    bus = createLocalBus((error) => { throw error; });
     const revocations = createRevocations(createCredentialCache(test.clock.monotonic), silentLog(), bus);
     watch = createRevocationWatch({ storage: test.database.storage, bus, clock: test.clock, log: silentLog(), revocations });
     told = [];
@@ -76,6 +77,41 @@ describe.each(engines)('what another process has revoked, on %s', (engine) => {
     await commandLine.revokeApiKey(bob.user.id, keyId);
     test.clock.advance(25_000);
     expect(await toldNow()).toEqual([key()]);
+  });
+
+  it('is found though the clock of the other one is minutes behind', async () => {
+    await watch.look();
+    test.clock.advance(-600_000);
+    await commandLine.revokeApiKey(bob.user.id, keyId);
+    test.clock.advance(605_000);
+    expect(await toldNow()).toEqual([key()]);
+  });
+
+  it('before the start is told to nobody', async () => {
+    await commandLine.revokeApiKey(bob.user.id, keyId);
+    await watch.start();
+    expect(await toldNow()).toEqual([]);
+    await commandLine.setDisabled(bob.user.id, true);
+    expect(await toldNow()).toContainEqual({ userId: bob.user.id, credentialId: null });
+    await watch.stop();
+  });
+
+  it('is told as soon as another instance says it, and once more by nobody', async () => {
+    await watch.start();
+    told.length = 0;
+    bus.publish('revocations', { type: 'revoked', origin: 'another', userId: bob.user.id, credentialId: keyId });
+    bus.publish('revocations', { type: 'revoked', origin: 'another', userId: 7, credentialId: keyId });
+    bus.publish('revocations', { type: 'revoked', origin: 'another', userId: bob.user.id });
+    expect(told).toEqual([key()]);
+    await watch.stop();
+  });
+
+  it('is looked for when hints may have been missed', async () => {
+    await watch.start();
+    await commandLine.revokeApiKey(bob.user.id, keyId);
+    bus.publish('revocations', { type: 'gap', reason: 'reconnected' });
+    await vi.waitFor(() => expect(told).toEqual([key()]), { timeout: 3000 });
+    await watch.stop();
   });
 
   it('reaches whoever listens at a running server within five seconds', async () => {

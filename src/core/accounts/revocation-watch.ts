@@ -9,7 +9,8 @@ import { revocationTopic, type Revocations, type Revoked } from './revocations.t
  * says so, the command line does not, and what is said may be lost. Requests need it less: their credentials are read again every few seconds anyway.
  */
 export interface RevocationWatch {
-  start(): void;
+  /** What was revoked before is told to nobody: nothing is open yet. */
+  start(): Promise<void>;
   /** Waits for a look under way. */
   stop(): Promise<void>;
   /** Looks once. */
@@ -36,18 +37,19 @@ export function createRevocationWatch({ storage, bus, clock, log, revocations }:
   /** What was told already, by the time it is dated. */
   const told = new Map<string, number>();
 
-  const look = async (): Promise<void> => {
+  const take = async (tell: (revoked: Revoked) => void): Promise<void> => {
     const since = from - overlapMs;
     const startedAt = clock.now();
     for (const { at, ...revoked } of await revokedSince(storage, since)) {
       const key = `${revoked.userId} ${revoked.credentialId} ${at}`;
       if (told.has(key)) continue;
       told.set(key, at);
-      revocations.foreign(revoked);
+      tell(revoked);
     }
     for (const [key, at] of told) if (at <= since) told.delete(key);
     from = Math.max(from, startedAt);
   };
+  const look = (): Promise<void> => take((revoked) => revocations.foreign(revoked));
   const lookQuietly = (): void => {
     looking ??= look()
       .catch((error: unknown) => log.warn({ err: error }, 'Credentials revoked by other processes could not be looked up'))
@@ -56,7 +58,8 @@ export function createRevocationWatch({ storage, bus, clock, log, revocations }:
 
   return {
     look,
-    start() {
+    async start() {
+      await take(() => undefined);
       unsubscribe = bus.subscribe(revocationTopic, (message) => (isGap(message) ? lookQuietly() : revocations.hear(message)));
       timer ??= setInterval(lookQuietly, lookEveryMs).unref();
     },
