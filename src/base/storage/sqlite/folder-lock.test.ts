@@ -62,12 +62,12 @@ describe('one server for each data folder', () => {
     const command = await open(false);
     expect(await command.integrity()).toEqual([]);
     await command.stop();
-    const { groundFloor } = await import('../migrations/0001-ground-floor.ts');
+    const { migrations } = await import('../migrations/index.ts');
     const later = { name: '9999-later', up: async () => {} };
     await open();
     const { options, close } = await openTestStorage('sqlite');
     await close();
-    const newer = openStorage({ ...options, dataDir, exclusive: false, migrations: [groundFloor, later] });
+    const newer = openStorage({ ...options, dataDir, exclusive: false, migrations: [...migrations, later] });
     await expect(newer.start()).rejects.toMatchObject({ code: 'conflict' });
   });
 
