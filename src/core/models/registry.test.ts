@@ -294,6 +294,32 @@ test('lists what the caller can use now, and leaves out what does not answer', a
   expect(await list()).toEqual(['builtin', 'nearby', 'ollama', 'openai']);
 });
 
+test('tells providers who asks, and everybody which models are in memory', async () => {
+  const asked: (string | undefined)[] = [];
+  const loaded = [10, 30, 20].map((lastUsedAt) => ({
+    id: `own/m${lastUsedAt}`, provider: 'own', model: `m${lastUsedAt}`, sizeBytes: 1, gpuBytes: 0, contextLength: 1, loadedAt: 1, lastUsedAt, expiresAt: null,
+  }));
+  const own: ModelProvider = {
+    id: 'own', kind: 'llama', location: 'local', needsKey: false,
+    models: async () => [{ id: 'own/x', provider: 'own', model: 'x', label: 'x', kinds: ['chat', 'embedding'], location: 'local', contextLength: null, sizeBytes: null, createdAt: null }],
+    state: async () => ({ state: 'ready', detail: '', howToAdd: '' }),
+    loaded: () => loaded,
+    async* stream(_request, { userId }) {
+      asked.push(userId);
+      yield [{ type: 'text', text: 'a' }, { type: 'finish', reason: 'stop' }];
+    },
+    async embed(_request, { userId }) {
+      asked.push(userId);
+      return { vectors: [], tokensIn: 0 };
+    },
+  };
+  await open({ have: ['builtin'], more: [own] });
+  await house.ask('own/x', guest);
+  await house.models.embed(await house.models.resolve('own/x', owner), ['a'], owner, new AbortController().signal);
+  expect(asked).toEqual(['guest', 'owner']);
+  expect(house.models.loaded().map(({ model }) => model)).toEqual(['m30', 'm20', 'm10']);
+});
+
 test('tells how every provider stands, for this caller', async () => {
   await open({ settings: withKey });
   await house.ollama.close();

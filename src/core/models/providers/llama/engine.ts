@@ -241,7 +241,11 @@ async function openChat(
     batching: { dispatchSchedule: (dispatch) => (isAlone() ? dispatch() : setImmediateNow(dispatch)) },
   });
   const kept = Array.from({ length: sequences }, () => context.getSequence());
-  const pool = createSequencePool(kept, { bounds: mostWaiting, now: () => clock.monotonic() });
+  const pool = createSequencePool(kept, {
+    bounds: mostWaiting,
+    now: () => clock.monotonic(),
+    onWait: (waiting) => log.debug({ model: model.filename, waiting }, 'A request waits for a free place'),
+  });
   isAlone = () => pool.taken <= 1;
   return { context, texts: new Map(), sequences: pool, wrapper, toolForm: toolForm(library, model, wrapper) };
 }

@@ -16,6 +16,7 @@ export function createEventQueue(): EventQueue {
   let events: ReplyEvent[] = [];
   let ended = false;
   let waiting: ((batch: ReplyEvent[] | null) => void) | null = null;
+  let isPlanned = false;
 
   function takeAll(): ReplyEvent[] | null {
     if (events.length === 0) return null;
@@ -24,25 +25,30 @@ export function createEventQueue(): EventQueue {
     return batch;
   }
 
+  function deliver(): void {
+    isPlanned = false;
+    if (waiting === null || (events.length === 0 && !ended)) return;
+    const reader = waiting;
+    waiting = null;
+    reader(takeAll());
+  }
+
   return {
     push(event) {
-      if (waiting !== null) {
-        const deliver = waiting;
-        waiting = null;
-        deliver([event]);
-        return;
-      }
       const last = events.at(-1);
       if (last !== undefined && (event.type === 'text' || event.type === 'reasoning') && last.type === event.type) {
         events[events.length - 1] = { type: event.type, text: last.text + event.text };
       } else {
         events.push(event);
       }
+      if (waiting === null || isPlanned) return;
+      isPlanned = true;
+      // Not at once: first the engine is given the next token to compute, then, while it does, this one is sent.
+      setImmediate(deliver);
     },
     end() {
       ended = true;
-      waiting?.(null);
-      waiting = null;
+      deliver();
     },
     next() {
       const batch = takeAll();

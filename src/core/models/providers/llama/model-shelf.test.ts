@@ -128,7 +128,7 @@ describe('the models in memory', () => {
     release();
     expect(shelf.list()).toMatchObject([{ lastUsedAt: 1000, expiresAt: 1020 }]);
     time = 1020;
-    await expect.poll(() => events).toEqual(['load a 5', 'unload a 5']);
+    await expect.poll(() => events, { timeout: 20_000 }).toEqual(['load a 5', 'unload a 5']);
     expect(shelf.list()).toEqual([]);
   });
 

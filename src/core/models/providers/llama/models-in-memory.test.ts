@@ -70,7 +70,7 @@ describe('several models in memory', () => {
     expect(names(provider)).toEqual(['one', 'two']);
     const cancel = new AbortController();
     const endless = ask(provider, 'three', cancel.signal);
-    await expect.poll(() => names(provider)).toEqual(['one', 'three']);
+    await expect.poll(() => names(provider), { timeout: 20_000 }).toEqual(['one', 'three']);
     expect(provider.loaded!()[1]!.expiresAt).toBeNull();
     // The one in use stays, the other one goes.
     expect(await ask(provider, 'two')).toBe('I am two of all.');
@@ -82,7 +82,7 @@ describe('several models in memory', () => {
   it('go when nobody has used them for a while', async () => {
     const provider = open({ idleMs: 30 });
     await ask(provider, 'one');
-    await expect.poll(() => names(provider)).toEqual([]);
+    await expect.poll(() => names(provider), { timeout: 20_000 }).toEqual([]);
     expect(await ask(provider, 'one')).toBe('I am one of all.');
   });
 });

@@ -1,8 +1,10 @@
+import { Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createLog } from '../../../../base/observability/index.ts';
 import type { ModelRequest, ReplyError } from '../../types.ts';
 import type { Tokenizer } from '../../../../../test/gguf/index.ts';
 import { createChooser, LogprobQueue } from './logprobs.ts';
-import { createModelBench, hear, user, type ModelBench } from './testing.ts';
+import { createModelBench, hear, user, type Heard, type ModelBench } from './testing.ts';
 
 const script = 'Hello there! I am tiny 🙂 é漢 done.';
 let bench: ModelBench;
@@ -11,6 +13,7 @@ let scriptTokenizer: Tokenizer;
 beforeAll(() => {
   bench = createModelBench();
   tokenizer = bench.write('random');
+  bench.write('endless', { says: 'One two three.', repeats: true, contextTokens: 8192 });
   scriptTokenizer = bench.write('script', { says: script });
   bench.write('thinking', {
     says: '<think>Hm, what now?</think> Yes.',
@@ -187,34 +190,45 @@ describe('the memory of what was read', () => {
 
 describe('people who ask at the same time', () => {
   it('are served in turn, however much one of them asks', async () => {
-    const provider = bench.open({ sequences: 1 });
+    let waiting = 0;
+    const log = createLog('debug', new Writable({ write: (line, _encoding, done) => { if (String(line).includes('waits for a free place')) waiting += 1; done(); } }));
+    const provider = bench.open({ sequences: 1, contextTokens: 8192 }, { log });
     const order: string[] = [];
-    const asks = ['ann', 'ann', 'ann', 'ann', 'bob', 'eve', 'bob'].map((userId, index) => {
+    const askAs = (userId: string, maxTokens: number, signal = new AbortController().signal): Promise<Heard> => {
       let begun = false;
       const onEvent = (): void => {
         if (!begun) order.push(userId);
         begun = true;
       };
-      return hear(provider, { model: 'random', messages: [user(`Question ${index}`)], maxTokens: 20 }, { userId, onEvent });
-    });
-    for (const { end } of await Promise.all(asks)) expect(end).toBe('length');
-    expect(order).toEqual(['ann', 'bob', 'eve', 'ann', 'bob', 'ann', 'ann']);
+      return hear(provider, { model: 'endless', messages: [user(`A question of ${userId}`)], maxTokens }, { userId, onEvent, signal });
+    };
+    const cancel = new AbortController();
+    const first = askAs('ann', 8000, cancel.signal);
+    await expect.poll(() => order, { timeout: 20_000 }).toEqual(['ann']);
+    const others = ['ann', 'ann', 'ann', 'bob', 'bob', 'eve'].map((userId) => askAs(userId, 20));
+    await expect.poll(() => waiting, { timeout: 20_000 }).toBe(6);
+    cancel.abort();
+    await first;
+    for (const { end } of await Promise.all(others)) expect(end).toBe('length');
+    // Which of the two newcomers stands before the other depends on who came first.
+    expect(order.slice(1, 3).toSorted()).toEqual(['bob', 'eve']);
+    expect(order.slice(3)).toEqual(['ann', 'bob', 'ann', 'ann']);
   });
 
   it('are told when too many of their requests wait', async () => {
-    const provider = bench.open({ sequences: 1 });
+    const provider = bench.open({ sequences: 1, contextTokens: 8192 });
     const cancel = new AbortController();
-    await hear(provider, { model: 'random', maxTokens: 1 });
+    await hear(provider, { model: 'endless', maxTokens: 1 });
     const refused: ReplyError[] = [];
     const many = Array.from({ length: 40 }, async () => {
-      const { end, error } = await hear(provider, { model: 'random', maxTokens: 900 }, { userId: 'ann', signal: cancel.signal });
+      const { end, error } = await hear(provider, { model: 'endless', maxTokens: 8000 }, { userId: 'ann', signal: cancel.signal });
       if (end === 'rate_limited') refused.push(error!);
       return end;
     });
-    await expect.poll(() => refused.length).toBe(7);
+    await expect.poll(() => refused.length, { timeout: 20_000 }).toBe(7);
     expect(refused[0]).toMatchObject({ serviceFault: false, message: expect.stringContaining('of your requests already wait') });
     expect(refused[0]!.retryAfterMs).toBeGreaterThanOrEqual(1000);
-    const other = hear(provider, { model: 'random', maxTokens: 3 }, { userId: 'bob' });
+    const other = hear(provider, { model: 'endless', maxTokens: 3 }, { userId: 'bob' });
     cancel.abort();
     expect((await other).end).toBe('length');
     expect((await Promise.all(many)).filter((end) => end === 'rate_limited')).toHaveLength(7);

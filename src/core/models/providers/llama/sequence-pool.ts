@@ -32,6 +32,8 @@ export interface SequencePoolOptions {
   bounds: LineBounds;
   /** Monotonic milliseconds. */
   now(): number;
+  /** Told when a request has to wait. @param waiting how many do */
+  onWait?(waiting: number): void;
 }
 
 interface Waiter<Token, Kept> {
@@ -56,6 +58,7 @@ export function createSequencePool<Token, Kept extends Sequence<Token>>(
 class Pool<Token, Kept extends Sequence<Token>> implements SequencePool<Token, Kept> {
   readonly #count: number;
   readonly #now: () => number;
+  readonly #onWait: (waiting: number) => void;
   /** The one given back last stands last. */
   readonly #free: Kept[];
   readonly #line: WaitingLine<Waiter<Token, Kept>>;
@@ -64,9 +67,10 @@ class Pool<Token, Kept extends Sequence<Token>> implements SequencePool<Token, K
   readonly #served = new Set<string | undefined>();
   #usualMs = shortestRetry;
 
-  constructor(sequences: readonly Kept[], { bounds, now }: SequencePoolOptions) {
+  constructor(sequences: readonly Kept[], { bounds, now, onWait = () => undefined }: SequencePoolOptions) {
     this.#count = sequences.length;
     this.#now = now;
+    this.#onWait = onWait;
     this.#free = [...sequences];
     this.#line = new WaitingLine(bounds);
   }
@@ -94,6 +98,7 @@ class Pool<Token, Kept extends Sequence<Token>> implements SequencePool<Token, K
       };
       this.#line.add(entry, this.#retryAfter(user));
       signal.addEventListener('abort', abort, { once: true });
+      this.#onWait(this.#line.entries.length);
     });
   }
 
