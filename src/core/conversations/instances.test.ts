@@ -179,6 +179,17 @@ describe.skipIf(postgresTestUrl() === null)('several instances on one database',
       await ending;
     });
 
+    test('are handed over, too, when their request was under way as the instance began to end', async () => {
+      const stopping = await open();
+      await stopping.conversations.stop?.();
+      const { answer } = await send(stopping, 'What is an oak?');
+      const call = await Promise.race([one.models.call(), two.models.call()]);
+      call.text('A tree.');
+      call.finish();
+      expect(textOf(await readToEnd(attach(two, answer!.id)))).toBe('A tree.');
+      expect(stopping.models.calls).toEqual([]);
+    });
+
     test('keep the lease of what runs while an instance ends, however long it takes', async () => {
       const slow = await open(20_000);
       const { answer } = await send(slow, 'What is an oak?');

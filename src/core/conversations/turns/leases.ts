@@ -1,5 +1,6 @@
 import type { Clock } from '../../../base/clock.ts';
 import { databaseTime, type Storage, type TurnsTable } from '../../../base/storage/index.ts';
+import { lockConversation } from '../access.ts';
 import { leaseMs, type HeldTurn, type TurnRequest } from './request.ts';
 
 /** What became of a lease that was to be renewed. */
@@ -26,6 +27,23 @@ export async function renewLeases(storage: Storage, clock: Clock, instanceId: st
     .returning(['turns.message_id', 'turns.epoch', 'turns.cancel_requested'])
     .execute();
   return new Map(renewed.map((row) => [row.message_id, { epoch: row.epoch, isCancelled: row.cancel_requested === 1 }]));
+}
+
+/** Puts a turn that has not begun back to those that wait, for whoever looks next. False when the lease is not held any more. */
+export async function giveBackTurn(storage: Storage, turn: HeldTurn): Promise<boolean> {
+  return storage.write(async (queries) => {
+    await lockConversation(storage, queries, turn.conversationId);
+    const given = await queries
+      .updateTable('turns')
+      .set({ state: 'QUEUED', owner: null, lease_until: null, epoch: turn.epoch + 1 })
+      .where('message_id', '=', turn.messageId)
+      .where('epoch', '=', turn.epoch)
+      .where('state', '=', 'RUNNING')
+      .executeTakeFirst();
+    if (Number(given.numUpdatedRows) === 0) return false;
+    await queries.updateTable('messages').set({ status: 'QUEUED' }).where('id', '=', turn.messageId).execute();
+    return true;
+  });
 }
 
 /** Running turns that somebody should look after: their lease has run out, or they are said to run here. */

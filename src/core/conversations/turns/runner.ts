@@ -12,6 +12,7 @@ import { liveTexts } from '../reading.ts';
 import { endBody, endTurn, noteLostTurn, type Outcome } from './ending.ts';
 import type { TurnFeed } from './feed.ts';
 import { newJournalEntry, type Journal, type JournalEntry } from './journal.ts';
+import { giveBackTurn } from './leases.ts';
 import { ReplyMeasurement, type ReplyEnd } from './measurement.ts';
 import { instructionsOf, turnsTopic, withDefaults, type HeldTurn, type TurnQuestion } from './request.ts';
 
@@ -56,12 +57,12 @@ export class TurnRunner {
   }
 
   /**
-   * Begins a turn; it goes on whatever its client does.
+   * Begins a turn; it goes on whatever its client does. While the server stops, the turn goes back to those that wait.
    * @param target the model, and `question` what it answers, when they are at hand; else they are looked up
    */
-  begin(turn: HeldTurn, target?: Target, question?: TurnQuestion): RunningTurn {
-    const known = this.running.get(turn.messageId);
-    if (known) return known;
+  begin(turn: HeldTurn, target?: Target, question?: TurnQuestion): void {
+    if (this.draining) return void this.giveBack(turn);
+    if (this.running.has(turn.messageId)) return;
     const stop = new AbortController();
     const entry = newJournalEntry(turn.messageId, turn.epoch, (reason) => {
       if (!reason.fenced) this.parts.log.error({ err: reason.error, message: turn.messageId }, 'events of a turn could not be stored');
@@ -73,7 +74,18 @@ export class TurnRunner {
     const running: RunningTurn = { turn, feed: entry.feed, ended: ended.then(() => undefined), stop: (reason) => stop.abort(reason) };
     this.running.set(turn.messageId, running);
     this.parts.metrics.turnsRunning.set(this.running.size);
-    return running;
+  }
+
+  /** A request that was under way when the server began to stop: another instance, or the next start, makes the answer. */
+  private async giveBack(turn: HeldTurn): Promise<void> {
+    const { storage, bus, log } = this.parts;
+    try {
+      if (!(await giveBackTurn(storage, turn))) return;
+      bus.publish(turnsTopic, { type: 'waiting' });
+      bus.publish(`conversation:${turn.conversationId}`, { type: 'turn', messageId: turn.messageId });
+    } catch (error) {
+      log.error({ err: error, message: turn.messageId }, 'a turn could not be given back; its lease runs out');
+    }
   }
 
   private async run(turn: HeldTurn, known: { target?: Target; question?: TurnQuestion }, entry: JournalEntry, signal: AbortSignal): Promise<void> {
