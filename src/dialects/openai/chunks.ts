@@ -58,8 +58,9 @@ function closing(writers: readonly ChunkWriter[], form: AnswerForm): string {
  * each batch; waits for slow clients. Until something was sent a failure is thrown, so that it gets a status of its
  * own; after that it is told inside the stream, which then ends without `[DONE]`.
  * @param replies one for each choice; several are read side by side
+ * @param stopAll ends the models of all choices: the first choice that fails ends the others
  */
-export async function streamCompletion(stream: EventStream, head: AnswerHead, form: AnswerForm, replies: readonly AnswerEvents[]): Promise<void> {
+export async function streamCompletion(stream: EventStream, head: AnswerHead, form: AnswerForm, replies: readonly AnswerEvents[], stopAll: () => void): Promise<void> {
   const writers = replies.map((_reply, index) => new ChunkWriter(head, index, form));
   // A comment, not the role: which model speaks is known with the first piece.
   const waiting = setTimeout(() => void stream.write(': \n\n'), patienceMs);
@@ -67,6 +68,7 @@ export async function streamCompletion(stream: EventStream, head: AnswerHead, fo
     if (replies.length === 1) await streamOne(stream, writers[0]!, replies[0]!, form, waiting);
     else await streamSeveral(stream, writers, replies, form, waiting);
   } catch (thrown) {
+    stopAll();
     if (!stream.begun) throw thrown;
     stream.end(errorLine(thrown instanceof ParleyError ? thrown : new ParleyError('internal', { cause: thrown })));
     if (!(thrown instanceof ParleyError)) throw thrown;
@@ -91,7 +93,6 @@ async function streamOne(stream: EventStream, writer: ChunkWriter, reply: Answer
   if (!stream.signal.aborted) throw endedSilently();
 }
 
-/** The first choice that fails ends the others: they are left, and their models stop. */
 async function streamSeveral(stream: EventStream, writers: readonly ChunkWriter[], replies: readonly AnswerEvents[], form: AnswerForm, waiting: NodeJS.Timeout): Promise<void> {
   /** One wait for room, however many choices want to write. */
   let room: Promise<void> | undefined;

@@ -1,7 +1,7 @@
 import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import { goneSignal, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope } from '../shared/index.ts';
+import { goneController, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope } from '../shared/index.ts';
 import { completion, gather } from './answers.ts';
 import { budgetHeaders } from './budget-headers.ts';
 import { errorLine, streamCompletion } from './chunks.ts';
@@ -39,27 +39,27 @@ export function registerCompletions(scope: DialectScope, parts: DialectParts, cr
         return made;
       };
       if (!body.stream) {
-        const broken = new AbortController();
-        const signal = AbortSignal.any([goneSignal(reply), broken.signal]);
-        return reply.send(await whileValid(credentials, viewer, () => broken.abort(), async () => {
-          const { head, replies } = await answer(signal);
-          // The first choice that fails ends the others.
-          const gathered = await Promise.all(replies.map(gather)).finally(() => broken.abort());
+        const gone = goneController(reply);
+        return reply.send(await whileValid(credentials, viewer, () => gone.abort(), async () => {
+          const { head, replies } = await answer(gone.signal);
+          const gathered = await Promise.all(replies.map(gather)).catch((thrown: unknown) => {
+            // The first choice that fails ends the others.
+            gone.abort();
+            throw thrown;
+          });
           return { ...completion(head, gathered, form), ...(body.store && body.metadata ? { metadata: body.metadata } : {}) };
         }));
       }
       const stream = openEventStream(reply);
-      const broken = new AbortController();
-      const signal = (body.n ?? 1) > 1 ? AbortSignal.any([stream.signal, broken.signal]) : stream.signal;
+      const failed = new AbortController();
+      const signal = (body.n ?? 1) > 1 ? AbortSignal.any([stream.signal, failed.signal]) : stream.signal;
       await whileValid(credentials, viewer, () => stream.cut(errorLine(new ParleyError('unauthorized'))), async () => {
         try {
           const { head, replies } = await answer(signal);
-          await streamCompletion(stream, head, form, replies);
+          await streamCompletion(stream, head, form, replies, () => failed.abort());
         } catch (thrown) {
           if (!stream.begun) throw thrown;
           parts.log.error({ err: thrown, requestId: request.id }, 'a streamed answer broke');
-        } finally {
-          broken.abort();
         }
         // Broken off before anything was sent.
         if (!stream.begun) throw new ParleyError('cancelled');

@@ -50,21 +50,40 @@ function abortWhenGone(raw: ServerResponse, controller: AbortController): void {
 
 /** A signal that is aborted when the client goes away before it was answered. */
 export function goneSignal(reply: FastifyReply): AbortSignal {
+  return goneController(reply).signal;
+}
+
+/** As `goneSignal`, for callers that have reasons of their own to abort: one signal costs less than several joined. */
+export function goneController(reply: FastifyReply): AbortController {
   const gone = new AbortController();
   abortWhenGone(reply.raw, gone);
-  return gone.signal;
+  return gone;
 }
+
+/**
+ * A piece as a chunk on the wire (RFC 9112, section 7.1). Node would hand length, piece and line end to the system as three parts;
+ * as one text a write costs a fifth less.
+ */
+function chunkOf(piece: string): string {
+  return piece === '' ? '' : `${Buffer.byteLength(piece).toString(16)}\r\n${piece}\r\n`;
+}
+
+/** The chunk that ends a response. */
+const lastChunk = '0\r\n\r\n';
 
 /** Takes the response of `reply` over. Headers that hooks have set on it are kept. */
 export function openEventStream(reply: FastifyReply, form: StreamForm = serverSentEvents): EventStream {
   const raw = reply.raw;
   reply.request.streams = true;
   const gone = new AbortController();
-  const state = { begun: false };
+  /** `chunked`: whether pieces are framed here; clients of HTTP/1.0 take them as they are. */
+  const state = { begun: false, chunked: false };
   abortWhenGone(raw, gone);
   raw.once('close', () => clearInterval(keepAlive));
+  const write = (piece: string): boolean => raw.write(state.chunked ? chunkOf(piece) : piece);
+  const end = (piece = ''): void => void raw.end(state.chunked ? chunkOf(piece) + lastChunk : piece);
   const keepAlive = setInterval(() => {
-    if (form.keepAlive !== null && state.begun && !raw.writableNeedDrain && !raw.writableEnded) raw.write(form.keepAlive);
+    if (form.keepAlive !== null && state.begun && !raw.writableNeedDrain && !raw.writableEnded) write(form.keepAlive);
   }, keepAliveMs).unref();
 
   const begin = (): void => {
@@ -72,6 +91,8 @@ export function openEventStream(reply: FastifyReply, form: StreamForm = serverSe
     state.begun = true;
     reply.hijack();
     raw.writeHead(200, { ...reply.getHeaders(), 'content-type': form.contentType, 'cache-control': 'no-store', 'x-accel-buffering': 'no' } as Record<string, string>);
+    state.chunked = raw.chunkedEncoding;
+    raw.chunkedEncoding = false;
   };
 
   return {
@@ -85,19 +106,17 @@ export function openEventStream(reply: FastifyReply, form: StreamForm = serverSe
     },
     write(piece) {
       begin();
-      if (gone.signal.aborted || raw.writableEnded || raw.write(piece)) return undefined;
+      if (gone.signal.aborted || raw.writableEnded || write(piece)) return undefined;
       return drained(raw);
     },
     cut(piece) {
-      if (state.begun && !raw.writableEnded) raw.end(piece);
+      if (state.begun && !raw.writableEnded) end(piece);
       gone.abort(clientGone);
     },
     end(piece) {
       begin();
       clearInterval(keepAlive);
-      if (raw.writableEnded) return;
-      if (piece === undefined) raw.end();
-      else raw.end(piece);
+      if (!raw.writableEnded) end(piece);
     },
   };
 }
