@@ -8,7 +8,10 @@ import { limitsInForce } from './servers.ts';
 import type { MeasureOptions } from './measures/options.ts';
 
 /*
- * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | sockets | profile   [--rounds 5] [--quick] [--no-peers]
+ * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | sockets | soak | profile
+ *   [--rounds 5] [--quick] [--no-peers] [--minutes 60]
+ *
+ * `all` leaves out the soak, which takes an hour, and the profile.
  *
  * Prints a table and one line of JSON for each measure, and writes everything to bench/results.
  */
@@ -22,6 +25,7 @@ const measures: Record<string, (options: MeasureOptions) => Promise<Measured>> =
   streams: async (options) => (await import('./measures/streams.ts')).measureStreams(options),
   instances: async (options) => (await import('./measures/instances.ts')).measureInstances(options),
   sockets: async (options) => (await import('./measures/sockets.ts')).measureSockets(options),
+  soak: async (options) => (await import('./measures/soak.ts')).measureSoak(options),
   profile: async (options) => (await import('./measures/profile.ts')).profileStreaming(options),
 };
 
@@ -31,11 +35,12 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     quick: { type: 'boolean', default: false },
     peers: { type: 'boolean', default: true },
+    minutes: { type: 'string', default: '60' },
   },
   allowNegative: true,
 });
 
-const names = positionals.length === 0 || positionals[0] === 'all' ? Object.keys(measures).filter((name) => name !== 'profile') : positionals;
+const names = positionals.length === 0 || positionals[0] === 'all' ? Object.keys(measures).filter((name) => name !== 'profile' && name !== 'soak') : positionals;
 for (const name of names) {
   if (measures[name] === undefined) throw new Error(`There is no measure ${name}; there are ${Object.keys(measures).join(', ')} and all.`);
 }
@@ -52,7 +57,7 @@ const machine = {
 };
 console.log(JSON.stringify(machine));
 
-const options: MeasureOptions = { rounds: Number(values.rounds), quick: values.quick, peers: values.peers };
+const options: MeasureOptions = { rounds: Number(values.rounds), quick: values.quick, peers: values.peers, minutes: Number(values.minutes) };
 const done: Measured[] = [];
 for (const name of names) {
   const measured = await measures[name]!(options);

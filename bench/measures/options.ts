@@ -6,4 +6,6 @@ export interface MeasureOptions {
   quick: boolean;
   /** Whether the peers run beside. */
   peers: boolean;
+  /** How long the soak lasts. */
+  minutes: number;
 }

@@ -15,6 +15,8 @@ const holders = 2;
 const addresses = ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5'];
 /** Milliseconds that everything is left alone before memory is looked at. */
 const idleMs = 3000;
+/** Sockets opened and closed again beforehand, so that compiling, and the young generation growing to its size, are not counted. */
+const warmUp = 2000;
 const aimRatio = 1.2;
 
 /** Memory of a process, garbage thrown away, in bytes. */
@@ -28,6 +30,8 @@ interface Memory {
 
 interface Holding {
   before: Memory;
+  /** With half of them open. */
+  half: Memory;
   during: Memory;
   open: number;
 }
@@ -49,9 +53,10 @@ export async function measureSockets({ rounds, quick }: MeasureOptions): Promise
     results.parley.push(await hold(await startOurs(), count));
     results.ws.push(await hold(await startBare(), count));
   }
-  const each = (name: 'parley' | 'ws', take: (memory: Memory) => number): number | null => median(results[name].map(({ before, during, open }) => (take(during) - take(before)) / open / 1000));
-  const row = (what: string, take: (memory: Memory) => number, aim: boolean): Row => {
-    const [parley, peer] = [each('parley', take), each('ws', take)];
+  const all = (take: (memory: Memory) => number) => ({ before, during, open }: Holding): number => (take(during) - take(before)) / open / 1000;
+  const later = (take: (memory: Memory) => number) => ({ half, during, open }: Holding): number => (take(during) - take(half)) / (open / 2) / 1000;
+  const row = (what: string, each: (holding: Holding) => number, aim: boolean): Row => {
+    const [parley, peer] = [median(results.parley.map(each)), median(results.ws.map(each))];
     const ratio = parley === null || peer === null || peer === 0 ? null : parley / peer;
     return {
       what: `${what}, each`, note: ratio === null ? undefined : `ratio ${ratio.toFixed(2)}`, parley, peer, peerName: 'bare ws', unit: 'kB',
@@ -61,8 +66,9 @@ export async function measureSockets({ rounds, quick }: MeasureOptions): Promise
   return {
     name: `${count} idle sockets, authenticated and in a chat (Parley has no Socket.IO yet: not measured)`,
     rows: [
-      row('resident memory', ({ resident }) => resident, true),
-      row('heap and buffers', ({ heap, external }) => heap + external, false),
+      row('resident memory', all(({ resident }) => resident), true),
+      row('resident memory, the second half of them', later(({ resident }) => resident), false),
+      row('heap and buffers', all(({ heap, external }) => heap + external), false),
       { what: 'resident memory before', parley: median(results.parley.map(({ before }) => before.resident / 1e6)), peer: median(results.ws.map(({ before }) => before.resident / 1e6)), peerName: 'bare ws', unit: 'MB', aim: '-', met: null },
     ],
     details: results,
@@ -112,14 +118,14 @@ async function hold(server: Server, count: number): Promise<Holding> {
     return answers.reduce((sum, { open = 0 }) => sum + open, 0);
   };
   try {
-    // Compiled, and its tables grown: then away again.
-    await openSome(200);
+    await openSome(warmUp);
     await Promise.all(processes.map((child) => ask(child, 'close')));
     const before = await memoryOf(server);
-    const open = await openSome(count);
+    await openSome(count / 2);
+    const half = await memoryOf(server);
+    const open = await openSome(count / 2);
     if (open !== count) throw new Error(`Of ${count} sockets ${open} are open.`);
-    const during = await memoryOf(server);
-    return { before, during, open };
+    return { before, half, during: await memoryOf(server), open };
   } finally {
     for (const child of processes) child.disconnect();
     await server.stop();
