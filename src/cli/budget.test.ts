@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startStandIn } from '../../test/stand-in/index.ts';
 import { createCommandLine } from './testing.ts';
 
 describe('parley budget and parley usage', () => {
@@ -44,6 +45,32 @@ describe('parley budget and parley usage', () => {
 
     expect((await parley.run(['budget', 'remove', 'day', '--user', 'anna', '--key', 'laptop'])).code).toBe(0);
     await expect.poll(async () => (await ask(server.url, key)).status, { timeout: 10_000 }).toBe(200);
+  });
+
+  it('hold nothing of calls that a killed server left behind, and count the answer that was kept', async () => {
+    const service = await startStandIn();
+    try {
+      const settings = { COMPATIBLE_SERVERS: `slow=${service.url}/v1` };
+      const first = await parley.serve(settings);
+      await parley.run(['budget', 'set', 'day', '--requests', '5']);
+      const asked = [true, false].map((store) => {
+        const { request } = service.next({ pieces: ['Slow ', 'but ', 'sure.'], gated: true });
+        const body = JSON.stringify({ model: 'slow/gpt-4o', messages: [{ role: 'user', content: 'Hello?' }], store });
+        fetch(`${first.url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body }).catch(() => undefined);
+        return request;
+      });
+      await Promise.all(asked);
+      const state = async () => JSON.parse((await parley.run(['budget', 'list', '--json'])).stdout)[0];
+      expect(await state()).toMatchObject({ used: { requests: 0 }, reserved: { requests: 2 } });
+      first.child.kill('SIGKILL');
+      await first.ended;
+      await parley.serve(settings);
+      const { used, reserved } = await state();
+      expect([used.requests, reserved.requests]).toEqual([1, 0]);
+      expect(used.tokens).toBeGreaterThan(0);
+    } finally {
+      await service.close();
+    }
   });
 
   it('name what they cannot use', async () => {
