@@ -29,6 +29,7 @@ describe('parley move', () => {
     [['move', '--to', 'postgres'], '`postgres` stands for DATABASE_URL, and that is not set.'],
     [['move', '--to', 'nowhere'], 'An address looks like postgres://'],
     [['move', '--to', 'https://example.com/'], 'An address begins with postgres://'],
+    [['move', '--to', 'postgres://127.0.0.1:9/none?password=hush'], 'Put an address with a password into DATABASE_URL'],
     [['move', '--to', 'postgres://me:hush@127.0.0.1:9/none'], 'Put an address with a password into DATABASE_URL'],
   ])('refuses %j', async (args, sentence) => {
     const { code, stdout, stderr } = await parley.run(args);

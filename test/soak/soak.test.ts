@@ -5,7 +5,7 @@ import { runSoak } from './soak.ts';
 /** Handles and files that may come and go: connections to the model service that are kept for a while. */
 const someHandles = 12;
 /** Bytes of heap and buffers that may lie between two quiet moments: caches that are not full yet. */
-const someMemory = 25e6;
+const someMemory = 12e6;
 
 describe('A server under mixed load', () => {
   it('makes no mistake, and holds no more at its end than behind its beginning', async ({ annotate }) => {

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { openSecrets } from '../../base/secrets.ts';
 import { moveDatabase, type MoveEnd, type MoveProgress, type MoveReport, type Reading } from '../../base/storage/index.ts';
 import { readConfig, type Config } from '../../config.ts';
@@ -26,7 +25,7 @@ export async function move(command: MoveCommand): Promise<void> {
     to,
     dryRun: command.dryRun ?? false,
     overwrite: command.overwrite ?? false,
-    check: (source) => secretsProblems(source, config.dataDir),
+    check: (source) => secretsProblems(source, config),
     ...(process.stderr.isTTY && !command.json ? { onProgress: createProgress() } : {}),
   });
   if (process.stderr.isTTY && !command.json) process.stderr.write('\r\x1b[K');
@@ -55,16 +54,15 @@ function serverAt(address: string, { databaseUrl }: Config): MoveEnd {
     throw new CommandError('An address looks like postgres://user@host:5432/database; `postgres` stands for DATABASE_URL.');
   }
   if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') throw new CommandError('An address begins with postgres://; `postgres` stands for DATABASE_URL.');
-  if (url.password !== '') throw new CommandError('Other users of this machine can see what is typed here. Put an address with a password into DATABASE_URL, and say `postgres` in its place.');
+  if (url.password !== '' || url.searchParams.has('password')) throw new CommandError('Other users of this machine can see what is typed here. Put an address with a password into DATABASE_URL, and say `postgres` in its place.');
   return { engine: 'postgres', url: address };
 }
 
 /** The database is of no full use without the keys in secrets.json, which is not in it. */
-async function secretsProblems(source: Reading, dataDir: string): Promise<string[]> {
-  const path = join(dataDir, 'secrets.json');
+async function secretsProblems(source: Reading, { dataDir, secretsFile: path }: Config): Promise<string[]> {
   const consequence = 'without it everybody is signed out, and the kept keys for model services cannot be read';
-  if (!existsSync(path)) return [`${path} is missing: copy it from the data folder of the server that used this database; ${consequence}.`];
-  const secrets = openSecrets(dataDir);
+  if (!existsSync(path)) return [`${path} is missing: copy it from the server that used this database; ${consequence}.`];
+  const secrets = openSecrets(dataDir, path);
   let unreadable = 0;
   for await (const rows of source.read('provider_keys', ['ciphertext'], ['user_id', 'provider'])) {
     unreadable += rows.filter(([ciphertext]) => !secrets.holdsKeyOf(String(ciphertext))).length;
@@ -82,7 +80,7 @@ function createProgress(): (progress: MoveProgress) => void {
   };
 }
 
-function show(report: MoveReport, command: MoveCommand, { dataDir }: Config): string {
+function show(report: MoveReport, command: MoveCommand, { secretsFile }: Config): string {
   const size = report.sourceBytes === null ? '' : ` (${formatBytes(report.sourceBytes)})`;
   const free = report.freeBytes === null ? '' : ` (${formatBytes(report.freeBytes)} free)`;
   const rows = report.tables.map(({ table, rows: count, present, checksum }) => [table, String(count), String(present), checksum?.slice(0, 16) ?? '-']);
@@ -92,11 +90,11 @@ function show(report: MoveReport, command: MoveCommand, { dataDir }: Config): st
     '',
     formatTable(['TABLE', 'ROWS', 'THERE BEFORE', 'CHECKSUM'], rows),
     '',
-    ...ending(report, command, dataDir),
+    ...ending(report, command, secretsFile),
   ].join('\n');
 }
 
-function ending(report: MoveReport, command: MoveCommand, dataDir: string): string[] {
+function ending(report: MoveReport, command: MoveCommand, secretsFile: string): string[] {
   const total = report.tables.reduce((sum, { rows }) => sum + rows, 0);
   if (report.problems.length > 0) return ['It cannot be moved yet:', ...report.problems.map((problem) => `- ${problem}`)];
   if (command.dryRun) return [`${total} rows would be moved. Nothing was changed; run it without --dry-run to move them.`];
@@ -105,6 +103,6 @@ function ending(report: MoveReport, command: MoveCommand, dataDir: string): stri
     report.outcome === 'moved' ? `Moved ${total} rows; counts and checksums are the same at both ends. The source is unchanged.` : `Both ends hold the same ${total} rows already; nothing was done.`,
     ...(report.kept === null ? [] : [`The database that was there is kept as ${report.kept}.`]),
     next,
-    `The keys are not in the database: every server that uses it needs secrets.json of ${dataDir} in its own data folder.`,
+    `The keys are not in the database: every server that uses it needs ${secretsFile}, in its own data folder or where SECRETS_FILE says.`,
   ];
 }
