@@ -68,8 +68,15 @@ export class Answer {
     const [before, after] = this.head.form.text;
     let begin = '';
     let lines = '';
-    for (const event of batch) {
-      if (event.type === 'text' && this.logprobs.length === 0) {
+    for (let at = 0; at < batch.length; at += 1) {
+      const event = batch[at]!;
+      const next = batch[at + 1];
+      // Log-probabilities stand in the line of the text they are of: models tell them right behind it, or before it.
+      if (event.type === 'text' && this.logprobs.length === 0 && next?.type === 'logprobs') {
+        this.note(next);
+        lines += this.line(event);
+        at += 1;
+      } else if (event.type === 'text' && this.logprobs.length === 0) {
         begin ||= `{"model":${JSON.stringify(this.model)},"created_at":"${isoTime(this.head.clock.now())}",${before}`;
         lines += `${begin}${JSON.stringify(event.text)}${after},"done":false}\n`;
       } else {

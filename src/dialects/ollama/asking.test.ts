@@ -143,11 +143,15 @@ describe('A chat with the ollama package', () => {
     const call = await server.models.call();
     expect(call.request.logprobs).toEqual({ top: 1 });
     const token = { token: 'Hi', logprob: -0.5, bytes: [72, 105] };
-    call.say({ type: 'logprobs', tokens: [{ ...token, top: [token] }] }, { type: 'text', text: 'Hi' });
+    const figures = { type: 'logprobs' as const, tokens: [{ ...token, top: [token] }] };
+    // Some models tell them before their text, others right behind it.
+    call.say(figures, { type: 'text', text: 'one' });
+    call.say({ type: 'text', text: 'two' }, figures, { type: 'text', text: 'three' });
     call.finish();
-    const [first, last] = await linesOf(await asked);
-    expect(first.logprobs).toEqual([{ ...token, top_logprobs: [token] }]);
-    expect(last).not.toHaveProperty('logprobs');
+    const lines = await linesOf(await asked);
+    expect(lines.map(({ message, logprobs }) => [message.content, logprobs])).toEqual([
+      ['one', [{ ...token, top_logprobs: [token] }]], ['two', [{ ...token, top_logprobs: [token] }]], ['three', undefined], ['', undefined],
+    ]);
   });
 
   it('names the model that spoke, where another than the one that was asked did', async () => {
