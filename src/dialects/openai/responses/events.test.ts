@@ -58,6 +58,17 @@ describe('The events of a response', () => {
     expect(completed).toMatchObject({ response: { status: 'completed', output: [{ ...item, content: [{ text: 'Hi' }] }], usage: { input_tokens: 7, output_tokens: 1, total_tokens: 8 } } });
   });
 
+  it.each([[true], [false]])('hold the probabilities of their own text, told behind it or before it (store: %s)', async (store) => {
+    const figures = (token: string): ReplyEvent => ({ type: 'logprobs', tokens: [{ token, logprob: -1, bytes: null, top: [] }] });
+    for (const behind of [true, false]) {
+      const said = ['a', 'b'].flatMap((token) => (behind ? [...text(token), figures(token)] : [figures(token), ...text(token)]));
+      const events = await streamed({ store, include: ['message.output_text.logprobs'] }, ...said, finish);
+      const deltas = events.filter((event) => event.type === 'response.output_text.delta');
+      expect(deltas.map(({ delta, logprobs }) => [delta, logprobs.map(({ token }) => token)])).toEqual([['a', ['a']], ['b', ['b']]]);
+      expect(events.find((event) => event.type === 'response.output_text.done')!.logprobs.map(({ token }) => token)).toEqual(['a', 'b']);
+    }
+  });
+
   it('tell reasoning and calls, each as an item of its own', async () => {
     const events = await streamed({ tools: [{ type: 'function', name: 'look', parameters: {}, strict: false }] },
       { type: 'reasoning', text: 'Hm.' }, ...text('I look.'),

@@ -56,7 +56,7 @@ export class EventWriter implements OutputListener {
 
   take(batch: readonly (ReplyEvent | TurnEvent)[]): string {
     this.piece = '';
-    for (const event of batch) {
+    for (const event of figuresFirst(batch)) {
       if (!this.began && !('kind' in event && event.kind === 'end')) this.begin(event);
       this.reader.take(event);
       if (this.reader.ending) this.end();
@@ -104,6 +104,18 @@ export class EventWriter implements OutputListener {
   private headNow(): ResponseHead {
     return this.reader.model === null ? this.head : { ...this.head, model: this.reader.model };
   }
+}
+
+/** Models tell log-probabilities right behind the text they are of, or before it; its event needs them before. */
+function figuresFirst<Event extends ReplyEvent | TurnEvent>(batch: readonly Event[]): readonly Event[] {
+  const kind = (event: Event | undefined): string | undefined => event && ('kind' in event ? event.kind : event.type);
+  if (!batch.some((event) => kind(event) === 'logprobs')) return batch;
+  const ordered = [...batch];
+  for (let at = 0; at < ordered.length - 1; at += 1) {
+    const isBare = kind(ordered[at]) === 'text' && kind(ordered[at - 1]) !== 'logprobs';
+    if (isBare && kind(ordered[at + 1]) === 'logprobs') [ordered[at], ordered[at + 1]] = [ordered[at + 1]!, ordered[at]!];
+  }
+  return ordered;
 }
 
 function line(type: string, number: number, fields: Record<string, unknown>): string {
