@@ -70,6 +70,10 @@ describe('Completions in the old form', () => {
     expect(server.models.calls.length).toBe(calls);
   });
 
+  it.each([[true], [false]])('refuse to answer nothing (stream: %s)', async (stream) => {
+    await expect(openai.completions.create({ model, prompt: [], stream })).rejects.toMatchObject({ status: 400, param: 'prompt' });
+  });
+
   it('end all answers when one fails, and when the client goes away', async () => {
     const asked = openai.completions.create({ model, prompt: ['a', 'b'] });
     const calls = [await server.models.call(), await server.models.call()];

@@ -103,6 +103,7 @@ function translate(body: TextCompletionRequest): Wanted[] {
 
 function promptsOf(prompt: TextCompletionRequest['prompt']): string[] {
   const prompts = typeof prompt === 'string' ? [prompt] : prompt;
+  if (prompts.length === 0) throw new ParleyError('invalid_request', { message: 'prompt must not be empty.', parameter: 'prompt' });
   if (!prompts.every((item): item is string => typeof item === 'string')) throw unsupported('prompt', 'prompt must be a text or a list of texts; token numbers are not supported.');
   return prompts;
 }
