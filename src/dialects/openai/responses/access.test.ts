@@ -104,6 +104,14 @@ describe('A request that is sent twice with one key', () => {
     expect((await ask(ann, {}, key)).json).toMatchObject({ id, status: 'completed', output: [{ content: [{ text: 'Once.' }] }] });
     expect(server.models.calls.length).toBe(calls);
   });
+
+  it('is refused when another route stored something else with it', async () => {
+    const key = { 'idempotency-key': 'of-a-completion' };
+    const completed = server.request('POST', '/v1/chat/completions', { as: ann, headers: key, body: { model: 'scripted/one', store: true, messages: [{ role: 'user', content: 'Hello?' }] } });
+    (await server.models.call()).finish();
+    expect((await completed).status).toBe(200);
+    expect(await ask(ann, {}, key)).toMatchObject({ status: 409, json: { error: { message: 'This idempotency key was used for another message.' } } });
+  });
 });
 
 describe('What a response repeats', () => {

@@ -122,6 +122,7 @@ async function keep(parts: DialectParts, viewer: Viewer, { body, settings, messa
     model, sampling, tools, toolChoice, idempotencyKey,
     dialect: 'openai',
     answerMetadata: keptMetadata(echo, viewer.userId),
+    whole: !body.stream && !body.background,
     withoutModel: 'throw',
   };
   let sent: Sent;
@@ -133,7 +134,10 @@ async function keep(parts: DialectParts, viewer: Viewer, { body, settings, messa
     sent = await parts.conversations.sendWithHistory(viewer, { origin: 'openai', model }, history, { ...outgoing, before, instructions });
   }
   if (!sent.answer) throw new ParleyError('conflict', { message: 'This message was sent before without asking for an answer.' });
-  return { message: sent.answer, echo: keptEcho(sent.answer.metadata, viewer.userId) ?? echo };
+  const kept = keptEcho(sent.answer.metadata, viewer.userId);
+  // What another route stored under this key is no response: its id would name nothing.
+  if (!kept) throw new ParleyError('conflict', { message: 'This idempotency key was used for another message.' });
+  return { message: sent.answer, echo: kept };
 }
 
 /** Instructions are in place of earlier ones; what the conversation began with (system messages of its input) still holds. */

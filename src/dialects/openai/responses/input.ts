@@ -64,6 +64,7 @@ async function addReferenced(messages: ModelMessage[], id: string, place: string
   const message = await read(named.messageId).catch((error: unknown) => {
     throw error instanceof ParleyError && (error.code === 'not_found' || error.code === 'forbidden') ? missing : error;
   });
+  if (message.metadata?.['forgotten'] === true) throw missing;
   if (named.kind === 'fc') {
     const call = message.toolCalls?.[named.index];
     if (!call) throw missing;

@@ -24,6 +24,7 @@ export function translateSettings(body: ResponseRequest): ResponseSettings {
       topP: body.top_p,
       maxTokens: body.max_output_tokens,
       reasoningEffort: body.reasoning?.effort,
+      verbosity: body.text?.verbosity,
       parallelToolCalls: body.parallel_tool_calls,
       responseFormat: formatOf(body),
       logprobs: wanted ? { top: body.top_logprobs ?? 0 } : undefined,

@@ -93,6 +93,17 @@ describe('A response', () => {
     expect((await asked).output).toMatchObject([{ content: [{ text: 'Hi', logprobs: [{ ...token, top_logprobs: [token] }] }] }]);
   });
 
+  it('is asked for as a whole when only its end is read, so that a form it does not keep to is asked for again', async () => {
+    for (const [body, whole] of [[{}, true], [{ store: false }, true], [{ background: true }, false], [{ stream: true }, false]] as const) {
+      const asked = server.request('POST', '/v1/responses', { body: { model, input: 'Hello?', text: { verbosity: 'low' }, ...body } });
+      const call = await server.models.call();
+      expect([body, Boolean(call.request.whole)]).toEqual([body, whole]);
+      expect(call.request.verbosity).toBe('low');
+      call.finish();
+      await asked;
+    }
+  });
+
   it('keeps to a schema, and is parsed', async () => {
     const Town = z.object({ town: z.string(), people: z.number() });
     const asked = openai.responses.parse({ model, input: 'Which town?', text: { format: zodTextFormat(Town, 'town') } });
@@ -175,6 +186,10 @@ describe('A chain of responses', () => {
     const first = await exchange({ input: 'Say one.' }, 'One.');
     const { request } = await exchange({ input: [{ role: 'user', content: 'Say one.' }, { type: 'item_reference', id: first.response.output[0]!.id! }, { role: 'user', content: 'Say two.' }] }, 'Two.');
     expect(request.messages.map(({ role, content }) => [role, content])).toEqual([['user', 'Say one.'], ['assistant', 'One.'], ['user', 'Say two.']]);
+    // What was forgotten is nothing that could be named, though it is still there as a part of what follows it.
+    await exchange({ input: 'And two?', previous_response_id: first.response.id }, 'Two.');
+    await openai.responses.delete(first.response.id);
+    await expect(openai.responses.create({ model, input: [{ type: 'item_reference', id: first.response.output[0]!.id! }, { role: 'user', content: 'Say one.' }] })).rejects.toMatchObject({ status: 404 });
     await expect(openai.responses.create({ model, input: [{ type: 'item_reference', id: 'msg_nothing' }] })).rejects.toMatchObject({ status: 404, param: 'input[0]' });
   });
 });
