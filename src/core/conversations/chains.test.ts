@@ -129,6 +129,14 @@ describe.each(engines)('chains of answers on %s', (engine) => {
     ]);
   });
 
+  test('fail rather than ask with neither call nor result, when the call does not fit into the context', async () => {
+    const answer = await answerWithCalls();
+    house.models.contextLength = 64;
+    const results: ModelMessage[] = [{ role: 'tool', toolCallId: 'a', content: 'rain '.repeat(20) }];
+    const sent = await conversations.sendAfter(ann, answer.id, { before: results, content: 'noon', toolCallId: 'b', ...options });
+    expect((await follow(sent.answer!.id)).at(-1)).toMatchObject({ status: 'FAILED', error: { code: 'context_overflow' } });
+  });
+
   test('take instructions for one answer only, and keep what belongs to it', async () => {
     const chat = await conversations.create(ann, { ...fields, systemPrompt: 'Be brief.' });
     const sent = await conversations.send(ann, chat.id, { content: 'one', instructions: 'Be long.', answerMetadata: { response: { text: 'plain' } }, ...options });
@@ -177,6 +185,32 @@ describe.each(engines)('chains of answers on %s', (engine) => {
     const alone = await ask('alone');
     await conversations.forgetAnswer(ann, alone.id);
     await expect(conversations.get(ann, alone.conversationId)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('lose what was forgotten before, as soon as nothing follows it any more', async () => {
+    const first = await ask('one');
+    const second = await askAfter(first, 'two');
+    const third = await askAfter(second, 'three');
+    await conversations.forgetAnswer(ann, second.id);
+    await conversations.forgetAnswer(ann, third.id);
+    await expect(conversations.message(ann, second.id)).rejects.toMatchObject({ code: 'not_found' });
+    expect(await contents(first.conversationId)).toEqual(['one', 'fine']);
+    expect((await conversations.participants(ann, first.conversationId))[0]).toMatchObject({ messageCount: 1 });
+    // A branch beside it holds on to what is before both.
+    const one = await askAfter(first, 'left');
+    const other = await askAfter(first, 'right');
+    await conversations.forgetAnswer(ann, first.id);
+    await conversations.forgetAnswer(ann, other.id);
+    expect(await contents(first.conversationId)).toEqual(['one', 'fine', 'left', 'fine']);
+    await conversations.forgetAnswer(ann, one.id);
+    await expect(conversations.get(ann, first.conversationId)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('lose the history that came with the question, answers of elsewhere included', async () => {
+    const history: ModelMessage[] = [{ role: 'user', content: 'a secret' }, { role: 'assistant', content: 'I see' }];
+    const answer = await ask('and?', history);
+    await conversations.forgetAnswer(ann, answer.id);
+    await expect(conversations.get(ann, answer.conversationId)).rejects.toMatchObject({ code: 'not_found' });
   });
 
   test('stop an answer in the making that is forgotten', async () => {

@@ -133,8 +133,11 @@ export function history(storage: Storage): ContextSource {
             kept.push(message);
             continue;
           }
-          if (kept.length === 0) throw overflow('The message', turn.target);
-          return { messages: pairTools(kept.reverse()), leftOut: row.depth };
+          const [question] = kept;
+          const messages = pairTools(kept.reverse());
+          // The result of a tool means nothing when its call did not fit.
+          if (question === undefined || messages.at(-1) !== question) throw overflow('The message', turn.target);
+          return { messages, leftOut: row.depth };
         }
         if (rows.length < historyChunk) break;
       }

@@ -3,11 +3,13 @@ import type { MessagesTable, WriteQueries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { lockConversation, openMessage } from './access.ts';
 import type { ConversationParts } from './parts.ts';
-import { newestLeaf } from './path.ts';
+import { newestLeaf, pathRows } from './path.ts';
 import type { Conversations } from './types.ts';
 
-/** Most messages sent for one answer that are removed with it. */
-const mostRemoved = 200;
+/** Most messages that are removed with one answer: more than one request brings. */
+const mostRemoved = 5000;
+/** Messages looked at, and removed, in one statement. */
+const atOnce = 200;
 
 type Removed = Pick<MessagesTable, 'id' | 'parent_id' | 'sender_id'>;
 
@@ -33,20 +35,46 @@ export async function forgetAnswer(parts: ConversationParts, cancel: Conversatio
   if (forgotten.type !== 'kept') bus.publish(`conversation:${conversation.id}`, forgotten);
 }
 
-/** The answer and the messages that only it was made for, from the last to the first. */
+/**
+ * The answer and the messages that only it was made for, from the last to the first: up to an answer that was made here
+ * before it. Those that were forgotten earlier, and were kept for what followed them, go with what followed.
+ */
 async function withQuestions(queries: WriteQueries, answer: Removed): Promise<Removed[]> {
   const removed: Removed[] = [answer];
-  for (let parentId = answer.parent_id; parentId !== null && removed.length < mostRemoved; ) {
-    const parent = await queries.selectFrom('messages').select(['id', 'parent_id', 'sender_id', 'role']).where('id', '=', parentId).executeTakeFirst();
-    if (!parent || parent.role === 'assistant' || (await childrenOf(queries, parent.id)).length > 1) break;
-    removed.push(parent);
-    parentId = parent.parent_id;
+  while (removed.length < mostRemoved) {
+    const rows = await pathRows(queries, answer.id, atOnce, removed.length);
+    const branching = await branchingOf(queries, rows);
+    for (const row of rows) {
+      const isKept = row.role === 'assistant' && isMadeHere(row) && !isForgotten(row);
+      if (isKept || branching.has(row.id)) return removed;
+      removed.push(row);
+    }
+    if (rows.length < atOnce) break;
   }
   return removed;
 }
 
+/** Whether a model was asked for this answer, or should have been; answers of a history that was sent along are said by nobody. */
+function isMadeHere({ model, status }: MessagesTable): boolean {
+  return model !== null || status !== 'DELIVERED';
+}
+
+function isForgotten({ metadata }: MessagesTable): boolean {
+  return metadata !== null && (JSON.parse(metadata) as { forgotten?: boolean }).forgotten === true;
+}
+
+/** Those of the messages that more than one follows. */
+async function branchingOf(queries: WriteQueries, rows: readonly MessagesTable[]): Promise<Set<string>> {
+  if (rows.length === 0) return new Set();
+  const counted = await queries.selectFrom('messages').select('parent_id').where('parent_id', 'in', rows.map((row) => row.id))
+    .groupBy('parent_id').having((having) => having.fn.countAll(), '>', 1).execute();
+  return new Set(counted.map((row) => row.parent_id!));
+}
+
 async function remove(queries: WriteQueries, conversationId: string, removed: readonly Removed[], viewer: Viewer): Promise<Forgotten> {
-  for (const { id } of removed) await queries.deleteFrom('messages').where('id', '=', id).execute();
+  for (let first = 0; first < removed.length; first += atOnce) {
+    await queries.deleteFrom('messages').where('id', 'in', removed.slice(first, first + atOnce).map(({ id }) => id)).execute();
+  }
   const own = removed.filter((row) => row.sender_id === viewer.userId).length;
   await queries
     .updateTable('participants')
@@ -69,5 +97,5 @@ async function remove(queries: WriteQueries, conversationId: string, removed: re
 }
 
 function childrenOf(queries: WriteQueries, messageId: string): Promise<{ id: string }[]> {
-  return queries.selectFrom('messages').select('id').where('parent_id', '=', messageId).limit(2).execute();
+  return queries.selectFrom('messages').select('id').where('parent_id', '=', messageId).limit(1).execute();
 }
