@@ -4,7 +4,8 @@ import {
 } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
 import { streamingRefused } from '../streaming.ts';
-import { commitError, translatePostgresError } from './errors.ts';
+import { commitError, isStalePlan, translatePostgresError } from './errors.ts';
+import { forgetStatement, statementName } from './statements.ts';
 
 /** Kysely over a pool of pg, with errors in Parley's terms. The pool is asked for at each use; the storage makes and ends it. */
 export function postgresDialect(pool: () => Pool): Dialect {
@@ -20,6 +21,7 @@ class PostgresConnection implements DatabaseConnection {
   readonly client: PoolClient;
   /** Set when the connection cannot be used again. */
   broken = false;
+  inTransaction = false;
 
   constructor(client: PoolClient) {
     this.client = client;
@@ -27,12 +29,24 @@ class PostgresConnection implements DatabaseConnection {
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
     try {
-      const { command, rowCount, rows } = await this.client.query<Row & object>(query.sql, [...query.parameters]);
-      const changes = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'].includes(command);
-      return changes ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows };
+      return await this.#execute<Row>(query, statementName(query.sql));
+    } catch (error) {
+      if (!isStalePlan(error)) throw translatePostgresError(error);
+      // Another instance has changed the tables. A transaction has ended with this, and is tried again as a whole.
+      forgetStatement(query.sql);
+      if (this.inTransaction) throw error;
+    }
+    try {
+      return await this.#execute<Row>(query, undefined);
     } catch (error) {
       throw translatePostgresError(error);
     }
+  }
+
+  async #execute<Row>({ sql, parameters }: CompiledQuery, name: string | undefined): Promise<QueryResult<Row>> {
+    const { command, rowCount, rows } = await this.client.query<Row & object>({ ...(name === undefined ? {} : { name }), text: sql, values: [...parameters] });
+    const changes = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'].includes(command);
+    return changes ? { rows, numAffectedRows: BigInt(rowCount ?? 0) } : { rows };
   }
 
   streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
@@ -76,6 +90,7 @@ class PostgresDriver implements Driver {
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     const level = settings.isolationLevel ? ` isolation level ${settings.isolationLevel}` : '';
     await (connection as PostgresConnection).run(`begin${level}`);
+    (connection as PostgresConnection).inTransaction = true;
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {

@@ -33,10 +33,19 @@ export function isPostgresUniqueViolation(thrown: unknown): boolean {
   return code(thrown) === uniqueViolation;
 }
 
-/** Serialisation failures and deadlocks: the same work may succeed when it is done again. */
+/** Serialisation failures, deadlocks and changed tables: the same work may succeed when it is done again. */
 export function isRetryable(thrown: unknown): boolean {
   const found = code(source(thrown));
-  return found !== null && retryable.has(found);
+  return (found !== null && retryable.has(found)) || isStalePlan(thrown);
+}
+
+/**
+ * Whether a prepared statement does not fit its tables any more, because they were changed since it was prepared
+ * (https://www.postgresql.org/docs/current/sql-prepare.html). The code alone has other meanings, too.
+ */
+export function isStalePlan(thrown: unknown): boolean {
+  const cause = source(thrown);
+  return code(cause) === '0A000' && cause instanceof Error && 'routine' in cause && cause.routine === 'RevalidateCachedQuery';
 }
 
 export function isConnectionLost(thrown: unknown): boolean {
