@@ -137,6 +137,11 @@ describe.each(engines)('chains of answers on %s', (engine) => {
     expect((await follow(sent.answer!.id)).at(-1)).toMatchObject({ status: 'FAILED', error: { code: 'context_overflow' } });
   });
 
+  test('fail rather than ask with nothing, when a result belongs to no call', async () => {
+    const { answer } = await conversations.sendWithHistory(ann, fields, [], { content: 'noon', toolCallId: 'x', ...options });
+    expect((await follow(answer!.id)).at(-1)).toMatchObject({ status: 'FAILED', error: { code: 'invalid_request', message: 'No tool call "x" stands before this result.' } });
+  });
+
   test('take instructions for one answer only, and keep what belongs to it', async () => {
     const chat = await conversations.create(ann, { ...fields, systemPrompt: 'Be brief.' });
     const sent = await conversations.send(ann, chat.id, { content: 'one', instructions: 'Be long.', answerMetadata: { response: { text: 'plain' } }, ...options });

@@ -135,13 +135,18 @@ export function history(storage: Storage): ContextSource {
           }
           const [question] = kept;
           const messages = pairTools(kept.reverse());
-          // The result of a tool means nothing when its call did not fit.
+          // The result of a tool means nothing without its call, which did not fit.
           if (question === undefined || messages.at(-1) !== question) throw overflow('The message', turn.target);
           return { messages, leftOut: row.depth };
         }
         if (rows.length < historyChunk) break;
       }
-      return { messages: pairTools(kept.reverse()), leftOut: 0 };
+      const [question] = kept;
+      const messages = pairTools(kept.reverse());
+      if (question?.role === 'tool' && messages.at(-1) !== question) {
+        throw new ParleyError('invalid_request', { message: `No tool call ${JSON.stringify(question.toolCallId)} stands before this result.` });
+      }
+      return { messages, leftOut: 0 };
     },
   };
 }
