@@ -221,6 +221,20 @@ describe('branches', () => {
     expect(conversation.view.path).toEqual(['q', 'a']);
   });
 
+  it('keep a new title that comes while an older page is on its way', async () => {
+    const pages: ((title: string) => void)[] = [];
+    const { conversation } = setUp([question], { fetchPage: () => new Promise((resolve) => pages.push((title) => resolve({ chat: { ...chat, title }, messages: [question] }))) });
+    conversation.start();
+    await settle();
+    conversation.takeChat({ ...chat, title: 'New' });
+    pages[0]!('Old');
+    await settle();
+    expect(conversation.view.chat!.title).toBe('New');
+    pages[1]!('New');
+    await settle();
+    expect(conversation.view).toMatchObject({ phase: 'ready', chat: { title: 'New' } });
+  });
+
   it('are read again when a message has no place here', async () => {
     const { conversation, socket, server } = await live(setUp([question]));
     server.branch = [sampleMessage({ id: 'x' }), sampleMessage({ id: 'y', parent_id: 'x' })];

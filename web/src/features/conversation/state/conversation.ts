@@ -143,6 +143,8 @@ export class Conversation {
 
   /** Takes the chat as a request has changed it. */
   takeChat(chat: Chat): void {
+    // A page on its way was read before this change.
+    if (this.sync) this.sync.again = true;
     this.show({ chat: { ...this.current.chat, ...chat } });
   }
 
