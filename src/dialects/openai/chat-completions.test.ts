@@ -1,6 +1,6 @@
 import OpenAI from 'openai';
 import type { ChatCompletionCreateParamsNonStreaming as Params } from 'openai/resources/chat/completions';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ScriptedCall } from '../../core/conversations/testing.ts';
 import type { ReplyEvent } from '../../core/models/index.ts';
 import { startTestServer, type Json, type TestServer } from '../testing.ts';
@@ -83,6 +83,16 @@ describe('Several choices (n)', () => {
     const last = text.trim().split('\n\n').at(-1)!;
     if (status === 200) expect(JSON.parse(last.slice('data: '.length))).toMatchObject({ error: { message: 'Gone.', type: 'server_error' } });
     else expect(status).toBe(502);
+  });
+
+  it.each([[true], [false]])('hold nothing of a budget that has no room for all of them (stream: %s)', async (stream) => {
+    const owner = await server.user('ann');
+    const eve = await server.user('eve');
+    await server.request('PUT', `/api/v1/chat/budgets/users/${eve.userId}/day`, { as: owner, body: { requests: 2 } });
+    expect(await server.request('POST', '/v1/chat/completions', { as: eve, body: { ...base, n: 3, stream } })).toMatchObject({ status: 429, json: { error: { code: 'insufficient_quota' } } });
+    await vi.waitFor(async () => {
+      expect((await server.request('GET', '/api/v1/chat/budgets', { as: eve })).json.budgets).toMatchObject([{ reserved: { requests: 0 } }]);
+    }, 5000);
   });
 
   it('are at most 16, and one where they are kept', async () => {

@@ -88,11 +88,20 @@ export async function whileValid<Result>(credentials: CredentialWatch, viewer: V
   }
 }
 
-/** Asks without keeping anything, once for each choice; ends with the client. */
+/** Asks without keeping anything, once for each choice; ends with the client. When one is refused, none is asked. */
 async function pass(parts: DialectParts, viewer: Viewer, body: CompletionRequest, asked: Asked, signal: AbortSignal): Promise<Answer> {
   const request = { ...asked, dialect: 'openai', whole: !body.stream };
-  const answers = await Promise.all(Array.from({ length: body.n ?? 1 }, () => parts.conversations.answerUnstored(viewer, request, signal)));
-  return { head: headOf(newId(), parts.clock.now(), answers[0]!.model), replies: answers.map(({ events }) => events) };
+  const count = body.n ?? 1;
+  const refused = new AbortController();
+  const each = count > 1 ? AbortSignal.any([signal, refused.signal]) : signal;
+  try {
+    const answers = await Promise.all(Array.from({ length: count }, () => parts.conversations.answerUnstored(viewer, request, each)));
+    return { head: headOf(newId(), parts.clock.now(), answers[0]!.model), replies: answers.map(({ events }) => events) };
+  } catch (thrown) {
+    // What the others hold of a budget is given back at once.
+    refused.abort();
+    throw thrown;
+  }
 }
 
 /** @throws {ParleyError} `invalid_request` for a key that is no plain text of at most 255 characters */
