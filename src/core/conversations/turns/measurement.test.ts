@@ -27,6 +27,22 @@ describe('the measurement of a reply', () => {
     expect(measurement.usage).toEqual({ tokensIn: 5, tokensOut: 9 });
   });
 
+  test('takes no figure that cannot be one, so that the end of an answer can always be stored', () => {
+    const { measurement } = measuring();
+    measurement.take([{ type: 'usage', usage: { tokensIn: 5 } }, { type: 'usage', usage: { tokensIn: 1e30, tokensOut: 1.5, tokensCached: -1, tokensReasoning: Number.NaN } }]);
+    expect(measurement.usage).toEqual({ tokensIn: 5 });
+  });
+
+  test('makes the name of the model and the reason of a failure safe to store', () => {
+    const { measurement } = measuring();
+    measurement.take([
+      { type: 'model', model: 'some\0thing' },
+      { type: 'error', error: { code: 'provider_error', message: `no\0 \ud800${'!'.repeat(10_000)}`, serviceFault: true } },
+    ]);
+    expect(measurement.spokenModel).toBe('some\ufffdthing');
+    expect(measurement.end).toMatchObject({ error: { message: expect.stringMatching(/^no\ufffd \ufffd!{3990,3997}$/) } });
+  });
+
   test('gives the confidence as the geometric mean of the token probabilities, or null', () => {
     const { measurement } = measuring();
     expect(measurement.confidence).toBeNull();

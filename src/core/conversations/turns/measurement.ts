@@ -6,6 +6,12 @@ import type { NewTurnEvent } from './journal.ts';
 export const longestAnswer = 4_000_000;
 /** Most tool calls of one answer. */
 const mostToolCalls = 128;
+/** More tokens than any call takes; what a service says beyond it is no figure. */
+const mostTokens = 1_000_000_000;
+/** Longest name of a model, UTF-16 units. */
+const longestModel = 300;
+/** Longest reason why a reply failed, UTF-16 units. */
+const longestError = 4000;
 
 /** How a reply ended. */
 export type ReplyEnd = { reason: FinishReason } | { error: ReplyError };
@@ -79,11 +85,11 @@ export class ReplyMeasurement {
         this.takeTool(event, events);
         break;
       case 'usage':
-        this.usage = { ...this.usage, ...event.usage };
+        this.usage = { ...this.usage, ...tokenCounts(event.usage) };
         events.push({ kind: 'usage', usage: this.usage });
         break;
       case 'model':
-        this.spokenModel = event.model;
+        this.spokenModel = safeText(event.model, longestModel);
         break;
       case 'logprobs':
         for (const { logprob } of event.tokens) this.logprobSum += logprob;
@@ -94,7 +100,7 @@ export class ReplyMeasurement {
         this.close({ reason: event.reason }, events);
         break;
       case 'error':
-        this.close({ error: event.error }, events);
+        this.close({ error: { ...event.error, message: safeText(event.error.message, longestError) } }, events);
         break;
     }
   }
@@ -148,6 +154,21 @@ export class ReplyMeasurement {
   private firstToken(): void {
     this.timeToFirstTokenMs ??= Math.round((this.clock.monotonic() - this.began) * 100) / 100;
   }
+}
+
+/** The counts that can be stored: a service may say anything, and what cannot be a count is not known. */
+export function tokenCounts(usage: Usage): Usage {
+  return Object.fromEntries(Object.entries(usage).filter(([, tokens]) => isTokenCount(tokens)));
+}
+
+/** Whether this can be a number of tokens. */
+export function isTokenCount(tokens: number | null | undefined): tokens is number {
+  return typeof tokens === 'number' && Number.isInteger(tokens) && tokens >= 0 && tokens <= mostTokens;
+}
+
+/** Text without NUL and unpaired surrogates, cut where it is too long. */
+function safeText(text: string, longest: number): string {
+  return text.slice(0, longest).replaceAll('\0', '\ufffd').toWellFormed();
 }
 
 /** Text without NUL and unpaired surrogates; a high surrogate at its end is held back for the next piece. */
