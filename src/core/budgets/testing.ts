@@ -46,7 +46,7 @@ export async function openBudgetHouse(engine: Engine, settings: BudgetSettings =
     const budgets = createBudgets({
       storage: over, bus: on, log: silentLog(), metrics: createMetrics(), instanceId: newId(), settings: how,
       clock: { now: () => house.now, monotonic: () => house.now },
-      models: { cost: ({ id }, tokensIn, tokensOut) => (prices[id] ? tokensIn * prices[id][0] + tokensOut * prices[id][1] : null) },
+      models: { cost: ({ id }, tokensIn, tokensOut) => (prices[id] && typeof tokensIn === 'number' && typeof tokensOut === 'number' ? tokensIn * prices[id][0] + tokensOut * prices[id][1] : null) },
     });
     await budgets.start?.();
     closers.push(async () => budgets.stop?.());

@@ -70,7 +70,7 @@ function outcomeOf({ models }: ConversationParts, measurement: ReplyMeasurement,
     status: measurement.end && 'reason' in measurement.end ? 'DELIVERED' : 'FAILED', content: '', reasoning: null, tools: null, model,
     tokens_in: tokensIn ?? null, tokens_out: tokensOut ?? null,
     tokens_reasoning: null, tokens_cached: tokensCached ?? null,
-    cost_micros: tokensIn === undefined || tokensOut === undefined ? null : models.cost({ id: model }, tokensIn, tokensOut, tokensCached),
+    cost_micros: models.cost({ id: model }, tokensIn, tokensOut, tokensCached),
     time_to_first_token_ms: measurement.timeToFirstTokenMs === null ? null : Math.round(measurement.timeToFirstTokenMs), duration_ms: measurement.durationMs,
     finish_reason: 'stop', confidence: null, error_code: null, error_message: null,
   };

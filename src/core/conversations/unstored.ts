@@ -5,7 +5,7 @@ import { estimatePrompt, estimateTokens, type EndedCall } from '../budgets/index
 import type { ReplyEvent, Target } from '../models/index.ts';
 import type { ConversationParts } from './parts.ts';
 import { reserveCall, spenderOf } from './spending.ts';
-import { ReplyMeasurement } from './turns/measurement.ts';
+import { isTokenCount, ReplyMeasurement } from './turns/measurement.ts';
 import type { Conversations } from './types.ts';
 
 /** Calls that are not kept: nothing of what was said is stored, only a row of what it used. */
@@ -53,13 +53,13 @@ export function createUnstored(parts: ConversationParts): UnstoredCalls {
       }));
       const began = parts.clock.monotonic();
       const note = (outcome: UsageTable['outcome'], tokensIn: number | null): void => {
-        const cost = tokensIn === null ? null : parts.models.cost(target, tokensIn, 0);
+        const cost = parts.models.cost(target, tokensIn, 0);
         const row = { ...usageRow(parts, viewer, request.dialect, target.id), kind: 'embedding' as const, tokens_in: tokensIn, cost_micros: cost, duration_ms: Math.round(parts.clock.monotonic() - began), outcome };
         usage.add({ reservation, usage: row, tokensSaid: 0 });
       };
       try {
         const result = await parts.models.embed(target, request.texts, caller, signal, request.dimensions);
-        note('DELIVERED', result.tokensIn);
+        note('DELIVERED', isTokenCount(result.tokensIn) ? result.tokensIn : null);
         return { ...result, model: target.id };
       } catch (error) {
         note(signal.aborted ? 'CANCELLED' : 'FAILED', null);
@@ -155,7 +155,7 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
       ...usageRow(parts, call.viewer, call.dialect, model),
       tokens_in: tokensIn ?? null,
       tokens_out: tokensOut ?? null,
-      cost_micros: tokensIn === undefined || tokensOut === undefined ? null : models.cost({ id: model }, tokensIn, tokensOut, usage.tokensCached),
+      cost_micros: models.cost({ id: model }, tokensIn, tokensOut, usage.tokensCached),
       duration_ms: measurement.durationMs,
       time_to_first_token_ms: timeToFirstTokenMs === null ? null : Math.round(timeToFirstTokenMs),
       outcome,

@@ -356,6 +356,8 @@ test('knows what answers cost: nothing on this machine, the list price, or not a
   expect(house.models.cost({ id: 'ollama/gpt-oss:120b-cloud' }, 1000, 100)).toBeNull();
   expect(house.models.cost({ id: 'builtin/parley' }, 1000, 100)).toBe(0);
   expect(house.models.cost({ id: 'openai/gpt-4o-mini' }, 1000, 100)).toBe(210);
+  expect(house.models.cost({ id: 'openai/gpt-4o-mini' }, undefined, 100)).toBeNull();
+  expect(house.models.cost({ id: 'builtin/parley' }, undefined, null)).toBe(0);
   expect(house.models.cost({ id: 'nearby/gpt-4o-mini' }, 1000, 100)).toBeNull();
   expect(house.models.cost({ id: 'nobody/x' }, 1000, 100)).toBeNull();
 });

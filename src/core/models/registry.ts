@@ -94,7 +94,8 @@ export function createModels(parts: ModelParts): Models {
     },
     cost(target, tokensIn, tokensOut, tokensCached) {
       const provider = byId.get(target.id.slice(0, target.id.indexOf('/')));
-      return provider && isFree(provider, target.id) ? 0 : priceOf(target.id, tokensIn, tokensOut, tokensCached);
+      if (provider && isFree(provider, target.id)) return 0;
+      return typeof tokensIn === 'number' && typeof tokensOut === 'number' ? priceOf(target.id, tokensIn, tokensOut, tokensCached) : null;
     },
     loaded: () => providers.flatMap((provider) => provider.loaded?.() ?? []).sort((one, other) => other.lastUsedAt - one.lastUsedAt),
     providers: (caller) => Promise.all(providers.map((provider) => describe(provider, caller))),

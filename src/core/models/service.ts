@@ -47,10 +47,11 @@ export interface Models extends Part {
    */
   countTokens(target: Target, text: string): Promise<{ tokens: number; exact: boolean }>;
   /**
-   * Micro-dollars for a call, by the dated price table; null when the price is not known; 0 for models on this machine.
+   * Micro-dollars for a call, by the dated price table; null when the price or the tokens are not known; 0 for models on
+   * this machine, whatever the tokens.
    * @param target the model that spoke: after a `model` event its `id`, not that of the target that was asked
    */
-  cost(target: Pick<Target, 'id'>, tokensIn: number, tokensOut: number, tokensCached?: number): number | null;
+  cost(target: Pick<Target, 'id'>, tokensIn: number | null | undefined, tokensOut: number | null | undefined, tokensCached?: number): number | null;
   /** The models that this process holds in memory now, the last used first. */
   loaded(): LoadedModelInfo[];
   /** Every provider with its state, its breaker and what it offers: the set-up page, `doctor`, /health. */

@@ -252,7 +252,7 @@ export class TurnRunner {
       tokens_out: counted,
       tokens_reasoning: usage.tokensReasoning ?? null,
       tokens_cached: usage.tokensCached ?? null,
-      cost_micros: model !== null && usage.tokensIn !== undefined && counted !== null ? this.parts.models.cost({ id: model }, usage.tokensIn, counted, usage.tokensCached) : null,
+      cost_micros: model === null ? null : this.parts.models.cost({ id: model }, usage.tokensIn, counted, usage.tokensCached),
       time_to_first_token_ms: measurement.timeToFirstTokenMs === null ? null : Math.round(measurement.timeToFirstTokenMs),
       duration_ms: target ? measurement.durationMs : null,
       finish_reason: reason,
