@@ -1,3 +1,4 @@
+import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { UsageTable } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
@@ -7,6 +8,7 @@ import type { ConversationParts } from './parts.ts';
 import { reserveCall, spenderOf } from './spending.ts';
 import { isTokenCount, ReplyMeasurement } from './turns/measurement.ts';
 import type { Conversations } from './types.ts';
+import { createUsageWriter } from './usage-writer.ts';
 
 /** Calls that are not kept: nothing of what was said is stored, only a row of what it used. */
 export function createUnstored(parts: ConversationParts): UnstoredCalls {
@@ -167,42 +169,4 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
 
 function saidTokens({ text, reasoning, toolCalls }: ReplyMeasurement): number {
   return estimateTokens(text + reasoning + (toolCalls.length > 0 ? JSON.stringify(toolCalls) : ''));
-}
-
-/** Most usage rows waiting; when the database cannot be written for so long, the oldest are given up. */
-const mostWaiting = 10_000;
-
-/** Writes usage rows in groups, out of the way of the answers, and settles what was reserved for their calls. */
-function createUsageWriter({ storage, budgets, log }: ConversationParts): { add(ended: EndedCall): void; flush(): Promise<void> } {
-  let waiting: EndedCall[] = [];
-  let writing: Promise<void> | null = null;
-
-  async function write(): Promise<void> {
-    while (waiting.length > 0) {
-      const calls = waiting.splice(0, 200);
-      try {
-        await storage.write(async (queries) => {
-          await budgets.settle(queries, calls);
-          const rows = calls.flatMap(({ usage }) => usage ?? []);
-          if (rows.length > 0) await queries.insertInto('usage').values(rows).execute();
-        });
-      } catch (error) {
-        log.error({ err: error, rows: calls.length }, 'usage could not be stored; trying again with the next call');
-        waiting = [...calls, ...waiting].slice(-mostWaiting);
-        break;
-      }
-    }
-    writing = null;
-  }
-
-  return {
-    add(ended) {
-      waiting.push(ended);
-      writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(write);
-    },
-    async flush() {
-      await writing;
-      if (waiting.length > 0) await write();
-    },
-  };
 }

@@ -1,0 +1,113 @@
+import { ParleyError } from '../../base/errors.ts';
+import type { Log } from '../../base/observability/index.ts';
+import type { Storage, WriteQueries } from '../../base/storage/index.ts';
+import type { Budgets, EndedCall } from '../budgets/index.ts';
+
+/** Most calls waiting; when the database cannot be written for so long, the oldest are given up. */
+const mostWaiting = 10_000;
+/** Calls in one transaction. */
+const groupSize = 200;
+/** Pause before a group is tried again when no other call comes, milliseconds. */
+const againMs = 2000;
+
+interface UsageWriterParts {
+  storage: Storage;
+  budgets: Pick<Budgets, 'settle'>;
+  log: Log;
+}
+
+/** Writes usage rows in groups, out of the way of the answers, and settles what was reserved for their calls. */
+export interface UsageWriter {
+  add(ended: EndedCall): void;
+  /** Resolves when everything added before is stored, or cannot be stored now. */
+  flush(): Promise<void>;
+}
+
+export function createUsageWriter({ storage, budgets, log }: UsageWriterParts): UsageWriter {
+  let waiting: EndedCall[] = [];
+  let writing: Promise<void> | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  /** Whether the first that wait were given to the database before: their rows may be there. */
+  let again = false;
+
+  const store = (calls: readonly EndedCall[]): Promise<void> =>
+    storage.write(async (queries) => {
+      const fresh = again ? await withoutStored(queries, calls) : calls;
+      await budgets.settle(queries, fresh);
+      const rows = fresh.flatMap(({ usage }) => usage ?? []);
+      if (rows.length > 0) await queries.insertInto('usage').values(rows).execute();
+    });
+
+  /** One that can never be stored (its user is gone) must not keep the others waiting. */
+  async function storeApart(calls: EndedCall[]): Promise<void> {
+    for (let call = calls[0]; call; call = calls[0]) {
+      try {
+        await store([call]);
+      } catch (error) {
+        if (mayPass(error)) throw error;
+        log.error({ err: error, usage: call.usage?.id }, 'the usage of a call can never be stored and is given up');
+        await free(call);
+      }
+      calls.shift();
+    }
+  }
+
+  async function free(call: EndedCall): Promise<void> {
+    try {
+      await storage.write((queries) => budgets.settle(queries, [{ ...call, usage: null }]));
+    } catch (error) {
+      if (mayPass(error)) throw error;
+      log.error({ err: error }, 'what a call reserved could not be freed; it runs out by itself');
+    }
+  }
+
+  async function write(): Promise<void> {
+    clearTimeout(timer);
+    while (waiting.length > 0) {
+      const calls = waiting.splice(0, groupSize);
+      try {
+        await store(calls).catch((error: unknown) => {
+          if (mayPass(error)) throw error;
+          return storeApart(calls);
+        });
+        again = false;
+      } catch (error) {
+        log.error({ err: error, calls: calls.length }, 'usage could not be stored; trying again');
+        waiting = [...calls, ...waiting].slice(-mostWaiting);
+        again = true;
+        timer = setTimeout(begin, againMs).unref();
+        break;
+      }
+    }
+    writing = null;
+  }
+
+  function begin(): void {
+    writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(write);
+  }
+
+  return {
+    add(ended) {
+      waiting.push(ended);
+      begin();
+    },
+    async flush() {
+      await writing;
+      if (waiting.length > 0) await write();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Whether the same may work a little later. */
+function mayPass(error: unknown): boolean {
+  return error instanceof ParleyError && (error.code === 'storage_unavailable' || error.code === 'storage_full');
+}
+
+/** Calls whose rows are not there: of the others only the confirmation got lost, and they are settled as well. */
+async function withoutStored(queries: WriteQueries, calls: readonly EndedCall[]): Promise<EndedCall[]> {
+  const ids = calls.flatMap(({ usage }) => usage?.id ?? []);
+  const rows = ids.length === 0 ? [] : await queries.selectFrom('usage').select('id').where('id', 'in', ids).execute();
+  const stored = new Set(rows.map((row) => row.id));
+  return calls.filter(({ usage }) => usage === null || !stored.has(usage.id));
+}
