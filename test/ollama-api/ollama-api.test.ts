@@ -68,7 +68,7 @@ describe('The models of a real server', () => {
     const { models } = await ollama.list();
     expect(models.map(({ name }) => name).sort()).toEqual(['parley:latest', 'script:latest', 'vectors:latest']);
     const script = models.find(({ name }) => name === 'script:latest')!;
-    expect(script).toMatchObject({ model: 'script:latest', digest: '', details: { format: 'gguf', family: 'llama', families: ['llama'] } });
+    expect(script).toMatchObject({ model: 'script:latest', digest: '0'.repeat(64), details: { format: 'gguf', family: 'llama', families: ['llama'] } });
     expect(script.size).toBe(readFileSync(join(modelsDir, 'script.gguf')).length);
     expect(models.find(({ name }) => name === 'parley:latest')).toMatchObject({ modified_at: '0001-01-01T00:00:00Z', size: 0, details: { family: '', families: [] } });
     for (const { name } of models) expect((await ollama.show({ model: name })).details).toEqual(models.find((model) => model.name === name)!.details);

@@ -7,6 +7,8 @@ import { nameRequest } from './schemas.ts';
 
 /** What Ollama writes where a time is not known: Go's zero time. */
 const unknownTime = '0001-01-01T00:00:00Z';
+/** The digest of what nobody has a digest of. Ollama's own program shows the first 12 characters, and ends where there are none. */
+const unknownDigest = '0'.repeat(64);
 /** When a model leaves memory that stays until its memory is needed: clients show a far day as "forever". */
 const farFuture = '9999-12-31T23:59:59Z';
 
@@ -82,7 +84,7 @@ function details(model: ModelInfo | undefined): object {
 }
 
 function digest(model: ModelInfo | undefined): string {
-  return model?.details?.sha256 ?? '';
+  return model?.details?.sha256 || unknownDigest;
 }
 
 function time(model: ModelInfo): string {
