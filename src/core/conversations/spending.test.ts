@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { engines, openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { Bounds } from '../budgets/index.ts';
@@ -33,6 +33,23 @@ describe.each(engines)('what answers cost a budget on %s', (engine) => {
   const ended = (id: string) => readToEnd(house.conversations.attach(ann, id, 0, new AbortController().signal));
   const usage = () => store.storage.read.selectFrom('usage').selectAll().orderBy('id').execute();
   const nothingHeld = { reserved: { requests: 0, tokens: 0 } };
+
+  test('a usage row that the database does not take holds up no others', async () => {
+    const bob = await addViewer(store.storage, 'bob');
+    const ask = async (viewer: Viewer) => {
+      const { events } = await house.conversations.answerUnstored(viewer, { model: null, messages: [{ role: 'user', content: 'Hello?' }], dialect: 'test' }, new AbortController().signal);
+      return Array.fromAsync(events);
+    };
+    const asked = ask(bob);
+    const call = await house.models.call();
+    await store.storage.write((queries) => queries.deleteFrom('users').where('id', '=', bob.userId).execute());
+    call.finish();
+    await asked;
+    house.models.answerWith(['fine']);
+    await Promise.all([ask(ann), ask(ann)]);
+    await vi.waitFor(async () => expect((await usage()).map((row) => row.user_id)).toEqual([ann.userId, ann.userId]));
+    expect(await state()).toMatchObject({ used: { requests: 2 }, ...nothingHeld });
+  });
 
   describe('a kept answer', () => {
     test('is reserved with its row, and settled when it is delivered', async () => {
