@@ -47,7 +47,10 @@ export interface Storage {
    * none or all were.
    */
   appendTurnLog(rows: readonly TurnLogRow[] | (() => readonly TurnLogRow[]), again?: boolean): Promise<boolean[]>;
-  /** Milliseconds since the epoch by the database's clock (leases are compared by it). On SQLite the process's clock. */
+  /**
+   * Milliseconds since the epoch by the database's clock. On SQLite the process's clock. On PostgreSQL it is read at most
+   * once a second and followed in between: late by a way over the network, and unaware of a clock that was set for a second.
+   */
   now(): Promise<number>;
   start(): Promise<void>;
   stop(): Promise<void>;

@@ -49,7 +49,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
   const users = createUsers({ storage, clock, revocations });
   const sessions = createSessions({ storage, tokens: createTokens(secrets), clock, revocations, lifetimeMs: settings.tokenLifetimeMs });
   const apiKeys = createApiKeys({ storage, clock, log, users, revocations });
-  const providerKeys = createProviderKeys({ storage, secrets, clock, log });
+  const providerKeys = createProviderKeys({ storage, secrets, clock, log, bus });
   const invites = createInvites({ storage, clock, users });
   const setupCodeOf = (ownerId: string): string => (settings.redisUrl === null ? newSetupCode() : sharedSetupCode(secrets.signingKeys().current.key, ownerId));
   const registration = createRegistration({ storage, clock, settings, users, invites, passwords, localTrust, newSetupCode: setupCodeOf });

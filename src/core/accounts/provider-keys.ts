@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import type { Bus } from '../../base/events/index.ts';
 import { ParleyError } from '../../base/errors.ts';
 import type { Log } from '../../base/observability/index.ts';
 import { SecretsError, type Secrets } from '../../base/secrets.ts';
@@ -22,7 +23,45 @@ const maxPerUser = 50;
 /** Of shorter keys the last characters would say too much. */
 const shortestWithHint = 12;
 
-export function createProviderKeys({ storage, secrets, clock, log }: { storage: Storage; secrets: Secrets; clock: Clock; log: Log }): ProviderKeys {
+/** The bus tells other instances on this topic that a user's keys have changed. */
+const topic = 'provider-keys';
+/** How long a row is remembered at most, milliseconds: every answer asks for keys, and a command line beside the server sends no hints. */
+const rememberedMs = 3000;
+const mostRemembered = 10_000;
+
+/** Rows as they were read a moment ago. Ciphertexts: a key in the clear is kept by nobody. */
+class RememberedRows {
+  private readonly rows = new Map<string, { ciphertext: string | null; until: number }>();
+  private readonly clock: Clock;
+  /** Rises when rows may have changed: what was being read meanwhile is not remembered. */
+  private changes = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  async get(userId: string, provider: string, read: () => Promise<string | null>): Promise<string | null> {
+    const key = `${userId} ${provider}`;
+    const known = this.rows.get(key);
+    if (known && known.until > this.clock.monotonic()) return known.ciphertext;
+    const { changes } = this;
+    const ciphertext = await read();
+    if (changes !== this.changes) return ciphertext;
+    if (this.rows.size >= mostRemembered) this.rows.clear();
+    this.rows.set(key, { ciphertext, until: this.clock.monotonic() + rememberedMs });
+    return ciphertext;
+  }
+
+  clear(): void {
+    this.changes += 1;
+    this.rows.clear();
+  }
+}
+
+export function createProviderKeys({ storage, secrets, clock, log, bus }: { storage: Storage; secrets: Secrets; clock: Clock; log: Log; bus: Bus }): ProviderKeys {
+  const remembered = new RememberedRows(clock);
+  bus.subscribe(topic, () => remembered.clear());
+  const changed = (): void => bus.publish(topic, { type: 'changed' });
   return {
     async set(userId, provider, key) {
       const trimmed = checkKey(provider, key);
@@ -37,11 +76,13 @@ export function createProviderKeys({ storage, secrets, clock, log }: { storage: 
         await queries.insertInto('provider_keys').values(row).onConflict((conflict) => conflict.columns(['user_id', 'provider'])
           .doUpdateSet({ ciphertext: row.ciphertext, hint: row.hint, created_at: row.created_at })).execute();
       });
+      changed();
     },
     async remove(userId, provider) {
       if (!providerForm.test(provider)) return false;
       const { numDeletedRows } = await storage.write((queries) =>
         queries.deleteFrom('provider_keys').where('user_id', '=', userId).where('provider', '=', provider).executeTakeFirst());
+      changed();
       return numDeletedRows > 0n;
     },
     async list(userId) {
@@ -50,10 +91,10 @@ export function createProviderKeys({ storage, secrets, clock, log }: { storage: 
     },
     async get(userId, provider) {
       if (!providerForm.test(provider)) return null;
-      const row = await storage.read.selectFrom('provider_keys').select('ciphertext').where('user_id', '=', userId).where('provider', '=', provider).executeTakeFirst();
-      if (!row) return null;
+      const ciphertext = await remembered.get(userId, provider, () => readCiphertext(storage, userId, provider));
+      if (ciphertext === null) return null;
       try {
-        return secrets.decrypt(row.ciphertext, associatedData(userId, provider));
+        return secrets.decrypt(ciphertext, associatedData(userId, provider));
       } catch (error) {
         if (!(error instanceof SecretsError)) throw error;
         log.error({ err: error, userId, provider }, 'A provider key cannot be decrypted; was secrets.json replaced?');
@@ -66,9 +107,15 @@ export function createProviderKeys({ storage, secrets, clock, log }: { storage: 
       for (const row of rows.filter(({ ciphertext }) => secrets.isOutdated(ciphertext))) {
         if (await reencryptRow(storage, secrets, row, log)) renewed += 1;
       }
+      changed();
       return renewed;
     },
   };
+}
+
+async function readCiphertext(storage: Storage, userId: string, provider: string): Promise<string | null> {
+  const row = await storage.read.selectFrom('provider_keys').select('ciphertext').where('user_id', '=', userId).where('provider', '=', provider).executeTakeFirst();
+  return row?.ciphertext ?? null;
 }
 
 /** Each row alone, and only if nobody has set another key meanwhile. */

@@ -20,6 +20,8 @@ const maxConnections = 8;
 
 /** How often a transaction is tried again after a serialisation failure or a deadlock. */
 const maxRetries = 3;
+/** How long the database's clock is followed by the process's steady one before it is read again, milliseconds. */
+const clockKeptMs = 1000;
 
 /** int8 and numeric (the type of a sum over int8), by their object identifiers. */
 const numberTypes = new Set([20, 1700]);
@@ -38,6 +40,8 @@ export class PostgresStorage implements Storage {
   readonly #lock: InstanceLock | null;
   /** Set when another server has taken the place of this one: nothing is written any more. */
   #replaced: ParleyError | null = null;
+  /** The database's clock as it was read last, and the process's steady clock then. */
+  #databaseClock: { time: number; readAt: number } | null = null;
 
   constructor(options: StorageOptions) {
     this.#options = options;
@@ -118,7 +122,12 @@ export class PostgresStorage implements Storage {
   }
 
   async now(): Promise<number> {
+    const { clock } = this.#options;
+    const known = this.#databaseClock;
+    const passed = known ? clock.monotonic() - known.readAt : Infinity;
+    if (known && passed >= 0 && passed < clockKeptMs) return Math.floor(known.time + passed);
     const { rows } = await sql<{ now: number }>`select (extract(epoch from clock_timestamp()) * 1000)::bigint as now`.execute(this.read);
+    this.#databaseClock = { time: rows[0]!.now, readAt: clock.monotonic() };
     return rows[0]!.now;
   }
 
