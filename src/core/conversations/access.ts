@@ -1,6 +1,6 @@
 import { ParleyError } from '../../base/errors.ts';
 import { isId } from '../../base/ids.ts';
-import type { MessagesTable, Queries, Storage, WriteQueries } from '../../base/storage/index.ts';
+import { Template, type MessagesTable, type Queries, type Storage, type WriteQueries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { ConversationRow } from './rows.ts';
 
@@ -17,7 +17,7 @@ export type AccessRow = ConversationRow & { head_hash: string | null; viewer_rol
  */
 export async function openConversation(queries: Queries | WriteQueries, viewer: Viewer, conversationId: string, permission: Permission): Promise<AccessRow> {
   const row = isId(conversationId)
-    ? await conversationRows(queries, viewer.userId).where('conversations.id', '=', conversationId).executeTakeFirst()
+    ? await conversationById.first(queries, { user_id: viewer.userId, id: conversationId })
     : undefined;
   if (!row || row.archived_at !== null) throw new ParleyError('not_found', { message: 'Chat not found' });
   if (row.viewer_role === null) throw new ParleyError('forbidden', { message: 'Access denied to this chat' });
@@ -45,6 +45,10 @@ export function conversationRows(queries: Queries | WriteQueries, userId: string
     ])
     .$castTo<AccessRow>();
 }
+
+const conversationById = new Template<{ user_id: string; id: string }, AccessRow>((queries, field) =>
+  conversationRows(queries, field('user_id')).where('conversations.id', '=', field('id')),
+);
 
 /**
  * A message and the conversation it stands in.

@@ -8,7 +8,7 @@ import { nextHash, rootHash, toolsColumn } from './path.ts';
 import { newMessageRow } from './rows.ts';
 import type { AccessRow } from './access.ts';
 import { reserveAnswer, type AnswerToPay } from './spending.ts';
-import { insertConversationRow, insertEndEvent, insertMessage, insertParticipant, insertTurn, moveHeadRow, turnsOf } from './statements.ts';
+import { countMessagesOf, insertConversationRow, insertEndEvent, insertMessage, insertParticipant, insertTurn, moveHeadRow, nextConversationNumber, turnsOf } from './statements.ts';
 import type { NewConversation, Outgoing } from './types.ts';
 import { leaseMs, mostQueued, type HeldTurn, type TurnRequest } from './turns/request.ts';
 
@@ -188,12 +188,7 @@ export async function moveHead(queries: WriteQueries, tail: Tail, now: number, t
 
 /** Counts new messages of this participant. */
 export async function countMessages(queries: WriteQueries, conversationId: string, userId: string, count: number, now: number): Promise<void> {
-  await queries
-    .updateTable('participants')
-    .set((builder) => ({ message_count: builder('message_count', '+', count), last_read_at: now }))
-    .where('conversation_id', '=', conversationId)
-    .where('user_id', '=', userId)
-    .execute();
+  await countMessagesOf.run(queries, { conversation_id: conversationId, user_id: userId, count, now });
 }
 
 /**
@@ -208,12 +203,7 @@ export async function insertConversation(
   firstTitle?: string,
 ): Promise<Tail> {
   const id = newId();
-  const { last_conversation_number: number } = await queries
-    .updateTable('users')
-    .set((builder) => ({ last_conversation_number: builder('last_conversation_number', '+', 1) }))
-    .where('id', '=', viewerId)
-    .returning('last_conversation_number')
-    .executeTakeFirstOrThrow();
+  const { last_conversation_number: number } = (await nextConversationNumber.first(queries, { id: viewerId }))!;
   const hash = rootHash(fields.systemPrompt ?? null);
   await insertConversationRow.run(queries, {
     id,

@@ -33,6 +33,24 @@ const turnColumns: (keyof TurnsTable)[] = [
 ];
 export const insertTurn = new Template<TurnsTable>((queries, field) => queries.insertInto('turns').values(fieldsOf<TurnsTable>(turnColumns, field)));
 
+/** Counts new messages of a participant, who has read what is there. */
+export const countMessagesOf = new Template<{ conversation_id: string; user_id: string; count: number; now: number }>((queries, field) =>
+  queries
+    .updateTable('participants')
+    .set((builder) => ({ message_count: builder('message_count', '+', field('count')), last_read_at: field('now') }))
+    .where('conversation_id', '=', field('conversation_id'))
+    .where('user_id', '=', field('user_id')),
+);
+
+/** Numbers a user's conversations 1, 2, 3, ... */
+export const nextConversationNumber = new Template<{ id: string }, { last_conversation_number: number }>((queries, field) =>
+  queries
+    .updateTable('users')
+    .set((builder) => ({ last_conversation_number: builder('last_conversation_number', '+', 1) }))
+    .where('id', '=', field('id'))
+    .returning('last_conversation_number'),
+);
+
 /** Where a conversation ends now, and its title. */
 export const moveHeadRow = new Template<Pick<ConversationsTable, 'id' | 'head_id' | 'head_hash' | 'last_seq' | 'last_activity_at'>>((queries, field) =>
   queries
