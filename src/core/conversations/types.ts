@@ -186,8 +186,8 @@ export interface Conversations extends Part {
   pathTo(viewer: Viewer, messageId: string, page: Page): Promise<Message[]>;
   /**
    * Removes an answer and what was sent for it, when nothing follows behind them; a running one is cancelled first. When
-   * something follows, they stay as a part of it, and the answer's metadata says `forgotten: true`. A conversation with
-   * nothing left goes with them.
+   * something follows, they stay as a part of it, and the answer's metadata says `forgotten: true`: they go as soon as
+   * nothing follows any more. A conversation with nothing left goes with them.
    */
   forgetAnswer(viewer: Viewer, messageId: string): Promise<void>;
   participants(viewer: Viewer, conversationId: string): Promise<Participant[]>;
