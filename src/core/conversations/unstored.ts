@@ -1,4 +1,3 @@
-import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { UsageTable } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
