@@ -11,7 +11,8 @@ import { heartbeatMs, instanceTopic, turnsTopic, type HeldTurn } from './turns/r
 const lookMs = { sqlite: 2000, postgres: 1000 };
 /**
  * How long the database must have been there without a break before leases that ran out count, milliseconds: when it
- * comes back after a while, all have run out, and their owners need a moment to renew them.
+ * comes back after a while, all have run out, and their owners need a moment to renew them. An instance that has just
+ * started does not know how long it has been there.
  */
 const steadyMs = 3000;
 /** Turns that are interrupted side by side. */
@@ -27,8 +28,8 @@ export class Recovery {
   private readonly looks: Repeating;
   private readonly heartbeats: Repeating;
   private unsubscribe: (() => void)[] = [];
-  /** Since when the database has answered every time, by the clock that never jumps; null after it did not. */
-  private steadySince: number | null = Number.NEGATIVE_INFINITY;
+  /** Since when the database has answered every time, by the clock that never jumps; null when it has not answered yet, or failed. */
+  private steadySince: number | null = null;
   /** Turns that are said to run here and do not, as the last look found them. */
   private orphans = new Set<string>();
 

@@ -141,7 +141,7 @@ describe.each(engines)('what answers cost a budget on %s', (engine) => {
       const turn = await store.storage.read.selectFrom('turns').selectAll().executeTakeFirstOrThrow();
       await store.storage.write((queries) => queries.updateTable('turns').set({ owner: 'a dead instance', lease_until: 1, epoch: turn.epoch + 1 }).execute());
       const next = await startConversations(store.storage);
-      await expect.poll(async () => (await house.conversations.message(ann, answer!.id)).status).toBe('INTERRUPTED');
+      await expect.poll(async () => (await house.conversations.message(ann, answer!.id)).status, { timeout: 10_000 }).toBe('INTERRUPTED');
       const { used, reserved } = (await next.budgets.list(ann))[0]!;
       expect([used.requests, reserved.requests]).toEqual([1, 0]);
       expect(used.tokens).toBeGreaterThan(5);

@@ -340,12 +340,12 @@ describe.each(engines)('a turn on %s', (engine) => {
       await house.models.call();
       await store.storage.write(async (queries) => {
         await queries.deleteFrom('turn_log').where('message_id', '=', next.id).execute();
-        await queries.updateTable('turns').set({ lease_until: 1, epoch: 9 }).where('state', '=', 'RUNNING').execute();
+        await queries.updateTable('turns').set({ owner: 'a dead instance', lease_until: 1, epoch: 9 }).where('state', '=', 'RUNNING').execute();
       });
       const old = house;
       house = await startConversations(store.storage);
       await old.stop();
-      expect(await message(next.id)).toMatchObject({ status: 'INTERRUPTED', content: 'Once ' });
+      await expect.poll(() => message(next.id), { timeout: 10_000 }).toMatchObject({ status: 'INTERRUPTED', content: 'Once ' });
       expect(textOf(await readToEnd(attach(next.id)))).toBe('Once ');
     });
 
@@ -403,13 +403,13 @@ describe.each(engines)('a turn on %s', (engine) => {
     await readUntilText(attach(sent.answer!.id), 'seen text');
     // The crash: nothing of the old process runs on, its lease is never given back.
     const old = house;
-    await store.storage.write((queries) => queries.updateTable('turns').set({ lease_until: 1, epoch: 9 }).where('state', '=', 'RUNNING').execute());
+    await store.storage.write((queries) => queries.updateTable('turns').set({ owner: 'a dead instance', lease_until: 1, epoch: 9 }).where('state', '=', 'RUNNING').execute());
     const models = scriptedModels();
     models.answerWith(['second']);
     house = await startConversations(store.storage, { models });
-    expect(await message(sent.answer!.id)).toMatchObject({ status: 'INTERRUPTED', content: 'seen text' });
     call.text(' never seen');
     await old.stop();
+    await expect.poll(() => message(sent.answer!.id), { timeout: 10_000 }).toMatchObject({ status: 'INTERRUPTED', content: 'seen text' });
     expect((await message(sent.answer!.id)).content).toBe('seen text');
     const path = await house.conversations.messages(ann, chat.id, { limit: 10, offset: 0 });
     expect(textOf(await readToEnd(attach(path.at(-1)!.id)))).toBe('second');
