@@ -119,10 +119,18 @@ async function once<Stored extends Sent>(parts: ConversationParts, viewer: Viewe
   try {
     return await store();
   } catch (error) {
-    const other = await sentBefore(parts, viewer, conversationId, key);
+    // Where it cannot be read either, the first error is the one that says what may have become of the message.
+    const other = await sentBefore(parts, viewer, conversationId, key).catch((thrown: unknown) => {
+      if (isUnavailable(thrown)) return null;
+      throw thrown;
+    });
     if (other) return other;
     throw error;
   }
+}
+
+function isUnavailable(thrown: unknown): boolean {
+  return thrown instanceof ParleyError && thrown.code === 'storage_unavailable';
 }
 
 /** Sends into a conversation. */
