@@ -1,16 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { openConversation, openMessage } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { joinTexts, type TurnFeed } from './turns/feed.ts';
 import { eventOfRow } from './turns/journal.ts';
-import { readPatienceMs, RowFeeds, type RowFeed } from './turns/row-feed.ts';
+import { patiently } from './turns/patience.ts';
+import { RowFeeds, type RowFeed } from './turns/row-feed.ts';
 import type { Conversations, TurnEvent } from './types.ts';
 import type { Watched } from './watching.ts';
-
-/** Pause before the rows are read again while the database is away, milliseconds. */
-const againMs = 500;
 
 /** Following answers as they grow, and conversations as they change. */
 export function createFollowing(parts: ConversationParts, watched: Watched): Pick<Conversations, 'attach' | 'watch'> {
@@ -38,7 +35,7 @@ export function createFollowing(parts: ConversationParts, watched: Watched): Pic
         reader.close();
       }
       // The turn left this process, began in it, or its row is gone.
-      if (!(await patiently(parts, signal, () => isThere(parts, messageId)))) return;
+      if (!(await patiently(parts.clock, () => !signal.aborted, () => isThere(parts, messageId)))) return;
     }
   }
 
@@ -58,20 +55,6 @@ function apart(events: readonly TurnEvent[]): TurnEvent[] {
 
 async function isThere({ storage }: ConversationParts, messageId: string): Promise<boolean> {
   return (await storage.read.selectFrom('messages').select('id').where('id', '=', messageId).executeTakeFirst()) !== undefined;
-}
-
-/** Reads again for a while when the database is away: who follows an answer is held until it is back. */
-async function patiently<Result>({ clock }: ConversationParts, signal: AbortSignal, read: () => Promise<Result>): Promise<Result> {
-  const began = clock.monotonic();
-  for (;;) {
-    try {
-      return await read();
-    } catch (error) {
-      const mayPass = error instanceof ParleyError && error.code === 'storage_unavailable' && !signal.aborted;
-      if (!mayPass || clock.monotonic() - began > readPatienceMs) throw error;
-      await delay(againMs, undefined, { ref: false });
-    }
-  }
 }
 
 /**
@@ -149,7 +132,7 @@ function readRows(parts: ConversationParts, feeds: RowFeeds, messageId: string, 
         bell.rung = false;
         // What stands before the feed, which another reader may have begun further on, is read from the rows.
         if (feed === null || seq < feed.base) {
-          const events = await patiently(parts, signal, () => rowEvents(parts, messageId, seq));
+          const events = await patiently(parts.clock, () => !signal.aborted, () => rowEvents(parts, messageId, seq));
           if (events === null) return null;
           if (events.length > 0) {
             seq = events.at(-1)!.seq;

@@ -4,13 +4,12 @@ import type { Bus } from '../../../base/events/index.ts';
 import type { Storage } from '../../../base/storage/index.ts';
 import type { TurnEvent } from '../types.ts';
 import { eventOfRow } from './journal.ts';
+import { readPatienceMs } from './patience.ts';
 
 /** How often the rows of a turn that runs elsewhere are looked at when no hint comes, milliseconds. */
 const pollMs = 1000;
 /** Rows read at once; more are read in the next go. */
 const rowsAtOnce = 5000;
-/** How long readers are held while the database cannot be read, milliseconds. */
-export const readPatienceMs = 30_000;
 
 interface RowFeedParts {
   storage: Storage;

@@ -14,6 +14,7 @@ import type { TurnFeed } from './feed.ts';
 import { newJournalEntry, type Journal, type JournalEntry } from './journal.ts';
 import { giveBackTurn } from './leases.ts';
 import { ReplyMeasurement, type ReplyEnd } from './measurement.ts';
+import { patiently } from './patience.ts';
 import { instructionsOf, turnsTopic, withDefaults, type HeldTurn, type TurnQuestion } from './request.ts';
 
 export interface RunnerParts {
@@ -69,7 +70,9 @@ export class TurnRunner {
       stop.abort(reason.fenced ? 'deleted' : 'unstored');
     });
     const ended = this.run(turn, { target, question }, entry, stop.signal).catch((error: unknown) => {
+      // Its lease runs out, and its readers go on with the rows.
       this.parts.log.error({ err: error, message: turn.messageId }, 'a turn broke off');
+      this.forget(turn, entry);
     });
     const running: RunningTurn = { turn, feed: entry.feed, ended: ended.then(() => undefined), stop: (reason) => stop.abort(reason) };
     this.running.set(turn.messageId, running);
@@ -94,18 +97,20 @@ export class TurnRunner {
     /** The text of a continued answer that is not in the log yet. */
     let kept = '';
     try {
-      const question = known.question ?? (await this.question(turn));
+      const question = known.question ?? (await this.patiently(signal, () => this.question(turn)));
       if (!question) return this.forget(turn, entry);
       kept = question.prefill;
       const caller: Caller = { userId: turn.userId, role: question.senderRole };
-      target ??= await this.parts.models.resolve(turn.request.model, caller);
-      const { messages } = await gatherContext({ ...question, question: question.row, conversationId: turn.conversationId, target, maxTokens: question.sampling.maxTokens }, this.parts.sources, this.parts.models);
+      const asked = (target ??= await this.patiently(signal, () => this.parts.models.resolve(turn.request.model, caller)));
+      const { messages } = await this.patiently(signal, () =>
+        gatherContext({ ...question, question: question.row, conversationId: turn.conversationId, target: asked, maxTokens: question.sampling.maxTokens }, this.parts.sources, this.parts.models),
+      );
       measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill, question.sampling.logprobs !== undefined);
       this.parts.journal.add(entry, [{ kind: 'text', text: question.prefill }]);
       kept = '';
       const { tools, toolChoice, whole } = turn.request;
-      const reply = this.parts.models.reply(target, { ...question.sampling, messages, tools, toolChoice, whole, prefill: question.prefill || undefined }, caller, signal);
-      await this.collect(reply, target, measurement.current, entry, signal);
+      const reply = this.parts.models.reply(asked, { ...question.sampling, messages, tools, toolChoice, whole, prefill: question.prefill || undefined }, caller, signal);
+      await this.collect(reply, asked, measurement.current, entry, signal);
     } catch (error) {
       // It failed before it began: a continued answer keeps its text all the same.
       if (kept !== '') {
@@ -116,6 +121,11 @@ export class TurnRunner {
     }
     await this.parts.journal.flush();
     await this.finish(turn, target, entry, measurement.current, signal);
+  }
+
+  /** Reads what the turn needs, again for a while when the database is away: its lease and its budget wait as well. */
+  private patiently<Result>(signal: AbortSignal, read: () => Promise<Result>): Promise<Result> {
+    return patiently(this.parts.clock, () => !signal.aborted && !this.closed, read);
   }
 
   /** Reads the reply to its end, or until the turn is stopped: then it does not wait for the model to notice. */
