@@ -70,6 +70,13 @@ describe.each(engines)('what another process has revoked, on %s', (engine) => {
     expect(await toldNow()).toEqual([]);
   });
 
+  it('is no key that was made after its user got another role or password', async () => {
+    await commandLine.setPassword(bob.user.id, 'bob-secret-2');
+    expect(await toldNow()).toEqual([token(), key()]);
+    await commandLine.createApiKey(bob.user.id, 'another program');
+    expect(await toldNow()).toEqual([]);
+  });
+
   it('is found though its clock is some seconds behind, or its transaction ended late', async () => {
     test.clock.advance(30_000);
     await watch.look();

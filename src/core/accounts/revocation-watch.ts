@@ -40,11 +40,10 @@ export function createRevocationWatch({ storage, bus, clock, log, revocations }:
   const take = async (tell: (revoked: Revoked) => void): Promise<void> => {
     const since = from - overlapMs;
     const startedAt = clock.now();
-    for (const { at, ...revoked } of await revokedSince(storage, since)) {
-      const key = `${revoked.userId} ${revoked.credentialId} ${at}`;
-      if (told.has(key)) continue;
-      told.set(key, at);
-      tell(revoked);
+    const news = (await revokedSince(storage, since)).filter(({ name }) => !told.has(name));
+    for (const { name, at, userId, credentialId } of news) {
+      told.set(name, at);
+      tell({ userId, credentialId });
     }
     for (const [key, at] of told) if (at <= since) told.delete(key);
     from = Math.max(from, startedAt);
@@ -72,19 +71,28 @@ export function createRevocationWatch({ storage, bus, clock, log, revocations }:
   };
 }
 
+/** Something that ended, the time it is dated, and a name by which it is told once. */
+interface Found extends Revoked {
+  at: number;
+  name: string;
+}
+
 /**
  * Everything that ended after a time. Revoked tokens and keys stay revoked, so it does no harm to tell of them twice.
  * A user is told of as a whole only when disabled: one with a new role or password may have signed in again meanwhile.
  */
-async function revokedSince({ read }: Storage, since: number): Promise<(Revoked & { at: number })[]> {
+async function revokedSince({ read }: Storage, since: number): Promise<Found[]> {
   const tokens = await read.selectFrom('tokens').select(['id', 'user_id', 'revoked_at as at']).where('revoked_at', '>', since).execute();
   const keys = await read.selectFrom('api_keys').select(['id', 'user_id', 'revoked_at as at']).where('revoked_at', '>', since).execute();
   // What an open socket may do was read when it opened: keys of users with a new role open theirs again.
   const changed = await read.selectFrom('api_keys').innerJoin('users', 'users.id', 'api_keys.user_id')
     .select(['api_keys.id', 'user_id', 'users.tokens_valid_from as at']).where('users.tokens_valid_from', '>', since).where('revoked_at', 'is', null).execute();
   const disabled = await read.selectFrom('users').select(['id as user_id', 'disabled_at as at']).where('disabled_at', '>', since).execute();
+  const found = ({ id, user_id, at }: { id: string | null; user_id: string; at: number | null }, name: string): Found => ({ userId: user_id, credentialId: id, at: at ?? 0, name });
   return [
-    ...[...tokens, ...keys, ...changed].map(({ id, user_id, at }) => ({ userId: user_id, credentialId: id, at: at ?? 0 })),
-    ...disabled.map(({ user_id, at }) => ({ userId: user_id, credentialId: null, at: at ?? 0 })),
+    ...[...tokens, ...keys].map((row) => found(row, `${row.id} ${row.at}`)),
+    // Of all keys of a user together: one that is made after this was told has never had the old role.
+    ...changed.map((row) => found(row, `keys of ${row.user_id} ${row.at}`)),
+    ...disabled.map(({ user_id, at }) => found({ id: null, user_id, at }, `${user_id} ${at}`)),
   ];
 }
