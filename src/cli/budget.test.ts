@@ -78,7 +78,9 @@ describe('parley budget and parley usage', () => {
     expect(await parley.run(['budget', 'set', 'day'])).toMatchObject({ code: 1, stderr: expect.stringContaining('Say what is bounded') });
     expect(await parley.run(['budget', 'set', 'day', '--cost', '-1'])).toMatchObject({ code: 1, stderr: expect.stringContaining('--cost takes dollars') });
     expect(await parley.run(['usage', '--by', 'hour'])).toMatchObject({ code: 1, stderr: expect.stringContaining('--by takes model, day, user, key') });
-    expect(await parley.run(['usage', '--from', 'yesterday'])).toMatchObject({ code: 1, stderr: expect.stringContaining('--from takes a day such as') });
+    for (const day of ['yesterday', '2026-02-30']) {
+      expect(await parley.run(['usage', '--from', day])).toMatchObject({ code: 1, stderr: expect.stringContaining('--from takes a day such as') });
+    }
     expect(await parley.run(['budget', 'remove', 'day'])).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no such budget.') });
     expect((await parley.run(['usage'])).stdout).toBe('Nothing was used in this time.\n');
     expect(await parley.run(['serve'], '', { BUDGET_PER_USER: 'week:tokens=5' })).toMatchObject({ code: 1, stderr: expect.stringContaining('BUDGET_PER_USER must be a list such as') });

@@ -110,7 +110,8 @@ function dollarsOf(text: string | undefined): number | null {
 function timeOf<Name extends 'from' | 'to'>(name: Name, text: string | undefined): { [Key in Name]?: number } {
   if (text === undefined) return {};
   const time = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z)?$/.test(text) ? Date.parse(text) : NaN;
-  if (Number.isNaN(time)) throw new CommandError(`--${name} takes a day such as 2026-11-21 (UTC), not "${text}".`);
+  // What no calendar has (February 30) would be read as a day of the next month.
+  if (Number.isNaN(time) || !new Date(time).toISOString().startsWith(text.slice(0, 10))) throw new CommandError(`--${name} takes a day such as 2026-11-21 (UTC), not "${text}".`);
   return { [name]: time } as { [Key in Name]?: number };
 }
 
