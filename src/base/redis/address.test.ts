@@ -15,7 +15,7 @@ describe('REDIS_URL', () => {
     expect(readRedisAddress(text)).toEqual(address);
   });
 
-  test.each(['', 'localhost:6379', 'http://localhost', 'redis://', 'redis://localhost/one', 'redis+unix://', 'redis://:very-secret@localhost/x', 'redis://very-secret@:1:2', 'postgres://u:very-secret@h/d'])(
+  test.each(['', 'localhost:6379', 'http://localhost', 'redis://', 'redis://localhost/one', 'redis://ann:very-secret%zz@localhost', 'redis+unix://', 'redis://:very-secret@localhost/x', 'redis://very-secret@:1:2', 'postgres://u:very-secret@h/d'])(
     'refuses %j without repeating it, because it may hold a password',
     (text) => {
       let thrown: unknown;

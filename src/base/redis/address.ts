@@ -19,8 +19,15 @@ export function readRedisAddress(text: string): RedisAddress {
   const url = URL.parse(text);
   if (!url) throw refused('is no address');
   const login: Pick<RedisAddress, 'username' | 'password' | 'database'> = {};
-  if (url.username) login.username = decodeURIComponent(url.username);
-  if (url.password) login.password = decodeURIComponent(url.password);
+  const decoded = (part: string): string => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      throw refused('holds a "%" that stands for nothing (write the sign itself as %25)');
+    }
+  };
+  if (url.username) login.username = decoded(url.username);
+  if (url.password) login.password = decoded(url.password);
   const isSocket = url.protocol === 'redis+unix:';
   const number = isSocket ? (url.searchParams.get('db') ?? '') : url.pathname.replace(/^\//, '');
   if (number !== '') {
@@ -29,7 +36,7 @@ export function readRedisAddress(text: string): RedisAddress {
   }
   if (isSocket) {
     if (url.pathname.length < 2) throw refused('names no socket');
-    return { socket: { path: decodeURIComponent(url.pathname), tls: false }, ...login };
+    return { socket: { path: decoded(url.pathname), tls: false }, ...login };
   }
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') throw refused('does not begin with redis:// or rediss://');
   if (url.hostname === '') throw refused('names no host');

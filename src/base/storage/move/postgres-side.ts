@@ -3,6 +3,7 @@ import type { Client, QueryResult } from 'pg';
 import { systemClock } from '../../clock.ts';
 import { ParleyError } from '../../errors.ts';
 import { createMetrics, silentLog } from '../../observability/index.ts';
+import { checkAddress } from '../postgres/address.ts';
 import { translatePostgresError } from '../postgres/errors.ts';
 import { lockClass } from '../postgres/instance-lock.ts';
 import { PostgresStorage } from '../postgres/storage.ts';
@@ -94,6 +95,7 @@ export function labelOf(url: string): string {
 
 /** A connection of its own: a pool's would be ended by its timeouts in the middle of a long move. */
 async function connect(url: string): Promise<Client> {
+  await checkAddress(url);
   const { default: pg } = await import('pg');
   const client = new pg.Client({
     connectionString: url,

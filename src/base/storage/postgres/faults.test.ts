@@ -178,4 +178,10 @@ describe.skipIf(postgresTestUrl() === null)('PostgreSQL in trouble', () => {
     expect(error).toMatchObject({ code: 'storage_unavailable', message: expect.stringMatching(/PostgreSQL cannot be used.*ECONNREFUSED/) });
     expect(JSON.stringify([error, String(error), (error as Error).stack])).not.toContain('very-secret');
   });
+
+  test.each(['postgres://ann:very-secret@localhost:999999/db', 'mysql://ann:very-secret@localhost/db', 'very-secret'])('an address that is none (%#) is named by its setting and not repeated', async (databaseUrl) => {
+    const error = await openStorage({ ...direct.options, databaseUrl }).start().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'invalid_request', message: expect.stringMatching(/^DATABASE_URL is no address/) });
+    expect(JSON.stringify([error, String(error), (error as Error).stack])).not.toContain('very-secret');
+  });
 });

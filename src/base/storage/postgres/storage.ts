@@ -9,6 +9,7 @@ import type { StorageOptions } from '../options.ts';
 import type { Schema } from '../schema.ts';
 import type { Queries, Storage, TurnLogRow, WriteQueries } from '../types.ts';
 import { WriteLock } from '../write-lock.ts';
+import { checkAddress } from './address.ts';
 import { postgresDialect } from './dialect.ts';
 import { isRetryable, translatePostgresError } from './errors.ts';
 import { InstanceLock } from './instance-lock.ts';
@@ -52,6 +53,7 @@ export class PostgresStorage implements Storage {
   }
 
   async start(): Promise<void> {
+    await checkAddress(this.#options.databaseUrl!);
     this.#pools = { reads: await this.#makePool(), writes: await this.#makePool() };
     try {
       // Before the tables are touched: another server may be using them.
