@@ -55,6 +55,9 @@ export interface Journal {
 const fewTurns = 8;
 /** How long they are gathered then, milliseconds. */
 const busyGroupMs = 4;
+/** Turns at the same time from which a commit serves so many that gathering longer saves more than anybody sees of it. */
+const manyTurns = 32;
+const manyGroupMs = 10;
 /** On PostgreSQL, where a commit is a way over the network and back, milliseconds. */
 const postgresGroupMs = 20;
 /** How long a group waits for a PostgreSQL server that is away before its turns end, milliseconds. */
@@ -116,10 +119,17 @@ class GroupJournal implements Journal {
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    const { storage, turnsRunning } = this.parts;
-    const milliseconds = storage.engine === 'postgres' ? postgresGroupMs : turnsRunning() > fewTurns ? busyGroupMs : 0;
+    const milliseconds = this.gatherMs();
     if (milliseconds === 0) this.begin();
     else this.timer = setTimeout(() => this.begin(), milliseconds);
+  }
+
+  /** How long events other than first texts wait for company, milliseconds. */
+  private gatherMs(): number {
+    const { storage, turnsRunning } = this.parts;
+    if (storage.engine === 'postgres') return postgresGroupMs;
+    const turns = turnsRunning();
+    return turns > manyTurns ? manyGroupMs : turns > fewTurns ? busyGroupMs : 0;
   }
 
   private begin(): void {

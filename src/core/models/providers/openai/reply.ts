@@ -1,6 +1,7 @@
 import type { FinishReason, ReplyEvent, TokenLogprob, Usage } from '../../types.ts';
 import { createSseParser, ReplyFault, StreamFormError, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
 import { holdsError, readEventError, type ErrorReading } from './errors.ts';
+import { TextChunks } from './text-chunks.ts';
 
 /** A chunk of a stream, or a whole completion. Nothing in it is trusted to be there. */
 interface WireChunk {
@@ -71,6 +72,7 @@ function createChunkReader(reading: ErrorReading): ChunkReader {
   let isOver = false;
   let isNamed = false;
 
+  const texts = new TextChunks();
   const takeChunk = (chunk: WireChunk): void => {
     if (!isNamed && typeof chunk.model === 'string' && chunk.model !== '') {
       isNamed = true;
@@ -91,9 +93,17 @@ function createChunkReader(reading: ErrorReading): ChunkReader {
       events.push({ type: 'finish', reason: finish ?? 'stop' });
       return;
     }
+    const text = name === 'error' ? null : texts.textOf(data);
+    if (text !== null) {
+      events.push({ type: 'text', text });
+      return;
+    }
     const chunk = parse(data, reading);
     if (name === 'error' || holdsError(chunk)) throw new ReplyFault(readEventError(chunk, reading));
+    const known = events.length;
     takeChunk(chunk);
+    const only = events.length === known + 1 ? textAlone(chunk) : null;
+    if (only !== null) texts.learn(data, only, (probe) => textAlone(parse(probe, reading)));
   };
   const parser = createSseParser(onEvent, maxEventLength);
 
@@ -142,6 +152,16 @@ function parse(data: string, reading: ErrorReading): WireChunk {
   const chunk: unknown = JSON.parse(data);
   if (typeof chunk !== 'object' || chunk === null) throw new ReplyFault(unreadable(reading));
   return chunk as WireChunk;
+}
+
+/** The text of a chunk that holds nothing else, its model's name aside; null when it holds more. */
+function textAlone(chunk: WireChunk): string | null {
+  const choice = chunk.choices?.[0];
+  if (!choice || holdsError(chunk) || typeof choice.finish_reason === 'string' || chunk.usage || chunk.x_groq?.usage || choice.usage) return null;
+  const events: ReplyEvent[] = [];
+  readDelta(choice, events);
+  const [event] = events;
+  return events.length === 1 && event?.type === 'text' && !event.isRefusal ? event.text : null;
 }
 
 function readDelta(choice: WireChoice, events: ReplyEvent[]): void {
