@@ -81,7 +81,7 @@ export function createModels(parts: ModelParts): Models {
     resolve: (name, caller) => names.resolve(name, caller),
     reply(target, request, caller, signal) {
       const ask = (): AsyncGenerator<ReplyEvent[]> => askInTurn(asking, target.id, candidates.inTurn(target, caller), request, signal);
-      return request.responseFormat ? keepToFormat(request.responseFormat, request, ask) : ask();
+      return request.responseFormat ? keepToFormat(request.responseFormat, request, ask, signal) : ask();
     },
     async embed(target, texts, caller, signal, dimensions) {
       const candidate = await candidates.of(target, caller);

@@ -17,11 +17,11 @@ export type AskOnce = () => AsyncIterable<ReplyEvent[]>;
  * with an error in place of its finish, any other one passes. Answers that are not the text asked for are left alone:
  * those cut by their length or a filter, refusals, and calls of tools.
  */
-export function keepToFormat(format: ResponseFormat, request: Pick<ModelRequest, 'whole' | 'prefill'>, askOnce: AskOnce): AsyncIterable<ReplyEvent[]> {
-  return request.whole ? wholeReply(format, askOnce, request.prefill ?? '') : streamedReply(format, askOnce, request.prefill ?? '');
+export function keepToFormat(format: ResponseFormat, request: Pick<ModelRequest, 'whole' | 'prefill'>, askOnce: AskOnce, signal: AbortSignal): AsyncIterable<ReplyEvent[]> {
+  return request.whole ? wholeReply(format, askOnce, request.prefill ?? '', signal) : streamedReply(format, askOnce, request.prefill ?? '', signal);
 }
 
-async function* wholeReply(format: ResponseFormat, askOnce: AskOnce, prefill: string): AsyncGenerator<ReplyEvent[]> {
+async function* wholeReply(format: ResponseFormat, askOnce: AskOnce, prefill: string, signal: AbortSignal): AsyncGenerator<ReplyEvent[]> {
   const check = prepare(format);
   if ('refused' in check) return yield [{ type: 'error', error: check.refused }];
   let spent: Usage = {};
@@ -31,7 +31,7 @@ async function* wholeReply(format: ResponseFormat, askOnce: AskOnce, prefill: st
     for await (const batch of askOnce()) events.push(...batch);
     spent = sum(spent, events.findLast((event) => event.type === 'usage')?.usage ?? {});
     const said = readText(events, prefill);
-    complaint = said.isToBeChecked ? check.complaint(said.text) : '';
+    complaint = said.isToBeChecked ? await check.complaint(said.text, signal) : '';
     if (complaint === '') {
       yield attempt === 0 ? events : withUsage(events, spent);
       return;
@@ -40,7 +40,7 @@ async function* wholeReply(format: ResponseFormat, askOnce: AskOnce, prefill: st
   yield [{ type: 'usage', usage: spent }, { type: 'error', error: unfit(format, complaint, maxFurtherTries + 1) }];
 }
 
-async function* streamedReply(format: ResponseFormat, askOnce: AskOnce, prefill: string): AsyncGenerator<ReplyEvent[]> {
+async function* streamedReply(format: ResponseFormat, askOnce: AskOnce, prefill: string, signal: AbortSignal): AsyncGenerator<ReplyEvent[]> {
   const check = prepare(format);
   if ('refused' in check) return yield [{ type: 'error', error: check.refused }];
   const isBinding = format.type === 'json_schema' && format.strict === true;
@@ -50,7 +50,7 @@ async function* streamedReply(format: ResponseFormat, askOnce: AskOnce, prefill:
     if (isBinding) said.push(...batch.filter((event) => event.type !== 'logprobs' && event.type !== 'reasoning'));
     if (isBinding && last.type === 'finish') {
       const { isToBeChecked, text } = readText(said, prefill);
-      const complaint = isToBeChecked ? check.complaint(text) : '';
+      const complaint = isToBeChecked ? await check.complaint(text, signal) : '';
       if (complaint !== '') {
         yield [...batch.slice(0, -1), { type: 'error', error: unfit(format, complaint, 1) }];
         return;
@@ -63,7 +63,7 @@ async function* streamedReply(format: ResponseFormat, askOnce: AskOnce, prefill:
 /** A check that is ready, or why there is none. */
 function prepare(format: ResponseFormat): SchemaCheck | { refused: ReplyError } {
   try {
-    return format.type === 'json_schema' ? createSchemaCheck(format.schema) : { complaint: objectComplaint };
+    return format.type === 'json_schema' ? createSchemaCheck(format.schema) : { complaint: (text) => Promise.resolve(objectComplaint(text)) };
   } catch (thrown) {
     return { refused: replyErrorOf(thrown) };
   }
