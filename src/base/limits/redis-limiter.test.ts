@@ -88,6 +88,46 @@ describe.skipIf(!redisTestUrl())('a limit over Redis', () => {
     await connections[0]!.stop();
   });
 
+  test('knows again what is held after Redis was emptied, and after others took the places of an instance that hung', async () => {
+    const id = freshDatabaseId();
+    const connections = await Promise.all([openTestRedis(id), openTestRedis(id)]);
+    const [one, two] = connections.map((connection, index) => createRedisLimiter({ ...parts, redis: connection, instanceId: `instance ${index}` }));
+    const sockets = { name: 'sockets', count: 2 };
+    const prefix = connections[0]!.prefix;
+    const remove = (...names: string[]) => connections[0]!.commands.command(['DEL', ...names.map((name) => prefix + name)], 1000);
+    await one!.hold(sockets, 'ann');
+    await one!.hold(sockets, 'ann');
+    const last = await one!.hold(sockets, 'bob');
+    await remove('places:sockets:ann', 'places:sockets:bob', 'alive:instance 0', 'alive:instance 1');
+    // Whatever the first one does next shows it that its sign is gone.
+    expect(await one!.hold(sockets, 'cleo')).not.toBeNull();
+    await vi.waitFor(async () => expect(await two!.hold(sockets, 'ann')).toBeNull(), { timeout: 3000 });
+
+    // As after a pause that was longer than a sign lasts.
+    await remove('alive:instance 0');
+    expect(await two!.hold(sockets, 'ann')).not.toBeNull();
+    last!();
+    expect(await one!.hold(sockets, 'bob')).not.toBeNull();
+    await vi.waitFor(async () => expect(await connections[0]!.commands.command(['HGET', `${prefix}places:sockets:ann`, 'instance 0'], 1000)).toBe('2'), { timeout: 3000 });
+    await Promise.all(connections.map((connection) => connection.stop()));
+  });
+
+  test('counts right however places are taken and given back at the same time', async () => {
+    const connection = await openTestRedis();
+    const limiter = createRedisLimiter({ ...parts, redis: connection });
+    const sockets = { name: 'sockets', count: 1000 };
+    let held: (() => void)[] = [];
+    for (let round = 0; round < 30; round += 1) {
+      const taking = Array.from({ length: 5 }, () => limiter.hold(sockets, 'ann'));
+      for (const free of held.splice(0, 3)) free();
+      await new Promise((resolve) => setImmediate(resolve));
+      held = [...held, ...(await Promise.all(taking)).map((free) => free!)];
+    }
+    const counted = () => connection.commands.command(['HGET', `${connection.prefix}places:sockets:ann`, 'one'], 1000);
+    await vi.waitFor(async () => expect(Number(await counted())).toBe(held.length), { timeout: 3000 });
+    await connection.stop();
+  });
+
   test('forgets a subject a window after its last event', async () => {
     const limiter = createRedisLimiter({ ...parts, redis });
     await limiter.take({ name: 'short', count: 5, windowMs: 60_000 }, 'ann');

@@ -4,18 +4,27 @@ import { Places } from './places.ts';
 /**
  * Takes a place, if one is free: KEYS are the places of the subject, a hash of instance and count, and the sign of life
  * of this instance. ARGV: this instance, the count, the beginning of the names of signs of life, milliseconds that a sign
- * lasts, milliseconds that the hash lasts. What instances without a sign of life hold is taken from them.
+ * lasts, milliseconds that the hash lasts. What instances without a sign of life hold is taken from them. Gives whether
+ * the place was taken, and whether the sign of this instance was still there.
  */
 const takePlace = makeScript(`
+local known = redis.call('EXISTS', KEYS[2])
 redis.call('SET', KEYS[2], '1', 'PX', ARGV[4])
 local entries, sum = redis.call('HGETALL', KEYS[1]), 0
 for i = 1, #entries, 2 do
   if redis.call('EXISTS', ARGV[3] .. entries[i]) == 1 then sum = sum + tonumber(entries[i + 1]) else redis.call('HDEL', KEYS[1], entries[i]) end
 end
-if sum >= tonumber(ARGV[2]) then return 0 end
+if sum >= tonumber(ARGV[2]) then return {0, known} end
 redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
-return 1
+return {1, known}
+`);
+
+/** Gives a sign of life: KEYS is its name, ARGV how long it lasts. Gives whether the one before was still there. */
+const giveSign = makeScript(`
+local known = redis.call('EXISTS', KEYS[1])
+redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+return known
 `);
 
 /** Says how many places this instance holds: ARGV is this instance, milliseconds that the hash lasts, and a count for each of KEYS. */
@@ -44,6 +53,8 @@ export class RedisPlaces {
   readonly #mine = new Places();
   /** Keys whose count in Redis is not known to be right. */
   readonly #untold = new Set<string>();
+  /** Keys for which a place is being asked for, and how often: Redis may have counted it already, and we have not. */
+  readonly #asked = new Map<string, number>();
   #givesSigns = false;
   #touchedAt = performance.now();
   #telling = false;
@@ -51,10 +62,7 @@ export class RedisPlaces {
   constructor(redis: Redis, instanceId: string) {
     this.#redis = redis;
     this.#instanceId = instanceId;
-    redis.commands.onConnect(() => {
-      for (const [key] of this.#mine.entries()) this.#untold.add(key);
-      this.#tellSoon();
-    });
+    redis.commands.onConnect(() => this.#tellAll());
   }
 
   /** How many places this instance holds. */
@@ -67,14 +75,27 @@ export class RedisPlaces {
     const alive = this.#sign('');
     const values = [this.#instanceId, String(count), alive, String(signLastsMs), String(hashLastsMs)];
     let taken: unknown;
+    this.#asked.set(key, (this.#asked.get(key) ?? 0) + 1);
     try {
       taken = await this.#redis.commands.script(takePlace, [this.#keyOf(key), this.#sign(this.#instanceId)], values, patienceMs);
     } catch (error) {
       // It may have been taken there all the same.
       this.#untold.add(key);
+      this.#answered(key);
       throw error;
     }
-    return taken === 1 ? this.#hold(key) : null;
+    const [isTaken, isKnown] = Array.isArray(taken) ? taken : [0, 1];
+    const free = isTaken === 1 ? this.#hold(key) : null;
+    this.#answered(key);
+    if (isKnown === 0) this.#tellAll();
+    return free;
+  }
+
+  #answered(key: string): void {
+    const left = this.#asked.get(key)! - 1;
+    if (left > 0) this.#asked.set(key, left);
+    else this.#asked.delete(key);
+    this.#tellSoon();
   }
 
   /** Takes a place without asking Redis, which is told when it is back. */
@@ -98,7 +119,18 @@ export class RedisPlaces {
       for (const [key] of this.#mine.entries()) this.#untold.add(key);
     }
     if (!this.#redis.commands.client) return;
-    this.#redis.commands.command(['SET', this.#sign(this.#instanceId), '1', 'PX', String(signLastsMs)], backgroundMs).catch(() => undefined);
+    this.#redis.commands.script(giveSign, [this.#sign(this.#instanceId)], [String(signLastsMs)], backgroundMs).then(
+      (known) => {
+        if (known === 0) this.#tellAll();
+      },
+      () => undefined,
+    );
+    this.#tellSoon();
+  }
+
+  /** Redis has lost our counts, or others took them from us: it was away or emptied, or this process hung for longer than a sign lasts. */
+  #tellAll(): void {
+    for (const [key] of this.#mine.entries()) this.#untold.add(key);
     this.#tellSoon();
   }
 
@@ -113,7 +145,9 @@ export class RedisPlaces {
   /** Counts are told as they are now, so that it does not matter how often or in which order. */
   async #tell(): Promise<void> {
     while (this.#untold.size > 0 && this.#redis.commands.client) {
-      const keys = [...this.#untold].slice(0, groupSize);
+      // A count is told when nobody asks for its key: it would be older than what Redis counts meanwhile.
+      const keys = [...this.#untold].filter((key) => !this.#asked.has(key)).slice(0, groupSize);
+      if (keys.length === 0) return;
       for (const key of keys) this.#untold.delete(key);
       const counts = keys.map((key) => String(this.#mine.of(key)));
       try {
