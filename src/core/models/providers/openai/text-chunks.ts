@@ -1,5 +1,5 @@
 /** Characters that end a JSON string or stand for another one. */
-const notPlain = /["\\\u0000-\u001f]/;
+const notPlain = /["\\]|[^ -\uffff]/;
 /** How often the form of a stream is looked for; some services put noise into every chunk. */
 const mostLooks = 4;
 
