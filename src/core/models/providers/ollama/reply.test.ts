@@ -28,7 +28,7 @@ test('reads reasoning and tool calls, and makes ids where there are none', () =>
   expect(read('tool-calls.jsonl', 10_000)).toEqual([
     { type: 'model', model: 'qwen3' },
     { type: 'reasoning', text: 'The user asks for two things.' },
-    { type: 'tool', index: 0, id: 'call_0', name: 'get_weather', arguments: '{"city":"Tokyo"}' },
+    { type: 'tool', index: 0, id: expect.stringMatching(/^call_\w{20,}$/) as string, name: 'get_weather', arguments: '{"city":"Tokyo"}' },
     { type: 'tool', index: 1, id: 'call_9x', name: 'get_time', arguments: '{}' },
     { type: 'usage', usage: { tokensIn: 169, tokensOut: 15 } },
     { type: 'finish', reason: 'tool' },

@@ -1,3 +1,4 @@
+import { newId } from '../../../../base/ids.ts';
 import type { FinishReason, ReplyEvent, TokenLogprob, Usage } from '../../types.ts';
 import { createLineSplitter, ReplyFault, StreamFormError, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
 import { label, readLineError } from './errors.ts';
@@ -44,8 +45,8 @@ export function createChatReplyReader(): ReplyReader {
       if (toolCalls >= maxToolCalls) throw new StreamFormError(`more than ${maxToolCalls} tool calls`);
       const index = toolCalls;
       toolCalls += 1;
-      // Ollama of before 2025 gives calls no id; one is made so that results can be matched to them.
-      const id = typeof call.id === 'string' && call.id !== '' ? call.id : `call_${index}`;
+      // Ollama of before 2025 gives calls no id; one is made so that results can be matched to them, in later turns, too.
+      const id = typeof call.id === 'string' && call.id !== '' ? call.id : `call_${newId().replaceAll('-', '')}`;
       const name = typeof call.function?.name === 'string' ? call.function.name : '';
       events.push({ type: 'tool', index, id, name, arguments: JSON.stringify(call.function?.arguments ?? {}) });
     }

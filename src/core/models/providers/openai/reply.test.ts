@@ -27,6 +27,53 @@ const chunk = (choice: object, more: object = {}): string => `data: ${JSON.strin
 const text = (content: string): string => chunk({ delta: { content } });
 const stop = chunk({ delta: {}, finish_reason: 'stop' });
 
+describe('calls of tools, as servers send them', () => {
+  const pieces = (...calls: object[]): string => calls.map((call) => chunk({ delta: { tool_calls: [call] } })).join('') + chunk({ delta: {}, finish_reason: 'tool_calls' });
+  const weather = (more: object): object => ({ function: { name: 'weather', arguments: '{}' }, ...more });
+  /** Number, id, name and arguments of each call, its pieces put together. */
+  const calls = (body: string, reader?: ReturnType<typeof createCompletionReader>): string[][] => {
+    const found: string[][] = [];
+    for (const event of read(body, Infinity, reader)) {
+      if (event.type !== 'tool') continue;
+      const call = (found[event.index] ??= ['', '', '']);
+      call[0] += event.id ?? '';
+      call[1] += event.name ?? '';
+      call[2] += event.arguments;
+    }
+    return found;
+  };
+  const madeId = expect.stringMatching(/^call_\w{20,}$/) as string;
+
+  test('without numbers: whole calls, one to a chunk', () => {
+    expect(calls(pieces(weather({ id: 'a' }), weather({ id: 'b' })))).toEqual([['a', 'weather', '{}'], ['b', 'weather', '{}']]);
+    expect(calls(pieces(weather({}), weather({})))).toEqual([[madeId, 'weather', '{}'], [madeId, 'weather', '{}']]);
+  });
+
+  test('without numbers: pieces of the call that came last', () => {
+    expect(calls(pieces({ id: 'a', function: { name: 'weather' } }, { function: { arguments: '{' } }, { id: 'a', function: { arguments: '}' } }))).toEqual([['a', 'weather', '{}']]);
+  });
+
+  test('with one number for all of them', () => {
+    expect(calls(pieces(weather({ index: 0, id: 'a' }), weather({ index: 0, id: 'b' }), { index: 0, function: { arguments: ' ' } }))).toEqual([['a', 'weather', '{}'], ['b', 'weather', '{} ']]);
+  });
+
+  test('with the id and the name in every piece', () => {
+    expect(calls(pieces({ index: 1, id: 'a', function: { name: 'weather', arguments: '{' } }, { index: 1, id: 'a', function: { arguments: '}' } }))).toEqual([['a', 'weather', '{}']]);
+  });
+
+  test('without ids: each gets one of its own, whole or streamed', () => {
+    const [one, two] = calls(pieces(weather({ index: 0 }), weather({ index: 1 })));
+    expect([one, two]).toEqual([[madeId, 'weather', '{}'], [madeId, 'weather', '{}']]);
+    expect(one![0]).not.toBe(two![0]);
+    const whole = JSON.stringify({ choices: [{ message: { tool_calls: [weather({}), weather({ id: 'b' })] }, finish_reason: 'tool_calls' }] });
+    expect(calls(whole, createCompletionReader(reading))).toEqual([[madeId, 'weather', '{}'], ['b', 'weather', '{}']]);
+  });
+
+  test('with arguments that are an object', () => {
+    expect(calls(pieces({ index: 0, id: 'a', function: { name: 'weather', arguments: { city: 'Graz' } } }))).toEqual([['a', 'weather', '{"city":"Graz"}']]);
+  });
+});
+
 describe('streams of real services', () => {
   test('OpenAI: name, text with log-probabilities, usage behind the finish reason', () => {
     expect(read(fixture('./fixtures/chat.txt'))).toEqual([

@@ -2,6 +2,7 @@ import type { FinishReason, ReplyEvent, TokenLogprob, Usage } from '../../types.
 import { createSseParser, ReplyFault, StreamFormError, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
 import { holdsError, readEventError, type ErrorReading } from './errors.ts';
 import { TextChunks } from './text-chunks.ts';
+import { ToolPieces, type WireToolPiece } from './tool-pieces.ts';
 
 /** A chunk of a stream, or a whole completion. Nothing in it is trusted to be there. */
 interface WireChunk {
@@ -34,7 +35,7 @@ interface WireDelta {
   refusal?: unknown;
   reasoning_content?: unknown;
   reasoning?: unknown;
-  tool_calls?: { index?: unknown; id?: unknown; function?: { name?: unknown; arguments?: unknown } | null }[] | null;
+  tool_calls?: WireToolPiece[] | null;
 }
 
 interface WireUsage {
@@ -46,8 +47,6 @@ interface WireUsage {
 
 /** Longest event, in UTF-16 units: far beyond a token with its log-probabilities, small enough to hold. */
 const maxEventLength = 4_194_304;
-/** Most tool calls in one answer. */
-const maxToolCalls = 128;
 /** Most tokens in the place of one: OpenAI gives 20 at most. */
 const maxAlternatives = 20;
 /** Longest name a model may give itself. */
@@ -73,6 +72,7 @@ function createChunkReader(reading: ErrorReading): ChunkReader {
   let isNamed = false;
 
   const texts = new TextChunks();
+  const tools = new ToolPieces();
   const takeChunk = (chunk: WireChunk): void => {
     if (!isNamed && typeof chunk.model === 'string' && chunk.model !== '') {
       isNamed = true;
@@ -81,6 +81,7 @@ function createChunkReader(reading: ErrorReading): ChunkReader {
     const choice = chunk.choices?.[0];
     if (choice) {
       readDelta(choice, events);
+      readTools(choice, tools, events);
       if (typeof choice.finish_reason === 'string') finish = toFinishReason(choice.finish_reason);
     }
     const usage = chunk.usage ?? chunk.x_groq?.usage ?? choice?.usage;
@@ -157,7 +158,7 @@ function parse(data: string, reading: ErrorReading): WireChunk {
 /** The text of a chunk that holds nothing else, its model's name aside; null when it holds more. */
 function textAlone(chunk: WireChunk): string | null {
   const choice = chunk.choices?.[0];
-  if (!choice || holdsError(chunk) || typeof choice.finish_reason === 'string' || chunk.usage || chunk.x_groq?.usage || choice.usage) return null;
+  if (!choice || holdsError(chunk) || choice.delta?.tool_calls || choice.message?.tool_calls || typeof choice.finish_reason === 'string' || chunk.usage || chunk.x_groq?.usage || choice.usage) return null;
   const events: ReplyEvent[] = [];
   readDelta(choice, events);
   const [event] = events;
@@ -172,17 +173,12 @@ function readDelta(choice: WireChoice, events: ReplyEvent[]): void {
   if (typeof delta.content === 'string' && delta.content !== '') events.push({ type: 'text', text: delta.content });
   if (typeof delta.refusal === 'string' && delta.refusal !== '') events.push({ type: 'text', text: delta.refusal, isRefusal: true });
   if (choice.logprobs) readLogprobs(choice.logprobs.content ?? choice.logprobs.refusal, events);
-  delta.tool_calls?.forEach((call, position) => {
-    const index = typeof call.index === 'number' ? call.index : position;
-    if (!Number.isInteger(index) || index < 0 || index >= maxToolCalls) throw new StreamFormError(`a tool call with the number ${index}`);
-    events.push({
-      type: 'tool',
-      index,
-      ...(typeof call.id === 'string' && call.id !== '' ? { id: call.id } : {}),
-      ...(typeof call.function?.name === 'string' && call.function.name !== '' ? { name: call.function.name } : {}),
-      arguments: typeof call.function?.arguments === 'string' ? call.function.arguments : '',
-    });
-  });
+}
+
+function readTools({ delta, message }: WireChoice, tools: ToolPieces, events: ReplyEvent[]): void {
+  const calls = (delta ?? message)?.tool_calls;
+  if (!calls) return;
+  for (const piece of calls) events.push(tools.read(piece));
 }
 
 function readLogprobs(entries: WireLogprob[] | null | undefined, events: ReplyEvent[]): void {
