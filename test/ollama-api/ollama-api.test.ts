@@ -77,7 +77,7 @@ describe('The models of a real server', () => {
   it('show the context that can be used, and what they can do', async () => {
     const shown = await ollama.show({ model: 'script' });
     expect(shown).toMatchObject({
-      license: 'mit', parameters: 'num_ctx 512', capabilities: expect.arrayContaining(['completion']),
+      license: 'mit', parameters: 'num_ctx 512', capabilities: ['completion', 'tools'],
       model_info: { 'general.architecture': 'llama', 'general.basename': 'script', 'llama.context_length': 512, 'llama.embedding_length': 128 },
     });
     expect((await ollama.show({ model: 'llama/vectors' })).capabilities).toEqual(['embedding']);

@@ -149,7 +149,8 @@ async function describe(
     trainedTokens: positive(values.get(`${architecture}.context_length`)),
     cacheBytesPerToken: cacheBytes(values, architecture),
     licence: text(values.get('general.license')),
-    details: detailsOf(values, architecture),
+    // Tools are called by grammar, whatever the template of the model knows of them.
+    details: { ...detailsOf(values, architecture), capabilities: kind === 'chat' ? ['tools'] : [] },
   };
 }
 
