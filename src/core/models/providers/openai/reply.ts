@@ -80,8 +80,7 @@ function createChunkReader(reading: ErrorReading): ChunkReader {
     }
     const choice = chunk.choices?.[0];
     if (choice) {
-      readDelta(choice, events);
-      readTools(choice, tools, events);
+      readDelta(choice, events, tools);
       if (typeof choice.finish_reason === 'string') finish = toFinishReason(choice.finish_reason);
     }
     const usage = chunk.usage ?? chunk.x_groq?.usage ?? choice?.usage;
@@ -160,12 +159,13 @@ function textAlone(chunk: WireChunk): string | null {
   const choice = chunk.choices?.[0];
   if (!choice || holdsError(chunk) || choice.delta?.tool_calls || choice.message?.tool_calls || typeof choice.finish_reason === 'string' || chunk.usage || chunk.x_groq?.usage || choice.usage) return null;
   const events: ReplyEvent[] = [];
-  readDelta(choice, events);
+  readDelta(choice, events, null);
   const [event] = events;
   return events.length === 1 && event?.type === 'text' && !event.isRefusal ? event.text : null;
 }
 
-function readDelta(choice: WireChoice, events: ReplyEvent[]): void {
+/** @param tools null for a chunk that calls none */
+function readDelta(choice: WireChoice, events: ReplyEvent[], tools: ToolPieces | null): void {
   const delta = choice.delta ?? choice.message;
   if (!delta) return;
   const reasoning = delta.reasoning_content ?? delta.reasoning;
@@ -173,12 +173,7 @@ function readDelta(choice: WireChoice, events: ReplyEvent[]): void {
   if (typeof delta.content === 'string' && delta.content !== '') events.push({ type: 'text', text: delta.content });
   if (typeof delta.refusal === 'string' && delta.refusal !== '') events.push({ type: 'text', text: delta.refusal, isRefusal: true });
   if (choice.logprobs) readLogprobs(choice.logprobs.content ?? choice.logprobs.refusal, events);
-}
-
-function readTools({ delta, message }: WireChoice, tools: ToolPieces, events: ReplyEvent[]): void {
-  const calls = (delta ?? message)?.tool_calls;
-  if (!calls) return;
-  for (const piece of calls) events.push(tools.read(piece));
+  if (delta.tool_calls && tools) for (const piece of delta.tool_calls) events.push(tools.read(piece));
 }
 
 function readLogprobs(entries: WireLogprob[] | null | undefined, events: ReplyEvent[]): void {
