@@ -23,36 +23,83 @@ export interface UsageWriter {
   flush(): Promise<void>;
 }
 
-export function createUsageWriter({ storage, budgets, log }: UsageWriterParts): UsageWriter {
-  let waiting: EndedCall[] = [];
-  let writing: Promise<void> | null = null;
-  let timer: NodeJS.Timeout | undefined;
-  /** Whether the first that wait were given to the database before: their rows may be there. */
-  let again = false;
+export function createUsageWriter(parts: UsageWriterParts): UsageWriter {
+  return new GroupedUsage(parts);
+}
 
-  const store = (calls: readonly EndedCall[]): Promise<void> =>
-    storage.write(async (queries) => {
-      const fresh = again ? await withoutStored(queries, calls) : calls;
-      await budgets.settle(queries, fresh);
+class GroupedUsage implements UsageWriter {
+  private readonly parts: UsageWriterParts;
+  private waiting: EndedCall[] = [];
+  private writing: Promise<void> | null = null;
+  private timer: NodeJS.Timeout | undefined;
+  /** Whether the first that wait were given to the database before: their rows may be there. */
+  private again = false;
+
+  constructor(parts: UsageWriterParts) {
+    this.parts = parts;
+  }
+
+  add(ended: EndedCall): void {
+    this.waiting.push(ended);
+    this.begin();
+  }
+
+  async flush(): Promise<void> {
+    await this.writing;
+    if (this.waiting.length > 0) await this.write();
+    clearTimeout(this.timer);
+  }
+
+  private begin(): void {
+    this.writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.write());
+  }
+
+  private async write(): Promise<void> {
+    clearTimeout(this.timer);
+    while (this.waiting.length > 0) {
+      const calls = this.waiting.splice(0, groupSize);
+      try {
+        await this.store(calls).catch((error: unknown) => {
+          if (mayPass(error)) throw error;
+          return this.storeApart(calls);
+        });
+        this.again = false;
+      } catch (error) {
+        this.parts.log.error({ err: error, calls: calls.length }, 'usage could not be stored; trying again');
+        this.waiting = [...calls, ...this.waiting].slice(-mostWaiting);
+        this.again = true;
+        this.timer = setTimeout(() => this.begin(), againMs).unref();
+        break;
+      }
+    }
+    this.writing = null;
+  }
+
+  private store(calls: readonly EndedCall[]): Promise<void> {
+    return this.parts.storage.write(async (queries) => {
+      const fresh = this.again ? await withoutStored(queries, calls) : calls;
+      await this.parts.budgets.settle(queries, fresh);
       const rows = fresh.flatMap(({ usage }) => usage ?? []);
       if (rows.length > 0) await queries.insertInto('usage').values(rows).execute();
     });
+  }
 
   /** One that can never be stored (its user is gone) must not keep the others waiting. */
-  async function storeApart(calls: EndedCall[]): Promise<void> {
+  private async storeApart(calls: EndedCall[]): Promise<void> {
     for (let call = calls[0]; call; call = calls[0]) {
       try {
-        await store([call]);
+        await this.store([call]);
       } catch (error) {
         if (mayPass(error)) throw error;
-        log.error({ err: error, usage: call.usage?.id }, 'the usage of a call can never be stored and is given up');
-        await free(call);
+        this.parts.log.error({ err: error, usage: call.usage?.id }, 'the usage of a call can never be stored and is given up');
+        await this.free(call);
       }
       calls.shift();
     }
   }
 
-  async function free(call: EndedCall): Promise<void> {
+  private async free(call: EndedCall): Promise<void> {
+    const { storage, budgets, log } = this.parts;
     try {
       await storage.write((queries) => budgets.settle(queries, [{ ...call, usage: null }]));
     } catch (error) {
@@ -60,43 +107,6 @@ export function createUsageWriter({ storage, budgets, log }: UsageWriterParts): 
       log.error({ err: error }, 'what a call reserved could not be freed; it runs out by itself');
     }
   }
-
-  async function write(): Promise<void> {
-    clearTimeout(timer);
-    while (waiting.length > 0) {
-      const calls = waiting.splice(0, groupSize);
-      try {
-        await store(calls).catch((error: unknown) => {
-          if (mayPass(error)) throw error;
-          return storeApart(calls);
-        });
-        again = false;
-      } catch (error) {
-        log.error({ err: error, calls: calls.length }, 'usage could not be stored; trying again');
-        waiting = [...calls, ...waiting].slice(-mostWaiting);
-        again = true;
-        timer = setTimeout(begin, againMs).unref();
-        break;
-      }
-    }
-    writing = null;
-  }
-
-  function begin(): void {
-    writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(write);
-  }
-
-  return {
-    add(ended) {
-      waiting.push(ended);
-      begin();
-    },
-    async flush() {
-      await writing;
-      if (waiting.length > 0) await write();
-      clearTimeout(timer);
-    },
-  };
 }
 
 /** Whether the same may work a little later. */
