@@ -24,7 +24,8 @@ export interface UsageWriter {
 }
 
 export function createUsageWriter(parts: UsageWriterParts): UsageWriter {
-  return new GroupedUsage(parts);
+  const usage = new GroupedUsage(parts);
+  return { add: (ended) => usage.add(ended), flush: () => usage.flush() };
 }
 
 class GroupedUsage implements UsageWriter {
