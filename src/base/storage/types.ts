@@ -19,6 +19,11 @@ export interface Storage {
   /** Reads, outside any transaction. On SQLite they see everything committed before they start. */
   readonly read: Queries;
   /**
+   * Single short statements that must not wait behind other work: on PostgreSQL they have connections of their own. On
+   * SQLite the same as `read`.
+   */
+  readonly urgent: Queries;
+  /**
    * Runs `work` in one transaction: all of it is committed, or, when it throws, none. When this resolves the rows
    * survive the end of the process. On PostgreSQL serialisation failures and deadlocks are tried again (3 times), so
    * `work` has no effects but its queries.

@@ -1,5 +1,7 @@
+import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ParleyError } from '../../base/errors.ts';
+import { openStorage } from '../../base/storage/index.ts';
 import { engines, openTestStorage, postgresTestUrl, type TestStorage } from '../../base/storage/testing.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { addViewer, readToEnd, startConversations, textOf } from './testing.ts';
@@ -102,4 +104,34 @@ describe.skipIf(postgresTestUrl() === null)('an instance that starts when the da
     await Promise.all([starting.stop(), living.stop()]);
     await store.close();
   });
+});
+
+describe.skipIf(postgresTestUrl() === null)('an instance with more to do than it has connections', () => {
+  test('goes on with its answers, and keeps them', async () => {
+    const store = await openTestStorage('postgres');
+    const ann = await addViewer(store.storage, 'ann');
+    const busy = await startConversations(store.storage);
+    const elsewhere = openStorage(store.options);
+    await elsewhere.start();
+    const other = await startConversations(elsewhere);
+    const { answer } = await busy.conversations.sendWithHistory(ann, { origin: 'test' }, [], { content: 'What is an oak?', ...options });
+    const call = await busy.models.call();
+    const events = busy.conversations.attach(ann, answer!.id, 0, never)[Symbol.asyncIterator]();
+    call.text('A ');
+    await events.next();
+    // Slow reports, and transactions that wait for something.
+    const wait = sql`select pg_sleep(9)`;
+    const slow = Array.from({ length: 8 }, () => [wait.execute(store.storage.read), store.storage.write((queries) => wait.execute(queries))]).flat();
+    const began = performance.now();
+    call.text('tree.');
+    expect((await events.next()).value).toMatchObject([{ kind: 'text', text: 'tree.' }]);
+    expect(performance.now() - began).toBeLessThan(2000);
+    await Promise.all(slow.slice(0, 2));
+    call.finish();
+    await Promise.all(slow);
+    expect((await readToEnd(other.conversations.attach(ann, answer!.id, 0, never))).at(-1)).toMatchObject({ kind: 'end', status: 'DELIVERED' });
+    await Promise.all([busy.stop(), other.stop()]);
+    await elsewhere.stop();
+    await store.close();
+  }, 60_000);
 });

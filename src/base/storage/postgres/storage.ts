@@ -18,6 +18,8 @@ import { appendTurnLog } from './turn-log.ts';
 
 /** Connections of each of the two pools. Reads have their own, so that open transactions cannot starve them. */
 const maxConnections = 8;
+/** Connections for what must never wait behind other work: the log of running turns, and the leases. */
+const urgentConnections = 2;
 
 /** How often a transaction is tried again after a serialisation failure or a deadlock. */
 const maxRetries = 3;
@@ -32,12 +34,13 @@ export class PostgresStorage implements Storage {
   readonly engine = 'postgres';
   readonly name = 'storage';
   readonly read: Queries;
+  readonly urgent: Queries;
   readonly #writes: Queries;
   readonly #options: StorageOptions;
   readonly #transactions: OpenTransactions;
   /** Appends go out one after another, so that the rows of a turn are committed in their order. */
   readonly #appends = new WriteLock();
-  #pools: { reads: Pool; writes: Pool } | null = null;
+  #pools: Record<'reads' | 'writes' | 'urgent', Pool> | null = null;
   readonly #lock: InstanceLock | null;
   /** Set when another server has taken the place of this one: nothing is written any more. */
   #replaced: ParleyError | null = null;
@@ -48,13 +51,14 @@ export class PostgresStorage implements Storage {
     this.#options = options;
     this.#transactions = new OpenTransactions(options.log);
     this.read = new Kysely<Schema>({ dialect: postgresDialect(() => this.#opened().reads) });
-    this.#writes = new Kysely<Schema>({ dialect: postgresDialect(() => this.#writable()) });
+    this.urgent = new Kysely<Schema>({ dialect: postgresDialect(() => this.#writable().urgent) });
+    this.#writes = new Kysely<Schema>({ dialect: postgresDialect(() => this.#writable().writes) });
     this.#lock = this.#makeLock();
   }
 
   async start(): Promise<void> {
     await checkAddress(this.#options.databaseUrl!);
-    this.#pools = { reads: await this.#makePool(), writes: await this.#makePool() };
+    this.#pools = { reads: await this.#makePool(maxConnections), writes: await this.#makePool(maxConnections), urgent: await this.#makePool(urgentConnections) };
     try {
       // Before the tables are touched: another server may be using them.
       await this.#lock?.take();
@@ -79,7 +83,7 @@ export class PostgresStorage implements Storage {
   async stop(): Promise<void> {
     const pools = this.#pools;
     this.#pools = null;
-    await Promise.all([pools?.reads.end(), pools?.writes.end()]);
+    await Promise.all([pools?.reads.end(), pools?.writes.end(), pools?.urgent.end()]);
     await this.#lock?.release();
   }
 
@@ -114,7 +118,7 @@ export class PostgresStorage implements Storage {
     const started = clock.monotonic();
     try {
       const rows = typeof given === 'function' ? given() : given;
-      return rows.length === 0 ? [] : await appendTurnLog(this.#writable(), rows, again);
+      return rows.length === 0 ? [] : await appendTurnLog(this.#writable().urgent, rows, again);
     } catch (error) {
       throw translatePostgresError(error);
     } finally {
@@ -149,13 +153,13 @@ export class PostgresStorage implements Storage {
   }
 
   /** The library is loaded here, because most installations never need it. */
-  async #makePool(): Promise<Pool> {
+  async #makePool(max: number): Promise<Pool> {
     const { default: pg } = await import('pg');
     const parsers = pg.types;
     const config: PoolConfig = {
       connectionString: this.#options.databaseUrl!,
       application_name: 'parley',
-      max: maxConnections,
+      max,
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
       // An instance that is stopped in the middle of a transaction must not hold its locks for ever.
@@ -188,12 +192,12 @@ export class PostgresStorage implements Storage {
     return new InstanceLock({ databaseUrl, instances, log, onLost });
   }
 
-  #writable(): Pool {
+  #writable(): Record<'writes' | 'urgent', Pool> {
     if (this.#replaced) throw new ParleyError('storage_unavailable', { message: this.#replaced.message });
-    return this.#opened().writes;
+    return this.#opened();
   }
 
-  #opened(): { reads: Pool; writes: Pool } {
+  #opened(): Record<'reads' | 'writes' | 'urgent', Pool> {
     if (!this.#pools) throw new ParleyError('storage_unavailable', { message: 'The database is not open.' });
     return this.#pools;
   }

@@ -35,6 +35,7 @@ export class SqliteStorage implements Storage {
   readonly engine = 'sqlite';
   readonly name = 'storage';
   readonly read: Queries;
+  readonly urgent: Queries;
   readonly #options: StorageOptions;
   readonly #path: string;
   readonly #lock = new WriteLock();
@@ -47,6 +48,7 @@ export class SqliteStorage implements Storage {
     this.#path = join(options.dataDir, 'parley.db');
     this.#transactions = new OpenTransactions(options.log);
     this.read = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#opened().reader!) });
+    this.urgent = this.read;
     const connection = (): SqliteConnection => this.#opened().writer;
     this.#group = new GroupCommit({
       lock: this.#lock,

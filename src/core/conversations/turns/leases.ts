@@ -12,11 +12,11 @@ export interface Renewed {
 
 /**
  * Renews the leases of turns that run here, by the database's clock; gives those that this instance still holds. In one
- * order, as the log is appended to, so that the two never wait for each other in a circle. One statement, which goes the
- * way of the reads: transactions that wait for a lock must not keep it from its time.
+ * order, as the log is appended to, so that the two never wait for each other in a circle. One statement on the urgent
+ * way: neither slow queries nor transactions that wait for a lock may keep it from its time.
  */
 export async function renewLeases(storage: Storage, clock: Clock, instanceId: string, messageIds: readonly string[]): Promise<Map<string, Renewed>> {
-  const renewed = await storage.read
+  const renewed = await storage.urgent
     .with('held', (query) =>
       query.selectFrom('turns').select('message_id as held_id').where('owner', '=', instanceId).where('message_id', 'in', [...messageIds]).where('state', '=', 'RUNNING').orderBy('message_id').forUpdate(),
     )
