@@ -1,5 +1,6 @@
 import { ParleyError } from '../../base/errors.ts';
 import type { WriteQueries } from '../../base/storage/index.ts';
+import type { Budgets } from '../budgets/index.ts';
 import { lockConversation, openMessage } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { toMessages } from './reading.ts';
@@ -42,8 +43,7 @@ async function endWaiting({ storage, bus, budgets }: ConversationParts, conversa
   const now = await storage.now();
   const ended = await storage.write(async (queries) => {
     await lockConversation(storage, queries, conversationId);
-    const removed = await removeWaiting(queries, conversationId, messageId);
-    if (removed.length > 0) await budgets.settle(queries, removed.map((id) => ({ reservation: id, usage: null, tokensSaid: 0 })));
+    const removed = await removeWaiting(queries, budgets, conversationId, messageId);
     const body = JSON.stringify({ status: 'CANCELLED', finishReason: null, error: null });
     for (const id of removed) {
       await queries.updateTable('messages').set({ status: 'CANCELLED', ended_at: now }).where('id', '=', id).execute();
@@ -58,10 +58,13 @@ async function endWaiting({ storage, bus, budgets }: ConversationParts, conversa
   return ended;
 }
 
-async function removeWaiting(queries: WriteQueries, conversationId: string, messageId: string | undefined): Promise<string[]> {
+/** Removes turns that have not begun, and frees what was reserved for them. Gives the ids of their messages. */
+export async function removeWaiting(queries: WriteQueries, budgets: Budgets, conversationId: string, messageId?: string): Promise<string[]> {
   let waiting = queries.deleteFrom('turns').where('conversation_id', '=', conversationId).where('state', '=', 'QUEUED');
   if (messageId !== undefined) waiting = waiting.where('message_id', '=', messageId);
-  return (await waiting.returning('message_id').execute()).map((row) => row.message_id);
+  const removed = (await waiting.returning('message_id').execute()).map((row) => row.message_id);
+  if (removed.length > 0) await budgets.settle(queries, removed.map((id) => ({ reservation: id, usage: null, tokensSaid: 0 })));
+  return removed;
 }
 
 /** Stops turns that run, here or elsewhere. Resolves when they have ended, or after a while. */

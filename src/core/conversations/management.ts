@@ -2,7 +2,7 @@ import { cleanText } from '../../base/text.ts';
 import { ParleyError } from '../../base/errors.ts';
 import type { ConversationsTable } from '../../base/storage/index.ts';
 import { conversationRows, lockConversation, openConversation, openMessage } from './access.ts';
-import { cancelAll } from './cancelling.ts';
+import { cancelAll, removeWaiting } from './cancelling.ts';
 import type { ConversationParts } from './parts.ts';
 import { newestLeaf, pathRows, rootHash } from './path.ts';
 import { isBusy, toMessages } from './reading.ts';
@@ -48,12 +48,14 @@ export async function changeConversation({ storage, bus }: ConversationParts, vi
 }
 
 export async function deleteConversation(parts: ConversationParts, viewer: Viewer, conversationId: string): Promise<void> {
-  const { storage, bus, runner } = parts;
+  const { storage, bus, budgets, runner } = parts;
   await openConversation(storage.read, viewer, conversationId, 'manage');
   await cancelAll(parts, conversationId);
   await storage.write(async (queries) => {
     await lockConversation(storage, queries, conversationId);
     await openConversation(queries, viewer, conversationId, 'manage');
+    // What was sent meanwhile goes along; a budget holds nothing for it any more.
+    await removeWaiting(queries, budgets, conversationId);
     await queries.deleteFrom('conversations').where('id', '=', conversationId).execute();
   });
   // What began or was not stopped meanwhile finds its row gone, here at once and elsewhere with its next event or heartbeat.

@@ -165,6 +165,25 @@ describe.each(engines)('what answers cost a budget on %s', (engine) => {
     });
   });
 
+  test('answers that are sent while their conversation is being deleted hold nothing', async () => {
+    const { storage } = store;
+    const write = storage.write.bind(storage);
+    let sent = false;
+    const spy = vi.spyOn(storage, 'write').mockImplementation(async (work) => {
+      // Between the cancelling of what there is and the removal.
+      if (spy.mock.calls.length === 2 && !sent) {
+        sent = true;
+        await send('What is an oak?');
+        await send('And an elm?');
+      }
+      return write(work);
+    });
+    await house.conversations.delete(ann, chat.id);
+    spy.mockRestore();
+    expect(sent).toBe(true);
+    await expect.poll(state).toMatchObject(nothingHeld);
+  });
+
   describe('an answer that is not kept', () => {
     const ask = (signal = new AbortController().signal, maxTokens?: number) =>
       house.conversations.answerUnstored(ann, { model: null, messages: [{ role: 'user', content: 'What is an oak?' }], maxTokens, dialect: 'test' }, signal);

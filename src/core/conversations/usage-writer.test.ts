@@ -19,7 +19,7 @@ describe.each(engines)('usage of calls that are not kept on %s', (engine) => {
     ann = await addViewer(store.storage, 'ann');
     settled = [];
     const settle = async (queries: Parameters<Parameters<typeof store.storage.write>[0]>[0], calls: readonly EndedCall[]): Promise<void> => {
-      store.storage.afterCommit(queries, () => settled.push(...calls.map(({ reservation }) => reservation)));
+      store.storage.afterCommit(queries, () => settled.push(...calls.map(({ reservation, usage }) => (usage ? reservation : `${reservation}, freed`))));
     };
     writer = createUsageWriter({ storage: store.storage, budgets: { settle }, log: silentLog() });
   });
@@ -50,7 +50,7 @@ describe.each(engines)('usage of calls that are not kept on %s', (engine) => {
     writer.add(call('second'));
     await writer.flush();
     expect(await stored()).toBe(2);
-    expect(settled).toEqual(['first', 'second']);
+    expect(settled).toEqual(['first', 'first, freed', 'second']);
   });
 
   test('is stored when the database is back, also when no other call comes', async () => {
@@ -67,6 +67,6 @@ describe.each(engines)('usage of calls that are not kept on %s', (engine) => {
     writer.add(call('two'));
     await writer.flush();
     expect(await stored()).toBe(2);
-    expect(settled).toEqual(['one', 'nobody', 'two']);
+    expect(settled).toEqual(['one', 'nobody, freed', 'two']);
   });
 });

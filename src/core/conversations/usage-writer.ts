@@ -115,10 +115,10 @@ function mayPass(error: unknown): boolean {
   return error instanceof ParleyError && (error.code === 'storage_unavailable' || error.code === 'storage_full');
 }
 
-/** Calls whose rows are not there: of the others only the confirmation got lost, and they are settled as well. */
+/** Of calls whose rows are there only the confirmation got lost: they are counted already, and hold nothing any more. */
 async function withoutStored(queries: WriteQueries, calls: readonly EndedCall[]): Promise<EndedCall[]> {
   const ids = calls.flatMap(({ usage }) => usage?.id ?? []);
   const rows = ids.length === 0 ? [] : await queries.selectFrom('usage').select('id').where('id', 'in', ids).execute();
   const stored = new Set(rows.map((row) => row.id));
-  return calls.filter(({ usage }) => usage === null || !stored.has(usage.id));
+  return calls.map((call) => (call.usage !== null && stored.has(call.usage.id) ? { ...call, usage: null } : call));
 }
