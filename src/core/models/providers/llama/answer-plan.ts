@@ -31,6 +31,7 @@ export interface PlannedCalls {
  */
 export async function planAnswer(loaded: LoadedModel, chat: LoadedChat, request: ModelRequest): Promise<AnswerPlan> {
   const { model } = loaded;
+  refuseTooMuch(loaded, request);
   checkSampling(request, model);
   const offered = offeredTools(request);
   const format = offered?.isForced === true ? undefined : request.responseFormat;
@@ -91,6 +92,19 @@ async function openGrammar(loaded: LoadedModel, text: string, parameter: string)
       cause: error,
     });
   }
+}
+
+/** No token stands for so many characters of what people write. */
+const longestToken = 64;
+
+/** To cut a text into tokens is one step, and nobody else is served meanwhile: what is far too long is not even cut. */
+function refuseTooMuch({ contextTokens, file }: LoadedModel, { messages, tools, prefill, responseFormat }: ModelRequest): void {
+  let characters = (prefill ?? '').length + JSON.stringify(tools ?? []).length + JSON.stringify(responseFormat ?? '').length;
+  for (const { content, toolCalls } of messages) characters += content.length + (toolCalls ?? []).reduce((sum, call) => sum + call.arguments.length, 0);
+  if (characters <= contextTokens * longestToken) return;
+  throw new ParleyError('context_overflow', {
+    message: `The conversation has ${characters} characters, far more than the ${contextTokens} tokens that ${file.name} has room for. Shorten it, or raise LLAMA_CONTEXT if the model allows more.`,
+  });
 }
 
 function refuseMixtures(request: ModelRequest, offered: OfferedTools | null, format: ResponseFormat | undefined): void {

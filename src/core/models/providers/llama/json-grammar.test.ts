@@ -34,6 +34,8 @@ describe('a JSON Schema as a grammar', () => {
     ['fixed choices', { enum: ['x\n"', 2, null, { a: [1] }] }, ['"x\\n\\""', '2', 'null', '{"a":[1]}'], ['"x"', '3']],
     ['several types', { type: ['string', 'null'] }, ['"a"', 'null'], ['1']],
     ['formats', { type: 'string', format: 'date-time' }, ['"2026-11-21T06:30:00Z"', '"2026-11-21T06:30:00.5+02:00"'], ['"2026-13-21T06:30:00Z"', '"soon"']],
+    ['lengths', { type: 'array', items: { anyOf: [{ type: 'string', minLength: 2, maxLength: 3 }, { type: 'string', minLength: 5 }] } }, ['["ab","abc","abcdefg"]'], ['["a"]', '["abcd"]']],
+    ['lengths beyond counting', { type: 'string', minLength: 1e21, maxLength: 1e300 }, [`"${'a'.repeat(200)}"`], ['"a"']],
     ['tuples', { type: 'array', prefixItems: [{ type: 'integer' }, { type: 'string' }], items: false }, ['[1,"a"]'], ['[1]', '[1,"a",2]']],
     ['numbers that are not negative', { type: 'integer', minimum: 0 }, ['0', '12'], ['-1', '01', '1.5']],
     ['integers no longer than can be read back', { type: 'integer' }, ['-999999999999999'], ['1000000000000000', '2899378e34997003']],
@@ -51,11 +53,13 @@ describe('a JSON Schema as a grammar', () => {
     ['properties by pattern', { type: 'object', properties: { a: { patternProperties: { '^x': {} } } } }, /at \/properties\/a has "patternProperties"/],
     ['references to elsewhere', { $ref: 'https://example.org/schema' }, /lies outside/],
     ['references to nothing', { $ref: '#/$defs/absent' }, /is not there/],
+    ['references that cannot be read', { properties: { a: { $ref: '#/%E0%A4%A' } } }, /at \/properties\/a refers to .* not there/],
     ['references to themselves alone', { $defs: { a: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' }, /without end/],
     ['unknown types', { type: 'date' }, /none of JSON/],
     ['no value at all', { enum: [] }, /allows no value/],
     ['too many choices', { enum: Array.from({ length: 1001 }, (_, index) => index) }, /more than 1000 choices/],
     ['endless nesting', Array.from({ length: 40 }).reduce<Schema>((inner) => ({ type: 'array', items: inner }), {}), /more than 32 deep/],
+    ['lengths that add up', { type: 'array', items: { anyOf: Array.from({ length: 200 }, (_, index) => ({ type: 'string', minLength: index % 100, maxLength: 101 + (index % 99) })) } }, /come to more than 20000/],
     ['endless lists', { type: 'array', minItems: 100_000 }, /more than 200 items/],
   ];
   it.each(refusals)('refuses %s and says where', (_what, schema, message) => {

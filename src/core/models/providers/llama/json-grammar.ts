@@ -23,6 +23,8 @@ const mostChoices = 1000;
 const longestLiteral = 2000;
 /** Longest run that is counted exactly: llama.cpp writes each repetition out. Longer bounds are left to the check. */
 const mostCounted = 200;
+/** All such runs together: to read them is one step of the engine, and nobody else is served meanwhile. */
+const mostRepeated = 20_000;
 
 /** Digits are bounded, so that every number is one that JavaScript reads back without loss of its size. */
 const sharedRules: Record<string, string> = {
@@ -87,6 +89,7 @@ class GrammarWriter {
   /** Rules of schemas that `$ref` names. */
   readonly #references = new Map<string, string>();
   #count = 0;
+  #repeated = 0;
 
   constructor(root: unknown, prefix: string, parameter: string) {
     this.#root = root;
@@ -111,6 +114,14 @@ class GrammarWriter {
     throw new ParleyError('unsupported_value', { message: `${where} ${problem}.`.slice(0, 500), parameter: this.#parameter });
   }
 
+  /** How often something may come, as the notation has it. */
+  #repeats(least: number, most: number | null, path: string): string {
+    const text = repeats(least, most);
+    if (text !== '*') this.#repeated += most === null || most > mostCounted ? Math.min(least, mostCounted) : Math.max(least, most);
+    if (this.#repeated > mostRepeated) this.#refuse(path, `counts too far: its lengths and numbers of items come to more than ${mostRepeated} together`);
+    return text;
+  }
+
   /** What a value of this schema is made of. @param path where it stands, as a JSON pointer */
   #value(schema: unknown, path: string, depth: number): string {
     if (schema === true || schema === undefined) return 'json-value';
@@ -133,7 +144,7 @@ class GrammarWriter {
     switch (type) {
       case 'object': return this.#object(schema, path, depth);
       case 'array': return this.#array(schema, path, depth);
-      case 'string': return this.#string(schema);
+      case 'string': return this.#string(schema, path);
       case 'integer': return isNotNegative(schema) ? 'json-whole json-ws' : 'json-integer';
       case 'number': return 'json-number';
       case 'boolean': return 'json-boolean';
@@ -219,20 +230,23 @@ class GrammarWriter {
     if (reference !== '#' && !reference.startsWith('#/')) this.#refuse(path, `refers to ${reference}, which lies outside of it`);
     let found: unknown = this.#root;
     for (const step of reference.split('/').slice(1)) {
-      const key = decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~');
-      if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) this.#refuse(path, `refers to ${reference}, which is not there`);
+      const key = pointerStep(step);
+      if (key === null || typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) this.#refuse(path, `refers to ${reference}, which is not there`);
       found = (found as Schema)[key];
     }
     return found;
   }
 
-  #string(schema: Schema): string {
+  #string(schema: Schema, path: string): string {
     const format = typeof schema['format'] === 'string' && Object.hasOwn(formats, schema['format']) ? formats[schema['format']] : undefined;
     if (format !== undefined) return `"\\"" ${format} "\\"" json-ws`;
     const least = count(schema['minLength']) ?? 0;
     const most = count(schema['maxLength']);
     if (least === 0 && most === null) return 'json-string';
-    return `"\\"" json-char${repeats(least, most)} "\\"" json-ws`;
+    // Schemas often have one length for many texts: it is written out once.
+    const name = `${this.#prefix}-text${repeats(least, most).replaceAll(/\D+/g, '-')}`;
+    if (!this.#rules.has(name)) this.#rules.set(name, `"\\"" json-char${this.#repeats(least, most, path)} "\\"" json-ws`);
+    return name;
   }
 
   #array(schema: Schema, path: string, depth: number): string {
@@ -247,8 +261,8 @@ class GrammarWriter {
     const mostRest = rest === false ? 0 : most === null ? null : Math.max(0, most - fixed.length);
     if (mostRest === 0) return `"[" json-ws ${head} "]" json-ws`;
     const item = this.#rule(this.#value(rest, `${path}/items`, depth + 1));
-    if (head !== '') return `"[" json-ws ${head} ( "," json-ws ${item} )${repeats(least, mostRest)} "]" json-ws`;
-    const more = `${item} ( "," json-ws ${item} )${repeats(Math.max(0, least - 1), mostRest === null ? null : mostRest - 1)}`;
+    if (head !== '') return `"[" json-ws ${head} ( "," json-ws ${item} )${this.#repeats(least, mostRest, path)} "]" json-ws`;
+    const more = `${item} ( "," json-ws ${item} )${this.#repeats(Math.max(0, least - 1), mostRest === null ? null : mostRest - 1, path)}`;
     return `"[" json-ws ${least === 0 ? `( ${more} )?` : more} "]" json-ws`;
   }
 
@@ -306,6 +320,15 @@ function count(value: unknown): number | null {
 function repeats(least: number, most: number | null): string {
   const from = Math.min(least, mostCounted);
   return most === null || most > mostCounted ? (from === 0 ? '*' : `{${from},}`) : `{${from},${Math.max(from, most)}}`;
+}
+
+/** A step of a reference as the name it stands for (RFC 6901, section 6); null when its escapes are none. */
+function pointerStep(step: string): string | null {
+  try {
+    return decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~');
+  } catch {
+    return null;
+  }
 }
 
 function asObject(value: unknown): Schema {

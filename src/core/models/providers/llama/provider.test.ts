@@ -358,6 +358,15 @@ describe('a question that cannot be answered', () => {
     expect(error?.message).toMatch(/has \d{4} tokens and script has a context of 256/);
   });
 
+  it('refuses what is far too long without cutting it into tokens, which would hold everybody up', async () => {
+    const provider = open();
+    await ask(provider, { model: 'script', messages: [user('Hi')] });
+    const began = performance.now();
+    const error = errorOf(await ask(provider, { model: 'script', messages: [user('word '.repeat(1_600_000))] }));
+    expect(error).toMatchObject({ code: 'context_overflow', message: expect.stringMatching(/ 80000\d\d characters/) as string });
+    expect(performance.now() - began).toBeLessThan(300);
+  });
+
   it('names a file that is not there, or tries to leave the folder', async () => {
     for (const model of ['absent', '../script', '/etc/passwd', '']) {
       expect(errorOf(await ask(open(), { model }))).toMatchObject({ code: 'model_not_found', serviceFault: false });
