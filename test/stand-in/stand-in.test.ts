@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { startStandIn, type StandIn, type StandInOptions } from './index.ts';
+import { readUntil } from '../read-until.ts';
 
 let standIn: StandIn;
 const start = async (options?: StandInOptions): Promise<void> => { standIn = await startStandIn(options); };
@@ -37,8 +38,7 @@ test('a gated answer sends exactly as many pieces as were released', async () =>
   expect(request.piecesSent).toBe(0);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   answer.release();
-  let seen = '';
-  while (!seen.includes('one')) seen += (await reader.read()).value ?? '';
+  let seen = await readUntil(reader, 'one');
   expect(seen).not.toContain('two');
   answer.release(Infinity);
   for (let next = await reader.read(); !next.done; next = await reader.read()) seen += next.value;

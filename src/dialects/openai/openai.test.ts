@@ -4,6 +4,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText, tool } from 'ai';
 import { z } from 'zod';
 import { startTestServer, type Json, type TestServer } from '../testing.ts';
+import { readUntil } from '../../../test/read-until.ts';
 
 let server: TestServer;
 let openai: OpenAI;
@@ -270,8 +271,7 @@ describe('A credential that ends', () => {
     const call = await server.models.call();
     call.text('before ');
     const reader = (await asked).body!.pipeThrough(new TextDecoderStream()).getReader();
-    let seen = '';
-    while (!seen.includes('before')) seen += (await reader.read()).value;
+    let seen = await readUntil(reader, 'before');
     await end();
     for (let part = await reader.read(); !part.done; part = await reader.read()) seen += part.value;
     expect(JSON.parse(seen.trim().split('\n\n').at(-1)!.slice('data: '.length))).toMatchObject({ error: { code: 'invalid_api_key' } });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestServer, type Json, type TestServer, type TestUser } from '../../testing.ts';
+import { readUntil } from '../../../../test/read-until.ts';
 
 let server: TestServer;
 let ann: TestUser;
@@ -160,8 +161,7 @@ describe('A credential that ends', () => {
     const call = await server.models.call();
     call.text('before ');
     const reader = (await asked).body!.pipeThrough(new TextDecoderStream()).getReader();
-    let seen = '';
-    while (!seen.includes('before')) seen += (await reader.read()).value;
+    let seen = await readUntil(reader, 'before');
     await end();
     for (let part = await reader.read(); !part.done; part = await reader.read()) seen += part.value;
     const [type, data] = seen.trim().split('\n\n').at(-1)!.split('\n');
@@ -186,8 +186,7 @@ describe('A credential that ends', () => {
     const call = await server.models.call();
     const followed = fetch(`${server.url}/v1/responses/${id}?stream=true`, { headers, signal: AbortSignal.timeout(10_000) });
     const reader = (await followed).body!.pipeThrough(new TextDecoderStream()).getReader();
-    let seen = '';
-    while (!seen.includes('response.queued')) seen += (await reader.read()).value;
+    let seen = await readUntil(reader, 'response.queued');
     await end();
     for (let part = await reader.read(); !part.done; part = await reader.read()) seen += part.value;
     expect(seen).toContain('event: error');
