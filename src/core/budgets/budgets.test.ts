@@ -36,6 +36,23 @@ describe.each(engines)('budgets on %s', (engine) => {
     });
   });
 
+  test('calls that make counters at the same time do not get into each other\'s way', async () => {
+    await set('day', { requests: 1000 });
+    await house.call(spender, 1, 1);
+    await set('month', { requests: 1000 });
+    const keys = await Promise.all(['one', 'two', 'three'].map((name) => house.key(ann, name)));
+    for (const id of keys) await house.budgets.set(owner, { kind: 'key', id }, 'day', { ...unbounded, requests: 1000 });
+    let tries = 0;
+    const reserve = (index: number) =>
+      house.storage.write((queries) => {
+        tries += 1;
+        return house.budgets.reserve(queries, spenderFor(ann, index % 4 === 3 ? null : keys[index % 4]!), newId(), { model: 'test/cheap', tokensIn: 1, tokensOut: 1 }, 'call');
+      });
+    await Promise.all(Array.from({ length: 24 }, (_, index) => reserve(index)));
+    // A deadlock would have ended one of them after a second, and it would have been tried again.
+    expect(tries).toBe(24);
+  });
+
   describe('a call', () => {
     test('holds what it may use until it has ended, and then counts what it used', async () => {
       await set('day', { tokens: 1000 });

@@ -15,7 +15,7 @@ const renewEveryMs = 60_000;
 /** Budgets over the rows of a database; see docs/budgets.md. */
 export function createBudgets(parts: BudgetParts): Budgets {
   const { storage, clock, log } = parts;
-  const works: BudgetWorks = { ...parts, limits: createLimits(parts), statements: reservationStatements(storage.engine, clock), running: new Set() };
+  const works: BudgetWorks = { ...parts, limits: createLimits(parts), statements: reservationStatements(storage.engine, clock), running: new Set(), made: new Set() };
   let timer: NodeJS.Timeout | undefined;
   let renewing: Promise<void> | null = null;
   const renew = (): void => {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import type { BudgetCountersTable, Queries, WriteQueries } from '../../base/storage/index.ts';
+import type { BudgetCountersTable, Queries, Storage, WriteQueries } from '../../base/storage/index.ts';
 import type { Charge } from './charges.ts';
 import { periodAt } from './periods.ts';
 import { addToCounters, insertCounter, lockCounters, sumUsage, writeCounter } from './statements.ts';
@@ -20,6 +20,13 @@ export interface Counted extends Charge {
   end: number;
 }
 
+interface CounterParts {
+  clock: Clock;
+  storage: Pick<Storage, 'afterCommit'>;
+  /** Names of counters that this process has seen, kept between calls. */
+  made: Set<string>;
+}
+
 /** Which counter. */
 export interface CounterName {
   subject: BudgetSubject;
@@ -28,12 +35,24 @@ export interface CounterName {
   userId: string;
 }
 
+/** Most counters of which a process remembers that they were made. */
+const mostRemembered = 10_000;
+
 /**
  * The counters of these names, locked until the transaction ends. One that is new, of a period that has ended, or not
  * to be trusted is counted from the usage rows; all others are read as they are.
  */
-export async function openCounters(queries: WriteQueries, names: readonly CounterName[], clock: Clock): Promise<Counted[]> {
+export async function openCounters(queries: WriteQueries, names: readonly CounterName[], { clock, storage, made }: CounterParts): Promise<Counted[]> {
   const now = clock.now();
+  const unseen = names.filter((name) => !made.has(nameOf(name)));
+  await makeCounters(queries, unseen);
+  if (unseen.length > 0) {
+    // Not before the commit: until then others have to wait for it before they lock anything.
+    storage.afterCommit(queries, () => {
+      if (made.size + unseen.length > mostRemembered) made.clear();
+      for (const name of unseen) made.add(nameOf(name));
+    });
+  }
   const keys = { user_id: names[0]!.userId, key_id: names.find(({ subject }) => subject.kind === 'key')?.subject.id ?? '' };
   let rows = await lockCounters.all(queries, keys);
   const missing = names.filter((name) => !rowOf(rows, name));
@@ -44,6 +63,19 @@ export async function openCounters(queries: WriteQueries, names: readonly Counte
   const counted: Counted[] = [];
   for (const name of names) counted.push(await upToDate(queries, rowOf(rows, name)!, name, now));
   return counted;
+}
+
+/**
+ * Makes counters that are not there yet before any is locked, in the order in which they are locked: whoever made one
+ * while it holds others would wait in a circle with those who hold the new one.
+ */
+async function makeCounters(queries: WriteQueries, names: readonly CounterName[]): Promise<void> {
+  const ordered = [...names].sort((one, other) => compare(nameOf(one), nameOf(other)));
+  for (const name of ordered) await insertCounter.run(queries, { ...emptyCounter(name), user_id: name.userId });
+}
+
+function nameOf({ subject, period }: CounterName): string {
+  return `${subject.kind} ${subject.id} ${period}`;
 }
 
 /** How a subject stands, without a lock: for reports. */

@@ -26,6 +26,8 @@ export interface BudgetWorks extends BudgetParts {
   statements: ReservationStatements;
   /** Reservations of calls that run in this process and end with it. */
   running: Set<string>;
+  /** Counters that this process has seen. */
+  made: Set<string>;
 }
 
 /** How long a reservation holds without being renewed, milliseconds. For a turn: after its row in `turns` is gone. */

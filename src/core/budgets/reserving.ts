@@ -14,7 +14,7 @@ export async function reserve(works: BudgetWorks, queries: WriteQueries, spender
   if (limits.length === 0) return false;
   const now = clock.now();
   // Locked first: whoever comes now waits here, and then sees what is held below.
-  const counters = await openCounters(queries, limits, clock);
+  const counters = await openCounters(queries, limits, works);
   const held = await statements.held.all(queries, { user_id: spender.userId, now: Math.floor(now) });
   const standings = limits.map((limit, index): Standing => ({ limit, counted: counters[index]!, held: heldBy(held, limit.subject) }));
   let holding;
