@@ -30,8 +30,8 @@ describe.each(engines)('the secrets of several instances, on %s', (engine) => {
     if (from) copyFileSync(from.path, join(folder, 'secrets.json'));
     return guarded(openSecrets(folder));
   }
-  function guarded(secrets: Secrets): { secrets: Secrets; guard: SecretsGuard } {
-    const guard = createSecretsGuard({ storage: database.storage, secrets, bus, log: silentLog() });
+  function guarded(secrets: Secrets, log = silentLog()): { secrets: Secrets; guard: SecretsGuard } {
+    const guard = createSecretsGuard({ storage: database.storage, secrets, bus, log });
     guards.push(guard);
     return { secrets, guard };
   }
@@ -90,6 +90,25 @@ describe.each(engines)('the secrets of several instances, on %s', (engine) => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  if (engine === 'postgres') it('that are behind are said once in the log of a running instance, which needs no restart for the new ones', async () => {
+    const first = instance();
+    await first.guard.start();
+    const log = silentLog();
+    const said = vi.spyOn(log, 'error');
+    const folder = mkdtempSync(join(tmpdir(), 'parley-secrets-'));
+    folders.push(folder);
+    copyFileSync(first.secrets.path, join(folder, 'secrets.json'));
+    const running = guarded(openSecrets(folder), log);
+    await running.guard.start();
+    first.secrets.rotate();
+    await first.guard.record();
+    await vi.waitFor(() => expect(said.mock.calls).toEqual([[{ problem: expect.stringMatching(/has not got the new keys.*without a restart/) }, expect.any(String)]]), { timeout: 5000 });
+    copyFileSync(first.secrets.path, running.secrets.path);
+    bus.publish('secrets', { type: 'gap', reason: 'reconnected' });
+    await vi.waitFor(() => expect(running.secrets.marks()).toEqual(first.secrets.marks()), { timeout: 5000 });
+    expect(said).toHaveBeenCalledTimes(1);
   });
 
   it('that are lost are replaced where the database is in the same folder', async () => {

@@ -29,7 +29,7 @@ export function createSecretsGuard({ storage, secrets, bus, log }: { storage: St
   /** What was last said in the log, so that it is said once. */
   let said = '';
 
-  const verify = async (): Promise<void> => {
+  const verify = async (isRunning = false): Promise<void> => {
     let marks = await readMarks(storage);
     if (marks === null) {
       // Of two first instances with secrets of their own one is first, and the other one is refused below.
@@ -39,14 +39,14 @@ export function createSecretsGuard({ storage, secrets, bus, log }: { storage: St
     const mine = secrets.marks();
     const missing = marks.filter((mark) => !mine.includes(mark));
     // On SQLite the file lies beside the database, and one that was lost is replaced: docs/accounts.md says what is lost with it.
-    if (missing.length > 0 && storage.engine === 'postgres') throw new SecretsError(missing.length < marks.length ? outdated(secrets.path) : others(secrets.path));
+    if (missing.length > 0 && storage.engine === 'postgres') throw new SecretsError(missing.length === marks.length ? others(secrets.path) : isRunning ? behind(secrets.path) : outdated(secrets.path));
     // Rotated by a process that ended before it could say so.
     if (missing.length > 0 || mine.length !== marks.length) await writeMarks(storage, mine, 'replace');
   };
   const look = async (): Promise<void> => {
     try {
       if (secrets.refresh()) log.info('New secrets are in use: another process has rotated them');
-      await verify();
+      await verify(true);
       said = '';
     } catch (error) {
       const problem = error instanceof Error ? error.message : 'unknown error';
@@ -108,4 +108,9 @@ function others(path: string): string {
 
 function outdated(path: string): string {
   return `The secrets of this database were rotated, and ${path} has not got the new keys. ${howTo(path)}`;
+}
+
+/** The same of an instance that runs. */
+function behind(path: string): string {
+  return `The secrets of this database were rotated, and ${path} has not got the new keys: sign-ins made with them are refused here. Copy secrets.json of the instance that rotated them to ${path} (mode 600); it is used within ten seconds, without a restart.`;
 }
