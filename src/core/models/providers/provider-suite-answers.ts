@@ -1,0 +1,109 @@
+import { expect } from 'vitest';
+import type { Script } from '../../../../test/stand-in/index.ts';
+import type { ModelRequest } from '../types.ts';
+import { collect, textOf, weather } from './provider-suite-reading.ts';
+import type { Suite } from './provider-suite-types.ts';
+
+/** What a service may send. */
+export function goodService({ ask, under, standIn, has }: Suite): void {
+  has('service', 'hands over each piece before the next one is sent', async () => {
+    const answer = standIn().next({ pieces: ['one', 'two', 'three'], gated: true });
+    const seen: string[] = [];
+    answer.release();
+    for await (const batch of ask()) {
+      const text = textOf(batch);
+      if (text === '') continue;
+      seen.push(text);
+      answer.release();
+    }
+    expect(seen).toEqual(['one', 'two', 'three']);
+  });
+
+  has('service', 'closes the connection when it is aborted, before and after the first byte', async () => {
+    for (const script of [{ silent: true }, { pieces: ['one', 'two'], gated: true }] satisfies Script[]) {
+      const abort = new AbortController();
+      const answer = standIn().next(script);
+      const reply = collect(ask({}, abort.signal));
+      const request = await answer.request;
+      const abortedAt = performance.now();
+      abort.abort();
+      await Promise.all([reply, request.aborted]);
+      expect(request.abortedAt! - abortedAt).toBeLessThan(1000);
+    }
+  });
+
+  has('service', 'closes the connection when its reader leaves', async () => {
+    const answer = standIn().next({ pieces: ['one', 'two'], gated: true });
+    answer.release();
+    for await (const batch of ask()) if (textOf(batch) !== '') break;
+    await (await answer.request).aborted;
+  });
+
+  has('service', 'uses its connections again', async () => {
+    for (let round = 0; round < 20; round += 1) await collect(ask());
+    // A connection is free a moment after the end of its answer, so answers without a pause share a few of them.
+    expect(await standIn().connections()).toBeLessThan(10);
+  });
+
+  has('split characters of the answer', 'puts characters together that fall apart on the way, whatever ends the lines', async () => {
+    const pieces = ['Grüß', ' Gott', ' 漢字', ' 🦜', ' é', '\u2028', '"\\n"'];
+    for (const lineEnd of ['\n', '\r\n'] as const) {
+      standIn().next({ pieces, splitBytes: 1, lineEnd, byteOrderMark: true, comments: true });
+      const events = (await collect(ask())).flat();
+      expect(textOf(events)).toBe(pieces.join(''));
+      expect(events.at(-1)).toEqual({ type: 'finish', reason: 'stop' });
+    }
+  });
+
+  has('service', 'tells reasoning from text', async () => {
+    standIn().next({ reasoning: ['let me', ' think'], pieces: ['42'] });
+    const events = (await collect(ask())).flat();
+    expect(events.filter((event) => event.type === 'reasoning').map((event) => event.text).join('')).toBe('let me think');
+    expect(textOf(events)).toBe('42');
+  });
+
+  has('service', 'hands over log-probabilities with the text they are of', async () => {
+    const topLogprobs = [{ token: 'one', logprob: -0.25 }, { token: 'zwei', logprob: -1.5 }, { token: 'three', logprob: -2 }];
+    for (const whole of [false, true]) {
+      standIn().next({ pieces: ['one', ' zwö'], logprobs: [-0.25, -0.5], topLogprobs });
+      const events = (await collect(ask({ logprobs: { top: 2 }, whole }))).flat();
+      const tokens = events.flatMap((event) => (event.type === 'logprobs' ? event.tokens : []));
+      const top = [{ token: 'one', logprob: -0.25, bytes: [111, 110, 101] }, { token: 'zwei', logprob: -1.5, bytes: [122, 119, 101, 105] }];
+      expect(tokens).toEqual([
+        { token: 'one', logprob: -0.25, bytes: [111, 110, 101], top },
+        { token: ' zwö', logprob: -0.5, bytes: [32, 122, 119, 195, 182], top },
+      ]);
+    }
+    standIn().next({ pieces: ['one'], logprobs: [-0.25], topLogprobs });
+    expect((await collect(ask())).flat().some((event) => event.type === 'logprobs')).toBe(false);
+  });
+
+  has('service', 'sends the conversation, the sampling and the text to go on from', async () => {
+    const messages: ModelRequest['messages'] = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'What is the weather?' },
+      { role: 'assistant', content: '', toolCalls: [{ id: 'call_a', name: 'weather', arguments: '{"city":"Graz"}' }] },
+      { role: 'tool', content: 'Sunny', toolCallId: 'call_a' },
+    ];
+    await collect(ask({ messages, temperature: 0.5, maxTokens: 20, stop: ['END'], seed: 7, prefill: 'It is', tools: [weather] }));
+    const body = standIn().requests.at(-1)!.body;
+    expect(body.messages!.slice(0, 2)).toEqual(messages.slice(0, 2));
+    expect(body.messages![2]!.tool_calls).toHaveLength(1);
+    expect(body.messages!.slice(3).map((message) => message.content)).toEqual(expect.arrayContaining(['Sunny', 'It is']) as string[]);
+    expect(body.tools).toHaveLength(1);
+    expect(body.options ?? body).toMatchObject({ temperature: 0.5, stop: ['END'], seed: 7 });
+  });
+
+  has('service', 'leaves out the sampling that is not set', async () => {
+    await collect(ask());
+    const body = standIn().requests.at(-1)!.body;
+    expect(body.options ?? body).not.toHaveProperty('temperature');
+    expect(JSON.stringify(body)).not.toMatch(/null|undefined/);
+  });
+
+  has('service', 'carries no key where there is none, and the key where there is one', async () => {
+    await collect(ask());
+    const sent = standIn().requests.at(-1)!.headers.authorization;
+    expect(sent).toBe(under().apiKey === null ? undefined : `Bearer ${under().apiKey}`);
+  });
+}
