@@ -1,15 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ReplyEvent } from '../types.ts';
-import { goodService } from './provider-suite-answers.ts';
-import { badService } from './provider-suite-faults.ts';
-import { collect, hello, textOf, usageOf, weather } from './provider-suite-reading.ts';
-import { settings } from './provider-suite-settings.ts';
-import type { ProviderHarness, ProviderUnderTest, Suite } from './provider-suite-types.ts';
-import { wholeAnswers } from './provider-suite-whole.ts';
+import { goodService } from './answers-suite.ts';
+import { badService } from './faults-suite.ts';
+import { settings, type Becomes, type Setting } from './settings-suite.ts';
+import { collect, hello, textOf, usageOf, weather, type Avoidable, type ProviderUnderTest, type Suite } from './testing.ts';
+import { wholeAnswers } from './whole-answers-suite.ts';
 
-export { collect, textOf, usageOf } from './provider-suite-reading.ts';
-export { settingRequests, type Becomes, type Setting } from './provider-suite-settings.ts';
-export type { Avoidable, ProviderHarness, ProviderUnderTest } from './provider-suite-types.ts';
+export { settingRequests, type Becomes, type Setting } from './settings-suite.ts';
+export { collect, textOf, usageOf, type Avoidable, type ProviderUnderTest } from './testing.ts';
+
+export interface ProviderHarness {
+  name: string;
+  start(): Promise<ProviderUnderTest>;
+  /** Why the provider cannot have a case. Each reason is printed with the tests. */
+  without?: Partial<Record<Avoidable, string>>;
+  /** What becomes of each setting; for providers whose requests can be looked at. */
+  settings?: Record<Setting, Becomes>;
+}
 
 /** The suite that every model provider passes. */
 export function providerSuite(harness: ProviderHarness): void {

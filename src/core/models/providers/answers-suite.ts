@@ -1,8 +1,7 @@
 import { expect } from 'vitest';
 import type { Script } from '../../../../test/stand-in/index.ts';
 import type { ModelRequest } from '../types.ts';
-import { collect, textOf, weather } from './provider-suite-reading.ts';
-import type { Suite } from './provider-suite-types.ts';
+import { collect, textOf, weather, type Suite } from './testing.ts';
 
 /** What a service may send. */
 export function goodService({ ask, under, standIn, has }: Suite): void {

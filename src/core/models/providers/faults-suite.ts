@@ -2,8 +2,7 @@ import { expect } from 'vitest';
 import { asParleyError } from '../../../base/errors.ts';
 import type { Script } from '../../../../test/stand-in/index.ts';
 import type { ReplyError } from '../types.ts';
-import { collect, hello, textOf } from './provider-suite-reading.ts';
-import type { Suite } from './provider-suite-types.ts';
+import { collect, hello, textOf, type Suite } from './testing.ts';
 
 /** What a service may do wrong. */
 export function badService({ ask, under, standIn, has }: Suite): void {

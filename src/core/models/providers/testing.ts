@@ -1,6 +1,5 @@
 import type { StandIn } from '../../../../test/stand-in/index.ts';
-import type { ModelProvider, ModelRequest, ReplyEvent } from '../types.ts';
-import type { Becomes, Setting } from './provider-suite-settings.ts';
+import type { ModelProvider, ModelRequest, ReplyEvent, ToolDefinition, Usage } from '../types.ts';
 
 /** A provider made for one test, with what answers behind it. */
 export interface ProviderUnderTest {
@@ -20,15 +19,6 @@ export interface ProviderUnderTest {
 /** Cases that some provider cannot have. */
 export type Avoidable = 'service' | 'usage' | 'length' | 'tools' | 'embeddings' | 'split characters of the answer';
 
-export interface ProviderHarness {
-  name: string;
-  start(): Promise<ProviderUnderTest>;
-  /** Why the provider cannot have a case. Each reason is printed with the tests. */
-  without?: Partial<Record<Avoidable, string>>;
-  /** What becomes of each setting; for providers whose requests can be looked at. */
-  settings?: Record<Setting, Becomes>;
-}
-
 /** What the cases work with. */
 export interface Suite {
   ask(more?: Partial<ModelRequest>, signal?: AbortSignal): AsyncIterable<ReplyEvent[]>;
@@ -36,4 +26,26 @@ export interface Suite {
   standIn(): StandIn;
   /** A test, or, where the harness says that the provider cannot have it, the reason in its place. */
   has(part: Avoidable | null, title: string, run: () => Promise<void>): void;
+}
+
+/** What the cases ask. */
+export const hello: ModelRequest['messages'] = [{ role: 'user', content: 'Hello' }];
+/** A tool, and the only arguments it takes. */
+export const weather: ToolDefinition = { name: 'weather', description: 'The weather in a city', parameters: { type: 'object', properties: { city: { type: 'string', enum: ['Graz'] } }, required: ['city'] } };
+
+/** All batches of a reply. */
+export async function collect(reply: AsyncIterable<ReplyEvent[]>): Promise<ReplyEvent[][]> {
+  const batches: ReplyEvent[][] = [];
+  for await (const batch of reply) batches.push(batch);
+  return batches;
+}
+
+/** The text of a reply so far. */
+export function textOf(events: readonly ReplyEvent[]): string {
+  return events.filter((event) => event.type === 'text').map((event) => event.text).join('');
+}
+
+/** The usage that counts: the last one. */
+export function usageOf(events: readonly ReplyEvent[]): Usage {
+  return events.findLast((event) => event.type === 'usage')?.usage ?? {};
 }

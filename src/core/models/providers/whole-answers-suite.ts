@@ -1,8 +1,7 @@
 import { expect } from 'vitest';
 import type { Script } from '../../../../test/stand-in/index.ts';
 import type { ReplyError, ReplyEvent } from '../types.ts';
-import { collect, textOf, usageOf } from './provider-suite-reading.ts';
-import type { Suite } from './provider-suite-types.ts';
+import { collect, textOf, usageOf, type Suite } from './testing.ts';
 
 /** Answers that are asked for without streaming (`whole`). */
 export function wholeAnswers({ ask, standIn, has }: Suite): void {

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ModelRequest } from '../types.ts';
-import { collect } from './provider-suite-reading.ts';
-import type { Suite } from './provider-suite-types.ts';
+import { collect, type Suite } from './testing.ts';
 
 /**
  * What a provider makes of a setting: it sends this, keeps to it itself (its own tests show how), refuses it by this name,
