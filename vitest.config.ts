@@ -1,4 +1,5 @@
 import { accessSync, constants } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
@@ -24,6 +25,8 @@ export default defineConfig({
     globalSetup: ['test/setup/suites.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // Many suites wait for servers more than they compute: two side by side also on a small machine.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     execArgv: ['--disable-warning=ExperimentalWarning'],
     // A developer's own settings must not reach the servers under test.
     env: { DATA_DIR: '', DATABASE_URL: '', OPENAI_API_KEY: '', OLLAMA_URLS: 'off', LOG_LEVEL: 'silent' },
