@@ -1,5 +1,4 @@
-import { ErrorReply } from '@redis/client';
-import type { RedisClient } from '../redis/index.ts';
+import { isErrorReply, type RedisClient } from '../redis/index.ts';
 import type { Gap } from './types.ts';
 
 interface SubscriptionParts {
@@ -121,7 +120,7 @@ export class TopicSubscriptions {
       while (this.#client === client && this.#changed.size > 0) await this.#tellGroup(client);
     } catch (error) {
       // A broken connection is noticed and mended by the link; with the next one everything is told again.
-      if (error instanceof ErrorReply) this.#parts.onRefused(error);
+      if (isErrorReply(error)) this.#parts.onRefused(error);
       if (this.#client === client) this.#client = null;
     }
   }

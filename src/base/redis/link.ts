@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import { createClient, ErrorReply } from '@redis/client';
 import type { RedisAddress } from './address.ts';
+import { isErrorReply, redisLibrary } from './library.ts';
 import { RedisAwayError, type RedisClient, type RedisLink, type Script } from './types.ts';
 
 /** Milliseconds for one attempt to connect. */
@@ -79,13 +79,14 @@ export class SelfMendingLink implements RedisLink {
       return await this.command(['EVALSHA', digest, ...rest], timeoutMs);
     } catch (error) {
       // A Redis that was started anew has forgotten its scripts.
-      if (!(error instanceof ErrorReply) || !error.message.startsWith('NOSCRIPT')) throw error;
+      if (!isErrorReply(error) || !error.message.startsWith('NOSCRIPT')) throw error;
       return await this.command(['EVAL', text, ...rest], timeoutMs);
     }
   }
 
   async #attempt(): Promise<unknown> {
-    const client = this.#makeClient();
+    const client = await this.#makeClient();
+    if (this.#stopped) return null;
     this.#current = client;
     // The listener is needed: an error event without one would end the process.
     client.on('error', (error: unknown) => this.#lose(client, error));
@@ -103,7 +104,8 @@ export class SelfMendingLink implements RedisLink {
     }
   }
 
-  #makeClient(): RedisClient {
+  async #makeClient(): Promise<RedisClient> {
+    const { createClient } = await redisLibrary();
     const { socket, ...login } = this.#address;
     return createClient({
       ...login,

@@ -1,7 +1,7 @@
-import { ErrorReply } from '@redis/client';
 import { ParleyError } from '../errors.ts';
 import type { Log, Metrics } from '../observability/index.ts';
 import { readRedisAddress } from './address.ts';
+import { isErrorReply } from './library.ts';
 import { SelfMendingLink } from './link.ts';
 import type { Redis } from './types.ts';
 
@@ -59,7 +59,7 @@ export function createRedis({ url, databaseId, log, metrics }: RedisParts): Redi
     async start() {
       prefix = `parley:${await databaseId()}:`;
       const errors = await Promise.all(links.map((link) => link.start()));
-      const refusal = errors.find((error) => error instanceof ErrorReply && /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR DB index)/.test(error.message));
+      const refusal = errors.find((error) => isErrorReply(error) && /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH|ERR DB index)/.test(error.message));
       if (refusal instanceof Error) {
         await Promise.all(links.map((link) => link.stop()));
         throw new ParleyError('storage_unavailable', { message: `Redis refuses this server: ${refusal.message}. Look at user and password in REDIS_URL.`, cause: refusal });
