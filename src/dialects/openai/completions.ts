@@ -1,7 +1,7 @@
 import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import { goneController, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope } from '../shared/index.ts';
+import { goneController, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope, whileValid } from '../shared/index.ts';
 import { completion, gather } from './answers.ts';
 import { budgetHeaders } from './budget-headers.ts';
 import { errorLine, streamCompletion } from './chunks.ts';
@@ -67,25 +67,6 @@ export function registerCompletions(scope: DialectScope, parts: DialectParts, cr
       return reply;
     },
   );
-}
-
-/**
- * Does something as long as the viewer's credential holds; `end` is called when it ends meanwhile.
- * @throws {ParleyError} `unauthorized` in place of what breaking off made of it
- */
-export async function whileValid<Result>(credentials: CredentialWatch, viewer: Viewer, end: () => void, work: () => Promise<Result>): Promise<Result> {
-  let ended = false;
-  const stopWatching = credentials.watch(viewer, () => {
-    ended = true;
-    end();
-  });
-  try {
-    return await work();
-  } catch (thrown) {
-    throw ended ? new ParleyError('unauthorized') : thrown;
-  } finally {
-    stopWatching();
-  }
 }
 
 /** Asks without keeping anything, once for each choice; ends with the client. When one is refused, none is asked. */

@@ -3,11 +3,11 @@ import { newId } from '../../base/ids.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import type { UnstoredReply, UnstoredRequest } from '../../core/conversations/index.ts';
 import type { FinishReason, TokenLogprob, Usage } from '../../core/models/index.ts';
-import { goneSignal, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope, type EventStream } from '../shared/index.ts';
+import { goneSignal, openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope, type EventStream, whileValid } from '../shared/index.ts';
 import { failure } from './answers.ts';
 import { budgetHeaders } from './budget-headers.ts';
 import { errorLine } from './chunks.ts';
-import { completionBodyBytes, whileValid } from './completions.ts';
+import { completionBodyBytes } from './completions.ts';
 import { mostAnswers, textCompletionAnswer, textCompletionRequest, type TextCompletionAnswer, type TextCompletionRequest, type TextLogprobs, type TextUsage } from './text-completion-schema.ts';
 
 /** Answers of one request that are made at the same time. */

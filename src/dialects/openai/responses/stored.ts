@@ -1,8 +1,7 @@
 import { ParleyError } from '../../../base/errors.ts';
 import type { Viewer } from '../../../core/accounts/index.ts';
 import type { Conversation, Message, TurnEvent } from '../../../core/conversations/index.ts';
-import { openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope } from '../../shared/index.ts';
-import { whileValid } from '../completions.ts';
+import { openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope, whileValid } from '../../shared/index.ts';
 import { storedOutput, storedResponse } from './answer.ts';
 import { deletedAnswer, itemList, responseAnswer, type ListedItem } from './answer-schema.ts';
 import { openResponse, pathBehind, type Kept } from './chain.ts';
