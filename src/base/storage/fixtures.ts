@@ -16,7 +16,7 @@ export function conversationRow(owner: string, fields: Partial<ConversationsTabl
   return {
     id: newId(), owner_id: owner, number: 1, title: 'A conversation', title_source: 'default', description: null, type: 'DIRECT', model: null,
     persona: null, system_prompt: null, temperature: null, max_tokens: null, parameters: '{}', is_private: 0, tags: null, label: null,
-    origin: 'test', head_id: null, head_hash: null, last_seq: 0, created_at: 1, last_activity_at: 1, archived_at: null, ...fields,
+    origin: 'test', head_id: null, head_hash: null, last_seq: 0, created_at: 1, last_activity_at: 1, archived_at: null, trashed_at: null, ...fields,
   };
 }
 

@@ -129,6 +129,8 @@ export interface ConversationsTable {
   created_at: number;
   last_activity_at: number;
   archived_at: number | null;
+  /** When it was put into the trash, milliseconds since the epoch; null when it is not there. */
+  trashed_at: number | null;
 }
 
 export interface ParticipantsTable {
@@ -140,6 +142,8 @@ export interface ParticipantsTable {
   message_count: number;
   joined_at: number;
   last_read_at: number | null;
+  /** When this participant pinned the conversation; null when it is not pinned. */
+  pinned_at: number | null;
 }
 
 export interface MessagesTable {

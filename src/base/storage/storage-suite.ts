@@ -205,7 +205,7 @@ function deletionSuite(storage: () => Storage): void {
       await queries.insertInto('users').values(user).execute();
       await queries.insertInto('conversations').values({ ...conversation, head_id: last.id }).execute();
       await queries.insertInto('participants').values({
-        conversation_id: conversation.id, user_id: user.id, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: 0, joined_at: 1, last_read_at: null,
+        conversation_id: conversation.id, user_id: user.id, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: 0, joined_at: 1, last_read_at: null, pinned_at: null,
       }).execute();
       for (let at = 0; at < length; at += 500) await queries.insertInto('messages').values(messages.slice(at, at + 500)).execute();
       await queries.insertInto('turns').values(turnRow(last, user.id)).execute();

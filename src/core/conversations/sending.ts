@@ -229,8 +229,9 @@ export async function insertConversation(
     created_at: now,
     last_activity_at: now,
     archived_at: null,
+    trashed_at: null,
   });
-  await insertParticipant.run(queries, { conversation_id: id, user_id: viewerId, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: 0, joined_at: now, last_read_at: now });
+  await insertParticipant.run(queries, { conversation_id: id, user_id: viewerId, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: 0, joined_at: now, last_read_at: now, pinned_at: null });
   return { conversationId: id, headId: null, headDepth: 0, headHash: hash, lastSeq: 0 };
 }
 

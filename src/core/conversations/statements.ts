@@ -6,14 +6,14 @@ import { fieldsOf, Template, type ConversationsTable, type MessagesTable, type P
 
 const conversationColumns: (keyof ConversationsTable)[] = [
   'id', 'owner_id', 'number', 'title', 'title_source', 'description', 'type', 'model', 'persona', 'system_prompt', 'temperature', 'max_tokens',
-  'parameters', 'is_private', 'tags', 'label', 'origin', 'head_id', 'head_hash', 'last_seq', 'created_at', 'last_activity_at', 'archived_at',
+  'parameters', 'is_private', 'tags', 'label', 'origin', 'head_id', 'head_hash', 'last_seq', 'created_at', 'last_activity_at', 'archived_at', 'trashed_at',
 ];
 export const insertConversationRow = new Template<ConversationsTable>((queries, field) =>
   queries.insertInto('conversations').values(fieldsOf<ConversationsTable>(conversationColumns, field)),
 );
 
 const participantColumns: (keyof ParticipantsTable)[] = [
-  'conversation_id', 'user_id', 'role', 'can_send_messages', 'can_upload_files', 'message_count', 'joined_at', 'last_read_at',
+  'conversation_id', 'user_id', 'role', 'can_send_messages', 'can_upload_files', 'message_count', 'joined_at', 'last_read_at', 'pinned_at',
 ];
 export const insertParticipant = new Template<ParticipantsTable>((queries, field) =>
   queries.insertInto('participants').values(fieldsOf<ParticipantsTable>(participantColumns, field)),

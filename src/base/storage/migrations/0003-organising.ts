@@ -1,0 +1,15 @@
+import { sql } from 'kysely';
+import { columnTypes } from './columns.ts';
+import type { Migration } from './migration.ts';
+
+/** What people keep in order: a trash that conversations wait in before they are deleted, and pins, which are each participant's own. */
+export const organising: Migration = {
+  name: '0003-organising',
+  async up(database, engine) {
+    const { integer } = columnTypes(engine);
+    await database.schema.alterTable('conversations').addColumn('trashed_at', integer).execute();
+    await database.schema.alterTable('participants').addColumn('pinned_at', integer).execute();
+    // Few conversations are in the trash: the others are left out.
+    await database.schema.createIndex('conversations_by_trash').on('conversations').columns(['trashed_at']).where(sql.ref('trashed_at'), 'is not', null).execute();
+  },
+};
