@@ -51,7 +51,8 @@ export function logRow(messageId: string, seq: number, fields: Partial<TurnLogRo
 /** A user, a conversation, and `count` answers that are being made in it under epoch 1. */
 export async function addRunningTurns(storage: Storage, count: number): Promise<{ userId: string; conversationId: string; messageIds: string[] }> {
   const user = userRow();
-  const conversation = conversationRow(user.id);
+  // Without the columns of later migrations: these rows must fit the first schema, too.
+  const { trashed_at: _, ...conversation } = conversationRow(user.id);
   const messages = Array.from({ length: count }, (_, index) => messageRow(conversation.id, index + 1, { status: 'PROCESSING' }));
   await storage.write(async (queries) => {
     await queries.insertInto('users').values(user).execute();
