@@ -4,8 +4,12 @@ import { Template, type MessagesTable, type Queries, type Storage, type WriteQue
 import type { Viewer } from '../accounts/index.ts';
 import type { ConversationRow } from './rows.ts';
 
-/** What a viewer may do in a conversation. */
-export type Permission = 'read' | 'write' | 'manage';
+/**
+ * What a viewer may do in a conversation. `read`: everyone who takes part. `write`: who may send. `manage`: the owner and
+ * admins (settings, people). `own`: the owner alone (deleting, handing over). `join`: also who does not take part yet,
+ * where everybody may.
+ */
+export type Permission = 'read' | 'write' | 'manage' | 'own' | 'join';
 
 /** A conversation row with the viewer's part in it. */
 export type AccessRow = ConversationRow & { head_hash: string | null; viewer_role: string | null; viewer_can_send: number | null };
@@ -20,9 +24,14 @@ export async function openConversation(queries: Queries | WriteQueries, viewer: 
     ? await conversationById.first(queries, { user_id: viewer.userId, id: conversationId })
     : undefined;
   if (!row || row.archived_at !== null) throw new ParleyError('not_found', { message: 'Chat not found' });
-  if (row.viewer_role === null) throw new ParleyError('forbidden', { message: 'Access denied to this chat' });
+  if (row.viewer_role === null) {
+    if (permission !== 'join') throw new ParleyError('forbidden', { message: 'Access denied to this chat' });
+    if (row.type === 'DIRECT') throw new ParleyError('forbidden', { message: 'A direct chat cannot be joined; its owner can invite one person.' });
+    if (row.is_private === 1) throw new ParleyError('forbidden', { message: 'This chat is private: its owner or an admin has to invite you.' });
+  }
   if (permission === 'write' && row.viewer_can_send !== 1) throw new ParleyError('forbidden', { message: 'Cannot send messages to this chat' });
-  if (permission === 'manage' && row.viewer_role !== 'OWNER') throw new ParleyError('forbidden', { message: 'Only the owner of this chat can do this' });
+  if (permission === 'manage' && row.viewer_role === 'MEMBER') throw new ParleyError('forbidden', { message: 'Only the owner and admins of this chat can do this' });
+  if (permission === 'own' && row.viewer_role !== 'OWNER') throw new ParleyError('forbidden', { message: 'Only the owner of this chat can do this' });
   return row;
 }
 

@@ -19,12 +19,12 @@ type Forgotten = { type: 'kept' } | { type: 'deleted' } | { type: 'branch_change
 /** Removes an answer and what was sent for it, or marks it as forgotten when the conversation goes on behind it. */
 export async function forgetAnswer(parts: ConversationParts, cancel: Conversations['cancel'], viewer: Viewer, messageId: string): Promise<void> {
   const { storage, bus } = parts;
-  const { message, conversation } = await openMessage(storage.read, viewer, messageId, 'manage');
+  const { message, conversation } = await openMessage(storage.read, viewer, messageId, 'own');
   if (message.role !== 'assistant') throw new ParleyError('conflict', { message: 'Only answers can be removed.' });
   if (message.status === 'QUEUED' || message.status === 'PROCESSING') await cancel(viewer, messageId);
   const forgotten = await storage.write(async (queries): Promise<Forgotten> => {
     await lockConversation(storage, queries, conversation.id);
-    const { message: current } = await openMessage(queries, viewer, messageId, 'manage');
+    const { message: current } = await openMessage(queries, viewer, messageId, 'own');
     if ((await childrenOf(queries, messageId)).length > 0) {
       const metadata = { ...(current.metadata === null ? {} : (JSON.parse(current.metadata) as object)), forgotten: true };
       await queries.updateTable('messages').set({ metadata: JSON.stringify(metadata) }).where('id', '=', messageId).execute();

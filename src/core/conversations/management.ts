@@ -49,11 +49,11 @@ export async function changeConversation({ storage, bus }: ConversationParts, vi
 
 export async function deleteConversation(parts: ConversationParts, viewer: Viewer, conversationId: string): Promise<void> {
   const { storage, bus, budgets, runner } = parts;
-  await openConversation(storage.read, viewer, conversationId, 'manage');
+  await openConversation(storage.read, viewer, conversationId, 'own');
   await cancelAll(parts, conversationId);
   await storage.write(async (queries) => {
     await lockConversation(storage, queries, conversationId);
-    await openConversation(queries, viewer, conversationId, 'manage');
+    await openConversation(queries, viewer, conversationId, 'own');
     // What was sent meanwhile goes along; a budget holds nothing for it any more.
     await removeWaiting(queries, budgets, conversationId);
     await queries.deleteFrom('conversations').where('id', '=', conversationId).execute();
