@@ -6,6 +6,9 @@ export interface KeySettings {
   /** Let every user spend the keys of the environment, not only the owner. */
   shareProviderKeys: boolean;
   openaiApiKey: string | null;
+  anthropicApiKey?: string | null;
+  googleApiKey?: string | null;
+  cohereApiKey?: string | null;
   /** Keys of OpenAI-compatible servers, by their names. */
   compatibleKeys: ReadonlyMap<string, string>;
 }
@@ -22,8 +25,16 @@ export interface Keys {
 
 /** @param providerKey the key a user keeps with us for a provider, decrypted; null when there is none */
 export function createKeys(settings: KeySettings, providerKey: (userId: string, provider: string) => Promise<string | null>): Keys {
-  const environmentKey = (provider: ModelProvider): string | null =>
-    provider.kind === 'openai' ? settings.openaiApiKey : provider.kind === 'openai-compatible' ? (settings.compatibleKeys.get(provider.id) ?? null) : null;
+  const environmentKey = (provider: ModelProvider): string | null => {
+    switch (provider.kind) {
+      case 'openai': return settings.openaiApiKey;
+      case 'anthropic': return settings.anthropicApiKey ?? null;
+      case 'google': return settings.googleApiKey ?? null;
+      case 'cohere': return settings.cohereApiKey ?? null;
+      case 'openai-compatible': return settings.compatibleKeys.get(provider.id) ?? null;
+      default: return null;
+    }
+  };
   const mayUseEnvironment = (provider: ModelProvider, caller: Caller): boolean =>
     environmentKey(provider) !== null && (caller.role === 'owner' || settings.shareProviderKeys);
 
@@ -32,7 +43,7 @@ export function createKeys(settings: KeySettings, providerKey: (userId: string, 
     isNeeded: (provider) => provider.needsKey || environmentKey(provider) !== null,
     mayUseEnvironment,
     async find(provider, caller) {
-      if (provider.kind !== 'openai' && provider.kind !== 'openai-compatible') return null;
+      if (!provider.needsKey && provider.kind !== 'openai-compatible') return null;
       const own = (await providerKey(caller.userId, provider.id))?.trim();
       if (own) return own;
       return mayUseEnvironment(provider, caller) ? environmentKey(provider) : null;

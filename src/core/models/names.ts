@@ -1,6 +1,7 @@
 import { ParleyError } from '../../base/errors.ts';
 import type { Catalogue, Listing } from './catalogue.ts';
 import type { Keys } from './keys.ts';
+import { beginnings } from './latest.ts';
 import type { Caller, Target } from './service.ts';
 import type { ModelInfo, ModelProvider } from './types.ts';
 
@@ -15,15 +16,12 @@ const maxNamed = 20;
  * Names that belong to one maker. Where the maker itself is a provider, it is asked first; where nobody offers such a
  * name, the error says whose model it is.
  */
-const families: { pattern: RegExp; maker: string; provider: string | null }[] = [
+const families: { pattern: RegExp; maker: string; provider: string }[] = [
   { pattern: /^(gpt-\d|chatgpt-|o\d(-|$)|text-embedding-)/, maker: 'OpenAI', provider: 'openai' },
-  { pattern: /^claude/, maker: 'Anthropic', provider: null },
-  { pattern: /^gemini/, maker: 'Google', provider: null },
-  { pattern: /^command/, maker: 'Cohere', provider: null },
+  { pattern: /^claude/, maker: 'Anthropic', provider: 'anthropic' },
+  { pattern: /^gemini/, maker: 'Google', provider: 'google' },
+  { pattern: /^(command|embed-(v\d|english|multilingual)|c4ai-aya)/, maker: 'Cohere', provider: 'cohere' },
 ];
-
-/** Models of OpenAI to begin with, for whoever names none: able, cheap, and open to every account. */
-const openaiDefaults = ['gpt-4.1-mini', 'gpt-4o-mini', 'gpt-5-mini', 'gpt-4.1', 'gpt-4o', 'gpt-5', 'gpt-4', 'gpt-3.5-turbo'];
 
 export interface NameParts {
   /** In the order in which equal names are looked for. */
@@ -75,7 +73,7 @@ export class Names {
 
   async #bare(name: string, caller: Caller): Promise<Target> {
     const family = families.find(({ pattern }) => pattern.test(name));
-    const maker = family?.provider ? this.#byId.get(family.provider) : undefined;
+    const maker = family && this.#byId.get(family.provider);
     const { providers } = this.#parts;
     const order = maker ? [maker, ...providers.filter((provider) => provider !== maker)] : providers;
     for (const provider of order) {
@@ -157,8 +155,7 @@ function find(listing: Listing, name: string, provider: ModelProvider): ModelInf
 }
 
 function pickDefault(provider: ModelProvider, models: ModelInfo[]): ModelInfo | undefined {
-  if (provider.kind !== 'openai') return models[0];
-  const preferred = openaiDefaults.find((name) => models.some((model) => model.model === name));
+  const preferred = beginnings[provider.kind]?.find((name) => models.some((model) => model.model === name));
   return models.find((model) => model.model === preferred) ?? models[0];
 }
 
@@ -172,7 +169,12 @@ function unlisted(provider: ModelProvider, model: string): Target {
 
 function noKey(provider: ModelProvider, name?: string): ParleyError {
   const what = name === undefined ? `The provider ${provider.id}` : `${name} is a model of the provider ${provider.id}, which`;
-  return new ParleyError('no_api_key', { message: `${what} needs an API key, and none is set for you. Add one in Settings or with \`parley key add ${provider.id}\`.`, parameter: 'model' });
+  return new ParleyError('no_api_key', { message: `${what} needs an API key, and none is set for you. ${byEnvironment(provider)}Add one in Settings or with \`parley key add ${provider.id}\`.`, parameter: 'model' });
+}
+
+/** Compatible servers have their keys in one list. */
+function byEnvironment(provider: ModelProvider): string {
+  return provider.kind === 'openai-compatible' ? '' : `The owner may set ${provider.id.toUpperCase()}_API_KEY. `;
 }
 
 function notFound(name: string, listings: Listing[], hint = ''): ParleyError {

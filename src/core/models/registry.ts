@@ -109,7 +109,7 @@ type ProviderReport = Awaited<ReturnType<Models['providers']>>[number];
  * is known to its owner alone.
  */
 function isFree(provider: ModelProvider, id: string): boolean {
-  return provider.kind !== 'openai' && provider.kind !== 'openai-compatible' && provider.location === 'local' && !/[:-]cloud$/.test(id);
+  return ['llama', 'ollama', 'builtin'].includes(provider.kind) && provider.location === 'local' && !/[:-]cloud$/.test(id);
 }
 
 /** Starts all providers at the same time. One that cannot start says so in its state; the others are not held up. */

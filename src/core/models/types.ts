@@ -157,7 +157,7 @@ export interface ModelInfo {
   model: string;
   /** For a person. */
   label: string;
-  kinds: ('chat' | 'embedding')[];
+  kinds: ('chat' | 'embedding' | 'image')[];
   /** Runs on this machine, or leaves it. */
   location: 'local' | 'remote';
   /** Tokens; null when not known. */
@@ -208,7 +208,7 @@ export interface CallOptions {
 export interface ModelProvider {
   /** First part of the model ids: `openai`, `ollama`, `llama`, `builtin`, or the configured name of a compatible server. */
   readonly id: string;
-  readonly kind: 'llama' | 'ollama' | 'openai' | 'openai-compatible' | 'builtin';
+  readonly kind: 'llama' | 'ollama' | 'openai' | 'anthropic' | 'google' | 'cohere' | 'openai-compatible' | 'builtin';
   readonly location: 'local' | 'remote';
   /** Whether calls need an API key. */
   readonly needsKey: boolean;
@@ -218,6 +218,8 @@ export interface ModelProvider {
   models(options: CallOptions): Promise<ModelInfo[]>;
   stream(request: ModelRequest, options: CallOptions): AsyncIterable<ReplyEvent[]>;
   embed?(request: EmbedRequest, options: CallOptions): Promise<EmbedResult>;
+  /** Draws exactly as many pictures as asked, or rejects with a ParleyError: never fewer. Absent where the provider draws none. */
+  draw?(request: DrawRequest, options: CallOptions): Promise<DrawResult>;
   /** Tokens of a text by the model's own tokenizer; null where there is none. */
   countTokens?(model: string, text: string): Promise<number | null>;
   /** State for the set-up page and `doctor`. */
@@ -257,6 +259,42 @@ export interface EmbedResult {
   /** One for each text, in order. */
   vectors: Float32Array[];
   tokensIn: number | null;
+}
+
+/** Pictures to draw. */
+export interface DrawRequest {
+  model: string;
+  /** What they show: 1 to 32,000 characters; some models take less and say so. */
+  prompt: string;
+  /** How many, 1 to 10. Default 1. */
+  count?: number;
+  /** Width and height in pixels, such as `1024x1024`, `1024x1792`, `1792x1024`; default the model's own. */
+  size?: string;
+  /** `standard`, `hd`, or as the model names it; default the model's own. */
+  quality?: string;
+  /**
+   * The pictures themselves rather than addresses at the service, which are gone after about an hour. Default true. Where a
+   * service gives only one of the two, that is what comes.
+   */
+  asData?: boolean;
+}
+
+/** A picture that was drawn. */
+export interface DrawnPicture {
+  /** `data:` with base64, or the https: address at the service. Parley fetches nothing from there. */
+  url: string;
+  /** The prompt as the model rewrote it for itself; null where it says nothing of the kind. */
+  revisedPrompt: string | null;
+}
+
+export interface DrawResult {
+  /** As many as were asked for. */
+  pictures: DrawnPicture[];
+  /** Width and height as drawn, where it was asked for or the service says so. */
+  size: string | null;
+  /** Tokens as the service counts them; null where it does not say. */
+  tokensIn: number | null;
+  tokensOut: number | null;
 }
 
 export interface ProviderState {
