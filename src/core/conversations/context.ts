@@ -69,7 +69,15 @@ export async function gatherContext(
     messages.push(...added.messages);
     reports.push({ source: source.name, messages: added.messages.length, leftOut: added.leftOut });
   }
-  return { messages, reports };
+  return { messages: oneSystemMessage(messages), reports };
+}
+
+/** System messages at the beginning as one: the templates of some models know no second. */
+function oneSystemMessage(messages: ModelMessage[]): ModelMessage[] {
+  let first = 0;
+  while (messages[first]?.role === 'system') first += 1;
+  if (first < 2) return messages;
+  return [{ role: 'system', content: messages.slice(0, first).map(({ content }) => content).join('\n\n') }, ...messages.slice(first)];
 }
 
 /**

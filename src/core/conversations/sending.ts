@@ -6,6 +6,7 @@ import type { Budgets } from '../budgets/index.ts';
 import type { ModelMessage } from '../models/index.ts';
 import { nextHash, rootHash, toolsColumn } from './path.ts';
 import { newMessageRow } from './rows.ts';
+import { withSentContext } from './sent-context.ts';
 import type { AccessRow } from './access.ts';
 import { reserveAnswer, type AnswerToPay } from './spending.ts';
 import { countMessagesOf, insertConversationRow, insertEndEvent, insertMessage, insertParticipant, insertTurn, moveHeadRow, nextConversationNumber, turnsOf } from './statements.ts';
@@ -43,6 +44,7 @@ export function tailOf(conversation: AccessRow): Tail {
 export function questionRow(tail: Tail, senderId: string, outgoing: Outgoing, now: number): MessagesTable {
   const role = outgoing.toolCallId === undefined ? 'user' : 'tool';
   const tools = toolsColumn(outgoing);
+  const metadata = withSentContext(outgoing.metadata, outgoing.context);
   return newMessageRow({
     id: newId(),
     conversation_id: tail.conversationId,
@@ -55,7 +57,7 @@ export function questionRow(tail: Tail, senderId: string, outgoing: Outgoing, no
     tools,
     status: 'DELIVERED',
     reply_to_id: outgoing.replyToId ?? null,
-    metadata: outgoing.metadata ? JSON.stringify(outgoing.metadata) : null,
+    metadata: metadata && JSON.stringify(metadata),
     idempotency_key: outgoing.idempotencyKey ?? null,
     path_hash: tail.headHash === null ? null : nextHash(tail.headHash, role, outgoing.content, tools),
     created_at: now,

@@ -1,11 +1,14 @@
 import * as answers from './answers.ts';
 import { createCancelling } from './cancelling.ts';
 import { history, instructions } from './context.ts';
+import * as current from './current.ts';
+import * as figures from './figures.ts';
 import { forgetAnswer } from './forgetting.ts';
 import { createFollowing } from './following.ts';
 import * as management from './management.ts';
 import type { ConversationNeeds, ConversationParts } from './parts.ts';
 import { Recovery } from './recovery.ts';
+import { sentContext } from './sent-context.ts';
 import { registerTitles, titleJob } from './titles.ts';
 import { createJournal } from './turns/journal.ts';
 import { TurnRunner } from './turns/runner.ts';
@@ -28,7 +31,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
   const runner: TurnRunner = new TurnRunner({
     ...needs,
     journal,
-    sources: [instructions, ...(needs.sources ?? []), history(storage)],
+    sources: [instructions, ...(needs.sources ?? []), sentContext, history(storage)],
     observers: (turn, outcome) => (needs.settings.autoTitles === 'model' ? titleJob(turn, outcome) : []),
   });
   const parts: ConversationParts = { ...needs, journal, runner };
@@ -53,6 +56,12 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     participants: (...given) => management.listParticipants(parts, ...given),
     typing: (...given) => management.tellTyping(parts, ...given),
     selectBranch: (...given) => management.selectBranch(parts, ...given),
+    current: (...given) => current.currentConversation(parts, ...given),
+    beginCurrent: (...given) => current.beginCurrentConversation(parts, ...given),
+    selectCurrent: (...given) => current.selectCurrentConversation(parts, ...given),
+    messageNumbered: (...given) => current.messageNumbered(parts, ...given),
+    replyFigures: (...given) => figures.replyFigures(parts, ...given),
+    totals: (...given) => figures.totals(parts, ...given),
     send: (...given) => answers.send(parts, ...given),
     sendAfter: (...given) => answers.sendAfter(parts, ...given),
     sendWithHistory: (...given) => answers.sendWithHistory(parts, ...given),

@@ -1,6 +1,9 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { EmbedResult, FinishReason, ModelMessage, Sampling, ToolChoiceRequest, TokenLogprob, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
+import type { DrawRequest, DrawResult, EmbedResult, FinishReason, ModelMessage, Sampling, ToolChoiceRequest, TokenLogprob, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
 import type { Viewer } from '../accounts/index.ts';
+
+/** In place of a conversation's model: no model answers there, unless the sender of a message names one. */
+export const noModel = 'none';
 
 /** A conversation as a viewer sees it. */
 export interface Conversation {
@@ -12,7 +15,7 @@ export interface Conversation {
   titleSource: 'default' | 'first-message' | 'model' | 'user';
   description: string | null;
   type: 'DIRECT' | 'GROUP' | 'CHANNEL';
-  /** As asked for (`provider/model` or a bare name); null means the default model. */
+  /** As asked for (`provider/model` or a bare name); null means the default model, `noModel` that none answers. */
   model: string | null;
   persona: string | null;
   systemPrompt: string | null;
@@ -114,8 +117,10 @@ export interface Participant {
 export interface Outgoing {
   content: string;
   metadata?: Record<string, unknown> | null;
+  /** What the sender's program knows of the circumstances (a place, the time of day): the model is told it as data, and it is kept in the message's metadata. */
+  context?: Record<string, unknown> | null;
   replyToId?: string | null;
-  /** Whether a model answers it. Default true. */
+  /** Whether a model answers it. Default true; in a conversation with `noModel` only when `model` names one. */
   answer?: boolean;
   /** Overrides the conversation's model for this answer. */
   model?: string | null;
@@ -191,6 +196,21 @@ export interface Conversations extends Part {
    */
   forgetAnswer(viewer: Viewer, messageId: string): Promise<void>;
   participants(viewer: Viewer, conversationId: string): Promise<Participant[]>;
+  /**
+   * The one conversation that dialects show which know only one. It is made at the first call, with `fields`, and anew when the
+   * viewer cannot write in it any more (deleted, put away, left); many calls at the same time make one.
+   */
+  current(viewer: Viewer, fields: NewConversation): Promise<Conversation>;
+  /** Makes a new conversation the current one. The one before stays as it is. */
+  beginCurrent(viewer: Viewer, fields: NewConversation): Promise<Conversation>;
+  /** Makes this conversation the current one. @throws {ParleyError} as `get`; `forbidden` when the viewer may not write in it */
+  selectCurrent(viewer: Viewer, conversationId: string): Promise<Conversation>;
+  /** The message with this `seq`, on whatever branch. @throws {ParleyError} as `get`, `not_found` for an unknown number */
+  messageNumbered(viewer: Viewer, conversationId: string, seq: number): Promise<Message>;
+  /** Figures over the answers of the shown path that were delivered whole. */
+  replyFigures(viewer: Viewer, conversationId: string): Promise<ReplyFigures>;
+  /** How much the database holds, of all users. @throws {ParleyError} `forbidden` for anyone but administrators */
+  totals(viewer: Viewer): Promise<Totals>;
   /** Tells the others of this conversation that the viewer is typing. Returns the time that was told. */
   typing(viewer: Viewer, conversationId: string): Promise<number>;
   /** Shows the branch that goes through this message (down to its newest leaf). Refused with `conflict` while a turn runs. */
@@ -236,6 +256,22 @@ export interface Conversations extends Part {
   answerUnstored(viewer: Viewer, request: UnstoredRequest, signal: AbortSignal): Promise<UnstoredReply>;
   /** Vectors of texts; only the usage row is kept. @throws {ParleyError} as `Models.resolve` and `Models.embed` */
   embedUnstored(viewer: Viewer, request: { model: string | null; texts: string[]; dimensions?: number; dialect: string }, signal: AbortSignal): Promise<EmbedResult & { model: string }>;
+  /** Pictures, as many as asked for or an error; only the usage row is kept. @throws {ParleyError} as `Models.resolve`, `Models.draw` and `Budgets.reserve` */
+  drawUnstored(viewer: Viewer, request: Omit<DrawRequest, 'model'> & { model: string | null; dialect: string }, signal: AbortSignal): Promise<DrawResult & { model: string }>;
+}
+
+export interface ReplyFigures {
+  /** Answers that were measured. */
+  replies: number;
+  /** Mean milliseconds from asking the model to its last event; null when there are none. */
+  averageDurationMs: number | null;
+}
+
+/** Counts of rows. */
+export interface Totals {
+  users: number;
+  conversations: number;
+  messages: number;
 }
 
 export interface UnstoredRequest extends Sampling {
