@@ -4,3 +4,4 @@ export { clearedSessionCookies, csrfCookieName, csrfHeaderName, sessionCookieNam
 export { mayAdminister, scopesOfRole } from './scopes.ts';
 export type { AccountSettings } from './settings.ts';
 export { addressOf } from './sign-in-limit.ts';
+export { isUsername, usernameKey } from './validation.ts';

@@ -10,7 +10,7 @@ import { isBusy, toMessages } from './reading.ts';
 import { toMessage } from './rows.ts';
 import { insertMessage } from './statements.ts';
 import { addAnswer, addSaid, countMessages, follow, insertConversation, moveHead, questionRow, tailOf, titleFrom, type AnswerPlan, type NewAnswer, type Tail } from './sending.ts';
-import type { Message, NewConversation, Outgoing, Sent } from './types.ts';
+import { noModel, type Message, type NewConversation, type Outgoing, type Sent } from './types.ts';
 import { instructionsOf, withDefaults, type TurnQuestion, type TurnRequest } from './turns/request.ts';
 
 /** Most messages that come with a question. */
@@ -24,9 +24,16 @@ interface Planned {
   failure: ParleyError | null;
 }
 
+/** Whether a model answers: not when the sender wants no answer, and not in a conversation without a model unless one is named. */
+function isAnswered(conversation: Pick<ConversationsTable, 'model'>, outgoing: Pick<Outgoing, 'answer' | 'model'>): boolean {
+  return outgoing.answer !== false && (conversation.model !== noModel || Boolean(outgoing.model));
+}
+
 /*
  * Everything that makes an answer begin: send, edit, regenerate, continue.
  */
+
+const nobody: Planned = { target: null, failure: null };
 
 async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel'>): Promise<Planned> {
   try {
@@ -143,13 +150,14 @@ export async function send(parts: ConversationParts, viewer: Viewer, conversatio
 async function sendOnce(parts: ConversationParts, viewer: Viewer, conversation: AccessRow, message: Outgoing): Promise<Sent> {
   const conversationId = conversation.id;
   const wanted = message.model ?? conversation.model;
-  const planned = message.answer === false ? { target: null, failure: null } : await planModel(parts, wanted, viewer, message);
+  const answered = isAnswered(conversation, message);
+  const planned = answered ? await planModel(parts, wanted, viewer, message) : nobody;
   const when = await times(parts);
   const stored = await parts.storage.write(async (queries) => {
     await lockConversation(parts.storage, queries, conversationId);
     const current = await openConversation(queries, viewer, conversationId, 'write');
     await checkReply(queries, current, message.replyToId);
-    return addQuestion(queries, tailOf(current), message, viewer, message.answer === false ? null : answerPlan(parts, viewer, planned, { model: wanted }, message, when), when.now, current);
+    return addQuestion(queries, tailOf(current), message, viewer, answered ? answerPlan(parts, viewer, planned, { model: wanted }, message, when) : null, when.now, current);
   });
   announce(parts, conversationId, stored.question, stored.answer, planned.target, questionOf(conversation, stored, viewer, message));
   if (stored.titled) parts.bus.publish(`conversation:${conversationId}`, { type: 'changed' });
@@ -223,21 +231,22 @@ export async function edit(parts: ConversationParts, viewer: Viewer, messageId: 
   if (original.role !== 'user') throw new ParleyError('conflict', { message: 'Only messages of people can be edited.' });
   if (original.sender_id !== viewer.userId) throw new ParleyError('forbidden', { message: 'Only its sender can edit a message.' });
   const wanted = options.model ?? conversation.model;
-  const planned = await planModel(parts, wanted, viewer, {});
+  const answered = isAnswered(conversation, options);
+  const planned = answered ? await planModel(parts, wanted, viewer, {}) : nobody;
   const when = await times(parts);
   const stored = await parts.storage.write(async (queries) => {
     const { current, tail } = await branchAt(parts, queries, viewer, original);
     const question = { ...questionRow(tail, viewer.userId, message, when.now), replaces_id: original.id, is_edited: 1, metadata: original.metadata, reply_to_id: original.reply_to_id };
     await insertMessage.run(queries, question);
-    await countMessages(queries, current.id, viewer.userId, 1, when.now);
+    await countMessages(queries, current.id, viewer.userId, 1);
     const behind = follow({ ...tail, lastSeq: current.last_seq }, question);
-    const answer = await addAnswer(queries, behind, answerPlan(parts, viewer, planned, { model: wanted }, message, when));
-    await moveHead(queries, { ...follow(behind, answer.message), headHash: null }, when.now);
+    const answer = answered ? await addAnswer(queries, behind, answerPlan(parts, viewer, planned, { model: wanted }, message, when)) : null;
+    await moveHead(queries, answer ? { ...follow(behind, answer.message), headHash: null } : behind, when.now);
     return { question, answer };
   });
-  parts.bus.publish(`conversation:${conversation.id}`, { type: 'branch_changed', headId: stored.answer.message.id });
+  parts.bus.publish(`conversation:${conversation.id}`, { type: 'branch_changed', headId: (stored.answer?.message ?? stored.question).id });
   announce(parts, conversation.id, stored.question, stored.answer, planned.target);
-  return asSent(parts, stored.question, stored.answer.message);
+  return asSent(parts, stored.question, stored.answer?.message ?? null);
 }
 
 /** A second answer beside `original`. */
@@ -333,7 +342,7 @@ async function addQuestion(
   const end = answer ? { ...follow(behind, answer.message), headHash: null } : behind;
   const titled = titleState.title_source === 'default';
   await moveHead(queries, end, now, titled ? { title: titleFrom(firstText(outgoing)), title_source: 'first-message' } : undefined);
-  await countMessages(queries, tail.conversationId, viewer.userId, 1, now);
+  await countMessages(queries, tail.conversationId, viewer.userId, 1);
   return { question, answer, titled };
 }
 

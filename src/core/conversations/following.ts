@@ -3,40 +3,77 @@ import type { Viewer } from '../accounts/index.ts';
 import { openConversation, openMessage } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { joinTexts, type TurnFeed } from './turns/feed.ts';
+import type { Removals } from './removals.ts';
 import { eventOfRow } from './turns/journal.ts';
 import { patiently } from './turns/patience.ts';
 import { RowFeeds, type RowFeed } from './turns/row-feed.ts';
 import type { Conversations, TurnEvent } from './types.ts';
 import type { Watched } from './watching.ts';
 
+/** One reason for all: an error with a stack for each would cost more than the abort. */
+const leaveReason = new Error('the reader has left');
+
 /** Following answers as they grow, and conversations as they change. */
-export function createFollowing(parts: ConversationParts, watched: Watched): Pick<Conversations, 'attach' | 'watch'> {
+export function createFollowing(parts: ConversationParts, watched: Watched, removals: Removals): Pick<Conversations, 'attach' | 'watch'> {
   const { storage, runner } = parts;
   const feeds = new RowFeeds(parts);
 
-  async function* attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal, pieces: 'joined' | 'each' = 'joined'): AsyncGenerator<TurnEvent[]> {
-    const gather = pieces === 'each' ? apart : joinTexts;
+  /** The conversation of an answer that the viewer may read. @throws {ParleyError} as `openMessage`; `conflict` */
+  async function conversationOf(viewer: Viewer, messageId: string): Promise<string> {
+    const running = runner.running.get(messageId)?.turn;
     // Whoever began a turn was let in when it began; it is read at once, without asking the rows again.
-    if (runner.running.get(messageId)?.turn.userId !== viewer.userId) {
+    if (running?.userId === viewer.userId && !removals.isStranger(messageId)) return running.conversationId;
+    for (;;) {
+      const { heard } = removals;
       const { message } = await openMessage(storage.read, viewer, messageId, 'read');
       if (message.role !== 'assistant') throw new ParleyError('conflict', { message: 'Only answers can be followed.' });
+      if (removals.heard === heard) return message.conversation_id;
     }
+  }
+
+  // One generator and no other inside it: every token of every reader passes here.
+  async function* attach(viewer: Viewer, messageId: string, afterSeq: number, caller: AbortSignal, pieces: 'joined' | 'each' = 'joined'): AsyncGenerator<TurnEvent[]> {
+    const gather = pieces === 'each' ? apart : joinTexts;
+    const { signal, isRemoved, release } = admit(viewer.userId, await conversationOf(viewer, messageId), caller);
     let seq = afterSeq;
-    while (!signal.aborted) {
-      const local = runner.running.get(messageId);
-      const reader = local ? readFeed(local.feed, seq, signal, gather) : readRows(parts, feeds, messageId, seq, { signal, gather });
-      try {
-        for (let events = await reader.next(); events !== null; events = await reader.next()) {
-          seq = events.at(-1)!.seq;
-          yield events;
-          if (events.at(-1)!.kind === 'end') return;
+    try {
+      while (!signal.aborted) {
+        const local = runner.running.get(messageId);
+        const reader = local ? readFeed(local.feed, seq, signal, gather) : readRows(parts, feeds, messageId, seq, { signal, gather });
+        try {
+          for (let events = await reader.next(); events !== null; events = await reader.next()) {
+            seq = events.at(-1)!.seq;
+            yield events;
+            if (events.at(-1)!.kind === 'end') return;
+          }
+        } finally {
+          reader.close();
         }
-      } finally {
-        reader.close();
+        // The turn left this process, began in it, or its row is gone.
+        if (!(await patiently(parts.clock, () => !signal.aborted, () => isThere(parts, messageId)))) return;
       }
-      // The turn left this process, began in it, or its row is gone.
-      if (!(await patiently(parts.clock, () => !signal.aborted, () => isThere(parts, messageId)))) return;
+      if (isRemoved()) throw new ParleyError('forbidden', { message: 'Access denied to this chat' });
+    } finally {
+      release();
     }
+  }
+
+  /** Lets somebody follow an answer until they want no more, or are taken out of its conversation. */
+  function admit(userId: string, conversationId: string, caller: AbortSignal): { signal: AbortSignal; isRemoved(): boolean; release(): void } {
+    const reading = new AbortController();
+    let isRemoved = false;
+    const stop = (): void => reading.abort(leaveReason);
+    const unfollow = removals.follow(conversationId, { userId, removed: () => { isRemoved = true; stop(); } });
+    caller.addEventListener('abort', stop, { once: true });
+    if (caller.aborted) stop();
+    return {
+      signal: reading.signal,
+      isRemoved: () => isRemoved && !caller.aborted,
+      release() {
+        unfollow();
+        caller.removeEventListener('abort', stop);
+      },
+    };
   }
 
   return {

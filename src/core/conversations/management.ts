@@ -9,7 +9,7 @@ import { isBusy, toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
 import { insertConversation } from './sending.ts';
 import type { Viewer } from '../accounts/index.ts';
-import type { Conversation, ConversationChanges, Message, NewConversation, Page, Participant } from './types.ts';
+import type { Conversation, ConversationChanges, Message, NewConversation, Page } from './types.ts';
 
 export async function getConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<Conversation> {
   return toConversation(await openConversation(storage.read, viewer, conversationId, 'read'));
@@ -22,10 +22,8 @@ export async function createConversation({ storage }: ConversationParts, viewer:
   return getConversation({ storage }, viewer, tail.conversationId);
 }
 
-export async function listConversations({ storage }: ConversationParts, viewer: Viewer, page: Page): Promise<Conversation[]> {
-  const rows = await conversationRows(storage.read, viewer.userId)
-    .where('own.role', 'is not', null)
-    .where('conversations.archived_at', 'is', null)
+export async function listConversations({ storage }: ConversationParts, viewer: Viewer, page: Page, filter: ListFilter = {}): Promise<Conversation[]> {
+  const rows = await listed(conversationRows(storage.read, viewer.userId), filter)
     .orderBy('conversations.last_activity_at', 'desc')
     .orderBy('conversations.id', 'desc')
     .limit(page.limit)
@@ -79,29 +77,6 @@ export async function pathToMessage({ storage }: ConversationParts, viewer: View
   const { message } = await openMessage(storage.read, viewer, messageId, 'read');
   const rows = await pathRows(storage.read, message.id, page.limit, page.offset);
   return toMessages(storage.read, rows.reverse());
-}
-
-export async function listParticipants({ storage }: ConversationParts, viewer: Viewer, conversationId: string): Promise<Participant[]> {
-  await openConversation(storage.read, viewer, conversationId, 'read');
-  const rows = await storage.read
-    .selectFrom('participants')
-    .innerJoin('users', 'users.id', 'participants.user_id')
-    .selectAll('participants')
-    .select('users.username')
-    .where('conversation_id', '=', conversationId)
-    .orderBy('joined_at')
-    .limit(1000)
-    .execute();
-  return rows.map((row) => ({
-    userId: row.user_id,
-    username: row.username,
-    role: row.role,
-    canSendMessages: row.can_send_messages === 1,
-    canUploadFiles: row.can_upload_files === 1,
-    messageCount: row.message_count,
-    joinedAt: row.joined_at,
-    lastReadAt: row.last_read_at,
-  }));
 }
 
 export async function tellTyping({ storage, clock, bus }: ConversationParts, viewer: Viewer, conversationId: string): Promise<number> {

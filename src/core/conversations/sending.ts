@@ -5,6 +5,7 @@ import type { Role } from '../accounts/index.ts';
 import type { Budgets } from '../budgets/index.ts';
 import type { ModelMessage } from '../models/index.ts';
 import { nextHash, rootHash, toolsColumn } from './path.ts';
+import { participantRow } from './participants.ts';
 import { newMessageRow } from './rows.ts';
 import { withSentContext } from './sent-context.ts';
 import type { AccessRow } from './access.ts';
@@ -94,7 +95,7 @@ export async function addSaid(queries: WriteQueries, tail: Tail, senderId: strin
     tail = follow(tail, row);
   }
   const own = rows.filter((row) => row.sender_id !== null).length;
-  if (own > 0) await countMessages(queries, tail.conversationId, senderId, own, now);
+  if (own > 0) await countMessages(queries, tail.conversationId, senderId, own);
   for (let first = 0; first < rows.length; first += 100) await queries.insertInto('messages').values(rows.slice(first, first + 100)).execute();
   return tail;
 }
@@ -189,8 +190,8 @@ export async function moveHead(queries: WriteQueries, tail: Tail, now: number, t
 }
 
 /** Counts new messages of this participant. */
-export async function countMessages(queries: WriteQueries, conversationId: string, userId: string, count: number, now: number): Promise<void> {
-  await countMessagesOf.run(queries, { conversation_id: conversationId, user_id: userId, count, now });
+export async function countMessages(queries: WriteQueries, conversationId: string, userId: string, count: number): Promise<void> {
+  await countMessagesOf.run(queries, { conversation_id: conversationId, user_id: userId, count });
 }
 
 /**
@@ -233,7 +234,7 @@ export async function insertConversation(
     archived_at: null,
     trashed_at: null,
   });
-  await insertParticipant.run(queries, { conversation_id: id, user_id: viewerId, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: 0, joined_at: now, last_read_at: now, pinned_at: null });
+  await insertParticipant.run(queries, participantRow(id, viewerId, 'OWNER', now));
   return { conversationId: id, headId: null, headDepth: 0, headHash: hash, lastSeq: 0 };
 }
 

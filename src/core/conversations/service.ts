@@ -6,8 +6,13 @@ import * as figures from './figures.ts';
 import { forgetAnswer } from './forgetting.ts';
 import { createFollowing } from './following.ts';
 import * as management from './management.ts';
+import * as members from './members.ts';
 import type { ConversationNeeds, ConversationParts } from './parts.ts';
+import { listPublic } from './public-list.ts';
+import { createReadMarks } from './read-marks.ts';
+import { createReading } from './marked-reading.ts';
 import { Recovery } from './recovery.ts';
+import { createRemovals } from './removals.ts';
 import { sentContext } from './sent-context.ts';
 import { registerTitles, titleJob } from './titles.ts';
 import { createJournal } from './turns/journal.ts';
@@ -37,7 +42,9 @@ export function createConversations(needs: ConversationNeeds): Conversations {
   const parts: ConversationParts = { ...needs, journal, runner };
   const recovery = new Recovery(parts);
   const watched = createWatched(parts);
-  const following = createFollowing(parts, watched);
+  const removals = createRemovals(parts);
+  const following = createFollowing(parts, watched, removals);
+  const marks = createReadMarks(parts);
   const { cancel } = createCancelling(parts);
   const unstored = createUnstored(parts);
   let folding: NodeJS.Timeout | undefined;
@@ -50,10 +57,15 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     get: (...given) => management.getConversation(parts, ...given),
     change: (...given) => management.changeConversation(parts, ...given),
     delete: (...given) => management.deleteConversation(parts, ...given),
-    messages: (...given) => management.pageOfMessages(parts, ...given),
     message: (...given) => management.oneMessage(parts, ...given),
     pathTo: (...given) => management.pathToMessage(parts, ...given),
-    participants: (...given) => management.listParticipants(parts, ...given),
+    ...createReading(parts, marks),
+    listPublic: (...given) => listPublic(parts, ...given),
+    join: (...given) => members.joinConversation(parts, ...given),
+    leave: (...given) => members.leaveConversation(parts, ...given),
+    invite: (...given) => members.inviteParticipant(parts, ...given),
+    changeParticipant: (...given) => members.changeParticipant(parts, ...given),
+    removeParticipant: (...given) => members.removeParticipant(parts, ...given),
     typing: (...given) => management.tellTyping(parts, ...given),
     selectBranch: (...given) => management.selectBranch(parts, ...given),
     current: (...given) => current.currentConversation(parts, ...given),
@@ -73,10 +85,12 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     forgetAnswer: (viewer, messageId) => forgetAnswer(parts, cancel, viewer, messageId),
     answerUnstored: unstored.answerUnstored,
     embedUnstored: unstored.embedUnstored,
+    drawUnstored: unstored.drawUnstored,
 
     async start() {
       await recovery.start();
       watched.start();
+      removals.start();
       folding = setInterval(() => void foldOldLogs(parts).catch((error: unknown) => log.error({ err: error }, 'old turn logs could not be folded')), foldEveryMs);
       folding.unref();
     },
@@ -84,11 +98,13 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     async stop() {
       clearInterval(folding);
       watched.stop();
+      removals.stop();
       await recovery.stopLooking();
       await drain(runner, unstored, needs.settings.drainMs);
       journal.close();
       await recovery.stop();
       await unstored.flush();
+      await marks.flush();
     },
   };
 }

@@ -33,11 +33,11 @@ const turnColumns: (keyof TurnsTable)[] = [
 ];
 export const insertTurn = new Template<TurnsTable>((queries, field) => queries.insertInto('turns').values(fieldsOf<TurnsTable>(turnColumns, field)));
 
-/** Counts new messages of a participant, who has read what is there. */
-export const countMessagesOf = new Template<{ conversation_id: string; user_id: string; count: number; now: number }>((queries, field) =>
+/** Counts new messages of a participant. Sending is not reading: the read mark stays. */
+export const countMessagesOf = new Template<{ conversation_id: string; user_id: string; count: number }>((queries, field) =>
   queries
     .updateTable('participants')
-    .set((builder) => ({ message_count: builder('message_count', '+', field('count')), last_read_at: field('now') }))
+    .set((builder) => ({ message_count: builder('message_count', '+', field('count')) }))
     .where('conversation_id', '=', field('conversation_id'))
     .where('user_id', '=', field('user_id')),
 );

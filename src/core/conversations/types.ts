@@ -32,6 +32,21 @@ export interface Conversation {
   createdAt: number;
   lastActivityAt: number;
   archivedAt: number | null;
+  /** Since when it waits in the trash; null when it is not there. */
+  trashedAt: number | null;
+  /** Since when the viewer has pinned it; null when it is not pinned, and in what everybody in it is told. */
+  pinnedAt: number | null;
+}
+
+/** `open`: neither archived nor in the trash. */
+export type ConversationState = 'open' | 'archived' | 'trashed';
+
+/** Which conversations a list holds. */
+export interface ListFilter {
+  /** Default `open`. The trash shows its owner's alone. */
+  state?: ConversationState;
+  /** Only those that the viewer has pinned, or has not. */
+  pinned?: boolean;
 }
 
 export type MessageStatus = 'QUEUED' | 'PROCESSING' | 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
@@ -110,7 +125,22 @@ export interface Participant {
   canUploadFiles: boolean;
   messageCount: number;
   joinedAt: number;
+  /** When they last fetched the history, or were sent a message on an open socket; null before the first time. */
   lastReadAt: number | null;
+}
+
+/** What is left out stays as it is; a new role brings the permissions that it has by itself (in a channel members may not send). */
+export interface ParticipantChanges {
+  /** OWNER hands the conversation over. */
+  role?: Participant['role'];
+  canSendMessages?: boolean;
+  canUploadFiles?: boolean;
+}
+
+/** What everybody may see of a group or channel that is not private. */
+export interface PublicConversation extends Pick<Conversation, 'id' | 'title' | 'description' | 'type' | 'tags' | 'messageCount' | 'participantCount' | 'createdAt' | 'lastActivityAt'> {
+  /** Whether the viewer takes part already. */
+  takesPart: boolean;
 }
 
 /** A message to send. */
@@ -178,14 +208,25 @@ export interface Sent {
 export interface Conversations extends Part {
   create(viewer: Viewer, fields: NewConversation): Promise<Conversation>;
   /** Newest activity first. */
-  list(viewer: Viewer, page: Page): Promise<Conversation[]>;
+  list(viewer: Viewer, page: Page, filter?: ListFilter): Promise<Conversation[]>;
   /** @throws {ParleyError} `not_found` when it does not exist or is archived, `forbidden` when the viewer takes no part. */
   get(viewer: Viewer, conversationId: string): Promise<Conversation>;
   change(viewer: Viewer, conversationId: string, changes: ConversationChanges): Promise<Conversation>;
-  /** Deletes it with all messages and running turns (which are cancelled first). Usage rows stay. */
+  /**
+   * Puts it away for everybody: only lists of archived ones show it. Answers that wait or run are cancelled, and keep their text.
+   * One that is archived already stays as it is. @throws {ParleyError} as `get`; `forbidden` for anyone but the owner
+   */
+  archive(viewer: Viewer, conversationId: string): Promise<Conversation>;
+  /** Puts it into the trash, from where it is deleted for good after a time (`trashDays`); otherwise like `archive`. */
+  trash(viewer: Viewer, conversationId: string): Promise<Conversation>;
+  /** Opens it again, from the archive and from the trash; an open one stays as it is. For the owner alone. */
+  restore(viewer: Viewer, conversationId: string): Promise<Conversation>;
+  /** Pins it for the viewer, or takes the pin off. Other participants do not notice. */
+  pin(viewer: Viewer, conversationId: string, pinned: boolean): Promise<Conversation>;
+  /** Deletes it, also an archived one and one in the trash, with all messages and running turns (which are cancelled first). Usage rows stay. */
   delete(viewer: Viewer, conversationId: string): Promise<void>;
   /** One page of the shown path, oldest first inside the page, counted from the newest. */
-  messages(viewer: Viewer, conversationId: string, page: Page): Promise<Message[]>;
+  messages(viewer: Viewer, conversationId: string, page: Page & { /** Leaves the viewer's read mark where it is. */ peek?: boolean }): Promise<Message[]>;
   message(viewer: Viewer, messageId: string): Promise<Message>;
   /** One page of the path from the root to this message, itself included, oldest first inside the page, counted from the message. */
   pathTo(viewer: Viewer, messageId: string, page: Page): Promise<Message[]>;
@@ -196,6 +237,25 @@ export interface Conversations extends Part {
    */
   forgetAnswer(viewer: Viewer, messageId: string): Promise<void>;
   participants(viewer: Viewer, conversationId: string): Promise<Participant[]>;
+  /** Groups and channels that are not private, newest activity first: what every user may join. */
+  listPublic(viewer: Viewer, page: Page): Promise<PublicConversation[]>;
+  /** Takes part in a public group or channel. @throws {ParleyError} `forbidden` where it is private or direct, `conflict` when it is full, `not_found` */
+  join(viewer: Viewer, conversationId: string): Promise<Participant>;
+  /** @throws {ParleyError} `conflict` for the owner, who hands the conversation over first */
+  leave(viewer: Viewer, conversationId: string): Promise<void>;
+  /** Brings somebody in, who is not asked. For the owner and admins. @throws {ParleyError} `not_found` for an unknown name, `conflict` when it is full */
+  invite(viewer: Viewer, conversationId: string, username: string): Promise<Participant>;
+  /**
+   * For the owner; admins change the permissions of members, and may step down.
+   * @throws {ParleyError} `forbidden`, `conflict` for what would leave it without an owner, `not_found`
+   */
+  changeParticipant(viewer: Viewer, conversationId: string, userId: string, changes: ParticipantChanges): Promise<Participant>;
+  /** For the owner, and for admins as to members; who removes themselves leaves. Their sockets and streams of it end. */
+  removeParticipant(viewer: Viewer, conversationId: string, userId: string): Promise<void>;
+  /** The viewer has read what is there. Returns the time. */
+  markRead(viewer: Viewer, conversationId: string): Promise<number>;
+  /** Whole messages have just been sent to sockets of these users, who take part: moves their read marks. Costs no query: marks are written once a second. */
+  received(conversationId: string, userIds: Iterable<string>): void;
   /**
    * The one conversation that dialects show which know only one. It is made at the first call, with `fields`, and anew when the
    * viewer cannot write in it any more (deleted, put away, left); many calls at the same time make one.
@@ -298,6 +358,11 @@ export type ConversationEvent =
   /** A turn has ended; the message is as stored. */
   | { type: 'turn_ended'; message: Message }
   | { type: 'typing'; userId: string; username: string; at: number }
+  | { type: 'participant_joined'; participant: Participant }
+  /** Left, or was taken out: whoever watches for several people shows this one nothing from now on. */
+  | { type: 'participant_left'; userId: string; username: string }
+  /** Has another role or other permissions. */
+  | { type: 'participant_changed'; participant: Participant }
   | { type: 'branch_changed'; headId: string | null }
   | { type: 'changed'; conversation: Conversation }
   | { type: 'deleted' };

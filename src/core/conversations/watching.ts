@@ -2,6 +2,7 @@ import { isGap, type BusMessage } from '../../base/events/index.ts';
 import type { ConversationsTable, MessagesTable } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { openConversation } from './access.ts';
+import { Attendance, attendanceHashes } from './attendance.ts';
 import type { ConversationParts } from './parts.ts';
 import { toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
@@ -85,13 +86,15 @@ class Room {
   private readonly unfinished = new Map<string, MessagesTable['status']>();
   /** One thing after another, so that everybody hears them in order. */
   private order: Promise<void>;
-  /** Whether a comparison waits in the order already. */
-  private waiting = false;
+  private readonly attendance: Attendance;
+  /** Whether a comparison waits in the order already, and whether it looks at who takes part, too. */
+  private waiting: 'no' | 'messages' | 'all' = 'no';
   private closed = false;
 
   constructor(parts: ConversationParts, conversationId: string) {
     this.parts = parts;
     this.conversationId = conversationId;
+    this.attendance = new Attendance(conversationId);
     const topic = `conversation:${conversationId}`;
     // Subscribed before the rows are read: what happens after the reading is told.
     this.unsubscribe = parts.bus.subscribe(topic, (hint) => this.receive(hint));
@@ -104,19 +107,21 @@ class Room {
     this.unsubscribe();
   }
 
-  /** Compares the rows with what was told, behind everything that waits. */
-  compare(): void {
-    if (this.waiting) return;
-    this.waiting = true;
+  /** Compares the rows with what was told, behind everything that waits; those of who takes part only when that may have changed. */
+  compare(what: 'messages' | 'all'): void {
+    const isPlanned = this.waiting !== 'no';
+    if (this.waiting !== 'all') this.waiting = what;
+    if (isPlanned) return;
     this.inOrder(async () => {
-      this.waiting = false;
-      await this.tellChanges();
+      const all = this.waiting === 'all';
+      this.waiting = 'no';
+      await this.tellChanges(all);
     });
   }
 
   /** Whether these rows are other than those told last. */
-  differs(row: Seen | undefined, turns: ReadonlyMap<string, string>): boolean {
-    if (!row || !this.seen) return true;
+  differs(row: Seen | undefined, turns: ReadonlyMap<string, string>, attendance: string | null): boolean {
+    if (!row || !this.seen || attendance !== this.attendance.hash) return true;
     if (seenColumns.some((column) => row[column] !== this.seen![column])) return true;
     for (const [id, status] of this.unfinished) if (turns.get(id) !== status) return true;
     return false;
@@ -124,7 +129,7 @@ class Room {
 
   private receive(hint: BusMessage): void {
     if (isGap(hint) && hint.reason === 'subscribed') return;
-    if (hint.type !== 'typing') return this.compare();
+    if (hint.type !== 'typing') return this.compare(hint.type === 'participants' || isGap(hint) ? 'all' : 'messages');
     this.inOrder(async () => this.tell({ type: 'typing', userId: String(hint['userId']), username: String(hint['username']), at: Number(hint['at']) }));
   }
 
@@ -141,6 +146,7 @@ class Room {
   private async begin(): Promise<void> {
     this.seen = (await this.row()) ?? null;
     const { read } = this.parts.storage;
+    await this.attendance.begin(read);
     const turns = await read.selectFrom('turns').select(['message_id', 'state']).where('conversation_id', '=', this.conversationId).orderBy('position').execute();
     for (const turn of turns) this.unfinished.set(turn.message_id, statusOf(turn.state));
   }
@@ -149,7 +155,7 @@ class Room {
     return this.parts.storage.read.selectFrom('conversations').select(seenColumns).where('id', '=', this.conversationId).executeTakeFirst();
   }
 
-  private async tellChanges(): Promise<void> {
+  private async tellChanges(all: boolean): Promise<void> {
     const before = this.seen;
     const row = await this.row();
     if (!before) return;
@@ -157,6 +163,8 @@ class Room {
       this.seen = null;
       return this.tell({ type: 'deleted' });
     }
+    // Before anything is said: who was taken out does not hear it.
+    if (all) for (const event of await this.attendance.compare(this.parts.storage.read)) this.tell(event);
     await this.tellTurns();
     const added = row.last_seq > before.last_seq ? await this.added(before.last_seq, row.last_seq) : [];
     if (row.head_id !== before.head_id && !followsOn(before.head_id, row.head_id, added)) this.tell({ type: 'branch_changed', headId: row.head_id });
@@ -221,7 +229,7 @@ function followsOn(before: string | null, now: string | null, added: readonly Me
   return at === before;
 }
 
-/** Hints may be lost: conversations whose rows are other than what was told are compared. Two queries for many. */
+/** Hints may be lost: conversations whose rows are other than what was told are compared. Three queries for many. */
 async function lookAtAll({ storage }: ConversationParts, rooms: readonly Room[]): Promise<void> {
   for (let first = 0; first < rooms.length; first += rowsAtOnce) {
     const some = rooms.slice(first, first + rowsAtOnce);
@@ -229,6 +237,7 @@ async function lookAtAll({ storage }: ConversationParts, rooms: readonly Room[])
     const rows = new Map((await storage.read.selectFrom('conversations').select(['id', ...seenColumns]).where('id', 'in', ids).execute()).map((row) => [row.id, row]));
     const turns = await storage.read.selectFrom('turns').select(['message_id', 'state']).where('conversation_id', 'in', ids).execute();
     const states = new Map(turns.map((turn) => [turn.message_id, statusOf(turn.state)]));
-    for (const room of some) if (room.differs(rows.get(room.conversationId), states)) room.compare();
+    const hashes = await attendanceHashes(storage.read, ids);
+    for (const room of some) if (room.differs(rows.get(room.conversationId), states, hashes.get(room.conversationId) ?? null)) room.compare('all');
   }
 }
