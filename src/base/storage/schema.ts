@@ -230,7 +230,7 @@ export interface UsageTable {
   api_key_id: string | null;
   message_id: string | null;
   dialect: string;
-  kind: 'chat' | 'embedding';
+  kind: 'chat' | 'embedding' | 'image';
   model: string;
   tokens_in: number | null;
   tokens_out: number | null;

@@ -39,6 +39,8 @@ export const chargeSums: Record<keyof Charge, RawBuilder<number | string>> = {
  */
 export function chargeUnknown(row: UsageTable, reserved: Pick<BudgetReservationsTable, 'tokens_in' | 'cost_micros'> | null, tokensSaid: number, models: Pick<Models, 'cost'>): void {
   const lacksTokens = row.tokens_in === null || (row.tokens_out === null && row.kind === 'chat');
+  // Pictures are paid by the piece: where they have tokens, their service says so.
+  if (row.kind === 'image' && row.cost_micros !== null) return;
   if (usedNothing(row) || (!lacksTokens && row.cost_micros !== null)) return;
   const tokensIn = row.tokens_in ?? reserved?.tokens_in ?? 0;
   const tokensOut = row.tokens_out ?? tokensSaid;

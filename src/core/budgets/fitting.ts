@@ -21,7 +21,7 @@ export interface Holding {
 export function fit(standings: readonly Standing[], estimate: Estimate, models: Pick<Models, 'cost'>, settings: BudgetSettings, now: number): Holding {
   const { model, tokensIn } = estimate;
   const isOpen = estimate.tokensOut === null;
-  const cost = (tokensOut: number): number => models.cost({ id: model }, tokensIn, tokensOut) ?? 0;
+  const cost = (tokensOut: number): number => (estimate.costMicros === undefined ? models.cost({ id: model }, tokensIn, tokensOut) : estimate.costMicros) ?? 0;
   refuseUnpriced(standings, estimate, models, settings);
 
   /** The least that makes sense: the prompt, and the answer as far as it was bounded. */
@@ -46,10 +46,10 @@ export function fit(standings: readonly Standing[], estimate: Estimate, models: 
 }
 
 /** @throws {ParleyError} `forbidden` */
-function refuseUnpriced(standings: readonly Standing[], { model, tokensIn }: Estimate, models: Pick<Models, 'cost'>, settings: BudgetSettings): void {
+function refuseUnpriced(standings: readonly Standing[], { model, tokensIn, costMicros }: Estimate, models: Pick<Models, 'cost'>, settings: BudgetSettings): void {
   if (settings.unpriced === 'allow') return;
   const inMoney = standings.find(({ limit }) => limit.bounds.costMicros !== null);
-  if (!inMoney || models.cost({ id: model }, tokensIn, 0) !== null) return;
+  if (!inMoney || (costMicros === undefined ? models.cost({ id: model }, tokensIn, 0) : costMicros) !== null) return;
   throw new ParleyError('forbidden', {
     message: `${bound(inMoney.limit, 'costMicros')} is in money, and the price of ${model} is not known: choose another model, or ask an administrator.`,
     parameter: 'model',

@@ -47,6 +47,8 @@ export interface Estimate {
   tokensIn: number;
   /** Most tokens of the answer; null when nothing bounds them: then a usual length is assumed. */
   tokensOut: number | null;
+  /** Micro-dollars of the whole call, for calls that are not paid by their tokens; null when not known. Undefined: by the tokens. */
+  costMicros?: number | null;
 }
 
 /** A call that has ended. */

@@ -62,6 +62,8 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
       if (texts.includes('fail')) throw new ParleyError('provider_error');
       return { vectors: texts.map(() => Float32Array.of(1, 0)), tokensIn: texts.length };
     },
+    draw: async (_target, { count = 1, size = null }) => ({ pictures: Array.from({ length: count }, () => ({ url: onePixel, revisedPrompt: null })), size, tokensIn: null, tokensOut: null }),
+    drawCost: (_target, { count = 1 }) => 40_000 * count,
     cost: () => 0,
     countTokens: async (_target, text) => ({ tokens: tokensOf(text), exact: true }),
     async resolve(name) {
@@ -156,3 +158,6 @@ export function textOf(events: readonly TurnEvent[]): string {
   }
   return text;
 }
+
+/** The smallest PNG there is: one transparent pixel. */
+export const onePixel = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';

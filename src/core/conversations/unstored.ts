@@ -1,12 +1,13 @@
-import { newId } from '../../base/ids.ts';
 import type { UsageTable } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { estimatePrompt, estimateTokens, type EndedCall } from '../budgets/index.ts';
 import type { ReplyEvent, Target } from '../models/index.ts';
+import { drawUnstored } from './drawing.ts';
 import type { ConversationParts } from './parts.ts';
 import { reserveCall, spenderOf } from './spending.ts';
 import { isTokenCount, ReplyMeasurement } from './turns/measurement.ts';
 import type { Conversations } from './types.ts';
+import { usageRow } from './usage-row.ts';
 import { createUsageWriter } from './usage-writer.ts';
 
 /** Calls that are not kept: nothing of what was said is stored, only a row of what it used. */
@@ -67,6 +68,7 @@ export function createUnstored(parts: ConversationParts): UnstoredCalls {
         throw error;
       }
     },
+    drawUnstored: (...given) => drawUnstored(parts, usage.add, ...given),
   };
 }
 
@@ -89,28 +91,6 @@ function freeUnread(reservation: string | null, add: (ended: EndedCall) => void)
   return { begin, free };
 }
 
-/** A usage row of a call that is not kept, with nothing measured yet. */
-function usageRow({ clock }: ConversationParts, viewer: Viewer, dialect: string, model: string): UsageTable {
-  return {
-    id: newId(),
-    user_id: viewer.userId,
-    api_key_id: viewer.via === 'api-key' ? viewer.credentialId : null,
-    message_id: null,
-    dialect,
-    kind: 'chat',
-    model,
-    tokens_in: null,
-    tokens_out: null,
-    cost_micros: null,
-    duration_ms: null,
-    time_to_first_token_ms: null,
-    outcome: 'DELIVERED',
-    created_at: clock.now(),
-    charged_tokens: null,
-    charged_micros: null,
-  };
-}
-
 /** A call whose answer is being read. */
 export interface RunningCall {
   readonly ended: Promise<void>;
@@ -118,7 +98,7 @@ export interface RunningCall {
   stop(): void;
 }
 
-export interface UnstoredCalls extends Pick<Conversations, 'answerUnstored' | 'embedUnstored'> {
+export interface UnstoredCalls extends Pick<Conversations, 'answerUnstored' | 'embedUnstored' | 'drawUnstored'> {
   readonly running: ReadonlySet<RunningCall>;
   /** Resolves when the usage of all calls that have ended is stored. */
   flush(): Promise<void>;

@@ -2,6 +2,7 @@ export type * from './types.ts';
 export type * from './service.ts';
 export { latestModel, latestModels, type LatestModel, type LatestProvider } from './latest.ts';
 export { createSchemaCheck, type SchemaCheck } from './json-schema.ts';
+export { pictureTypeOf, readPictureUrl, type PictureSource, type PictureType } from './pictures.ts';
 export { createModels, type ModelParts, type ModelSettings } from './registry.ts';
 export { createBuiltinProvider, type BuiltinOptions } from './providers/builtin/index.ts';
 export { createLlamaProvider, readThreadMeasurements, type LlamaProviderOptions, type ThreadMeasurement } from './providers/llama/index.ts';

@@ -17,7 +17,7 @@ const maxNamed = 20;
  * name, the error says whose model it is.
  */
 const families: { pattern: RegExp; maker: string; provider: string }[] = [
-  { pattern: /^(gpt-\d|chatgpt-|o\d(-|$)|text-embedding-)/, maker: 'OpenAI', provider: 'openai' },
+  { pattern: /^(gpt-\d|chatgpt-|o\d(-|$)|text-embedding-|dall-e-|gpt-image-)/, maker: 'OpenAI', provider: 'openai' },
   { pattern: /^claude/, maker: 'Anthropic', provider: 'anthropic' },
   { pattern: /^gemini/, maker: 'Google', provider: 'google' },
   { pattern: /^(command|embed-(v\d|english|multilingual)|c4ai-aya)/, maker: 'Cohere', provider: 'cohere' },

@@ -6,13 +6,14 @@ import { askInTurn, openBreaker, pauseBefore, sleep, type Candidate } from './as
 import { Candidates } from './candidates.ts';
 import { createBreaker, type Breaker } from './breaker.ts';
 import { createCatalogue, listPatienceMs, withPatience } from './catalogue.ts';
+import { drawPriceOf } from './drawing-prices.ts';
 import { createKeys, type KeySettings } from './keys.ts';
 import { Names } from './names.ts';
 import { priceOf } from './prices.ts';
 import type { Caller, Models } from './service.ts';
 import { keepToFormat } from './structured.ts';
 import { countTokens } from './tokens.ts';
-import type { EmbedResult, ModelProvider, ProviderState, ReplyEvent } from './types.ts';
+import type { DrawRequest, DrawResult, EmbedRequest, EmbedResult, ModelProvider, ProviderState, ReplyEvent } from './types.ts';
 import { replyErrorOf, toParleyError } from './wire/index.ts';
 
 /** The settings of the registry, as src/config.ts reads them. */
@@ -87,6 +88,11 @@ export function createModels(parts: ModelParts): Models {
       const candidate = await candidates.of(target, caller);
       return embedBy(candidate, asking, { model: candidate.model, texts, ...(dimensions === undefined ? {} : { dimensions }) }, signal);
     },
+    async draw(target, request, caller, signal) {
+      const candidate = await candidates.of(target, caller);
+      return drawBy(candidate, asking, { ...request, model: candidate.model }, signal);
+    },
+    drawCost: (target, request) => drawPriceOf(target.id, request),
     async countTokens(target, text) {
       const own = await byId.get(target.provider)?.countTokens?.(target.model, text);
       if (own !== null && own !== undefined) return { tokens: own, exact: true };
@@ -132,19 +138,31 @@ async function stateOf(provider: ModelProvider, apiKey: string | null): Promise<
   }
 }
 
-/** Embeds with the same care as a reply: breaker, further tries, but no other model, whose vectors would not compare. */
-async function embedBy(
-  candidate: Candidate, asking: { retryPausesMs: readonly number[]; onFault(provider: string): void },
-  request: { model: string; texts: string[]; dimensions?: number }, signal: AbortSignal,
-): Promise<EmbedResult> {
-  const { provider, breaker, apiKey, userId } = candidate;
+type Caring = { retryPausesMs: readonly number[]; onFault(provider: string): void };
+
+/** Embeds by this model and no other: the vectors of another one would not compare. */
+async function embedBy(candidate: Candidate, asking: Caring, request: EmbedRequest, signal: AbortSignal): Promise<EmbedResult> {
+  const { provider, apiKey, userId } = candidate;
   if (!provider.embed) throw new ParleyError('unsupported_value', { message: `${candidate.id} makes no embeddings.`, parameter: 'model' });
+  return withCare(candidate, asking, signal, () => provider.embed!(request, { signal, apiKey, userId }));
+}
+
+/** Draws by this model and no other: nobody asked for the pictures of another one. */
+async function drawBy(candidate: Candidate, asking: Caring, request: DrawRequest, signal: AbortSignal): Promise<DrawResult> {
+  const { provider, apiKey, userId } = candidate;
+  if (!provider.draw) throw new ParleyError('unsupported_value', { message: `${candidate.id} draws no pictures.`, parameter: 'model' });
+  return withCare(candidate, asking, signal, () => provider.draw!(request, { signal, apiKey, userId }));
+}
+
+/** Calls with the same care as a reply: breaker and further tries. */
+async function withCare<Result>(candidate: Candidate, asking: Caring, signal: AbortSignal, call: () => Promise<Result>): Promise<Result> {
+  const { provider, breaker } = candidate;
   const permit = breaker.admit();
   if (!permit) throw toParleyError(openBreaker(candidate));
   try {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        const result = await provider.embed(request, { signal, apiKey, userId });
+        const result = await call();
         permit.success();
         return result;
       } catch (thrown) {

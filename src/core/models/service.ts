@@ -1,5 +1,5 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { EmbedResult, LoadedModelInfo, ModelInfo, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
+import type { DrawRequest, DrawResult, EmbedResult, LoadedModelInfo, ModelInfo, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
 
 /** For whom a model is called: decides whose provider keys are used. */
 export interface Caller {
@@ -41,6 +41,16 @@ export interface Models extends Part {
   reply(target: Target, request: Omit<ModelRequest, 'model'>, caller: Caller, signal: AbortSignal): AsyncIterable<ReplyEvent[]>;
   /** @throws {ParleyError} what went wrong, as ReplyError.code. */
   embed(target: Target, texts: string[], caller: Caller, signal: AbortSignal, dimensions?: number): Promise<EmbedResult>;
+  /**
+   * Draws pictures: exactly as many as asked, or it throws. No other model is asked in place of the target.
+   * @throws {ParleyError} what went wrong, as ReplyError.code; `unsupported_value` for a model that does not draw
+   */
+  draw(target: Target, request: Omit<DrawRequest, 'model'>, caller: Caller, signal: AbortSignal): Promise<DrawResult>;
+  /**
+   * Micro-dollars for pictures, by the dated price table; null when the price is not known.
+   * @param target the model that drew
+   */
+  drawCost(target: Pick<Target, 'id'>, request: Pick<DrawRequest, 'count' | 'size' | 'quality'>): number | null;
   /**
    * Tokens of a text for the target: by its own tokenizer, else an estimate by another one (see docs/models.md).
    * `exact` says which.

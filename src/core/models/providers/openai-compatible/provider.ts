@@ -31,6 +31,7 @@ export function createOpenaiCompatibleProvider(options: OpenaiCompatibleOptions)
     label: `The server "${id}"`,
     ...options,
     needsKey: false,
+    draws: false,
     isListOptional: true,
     takesExtensions: true,
     refusal: () => null,

@@ -2,6 +2,7 @@ import type { Clock } from '../../../../base/clock.ts';
 import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
 import { callJson, createHttpClient, failedReply, parseAddress, ReplyFault, statusError, streamReply, toParleyError, unreadable, wholePatience, type Address, type HttpRequest, type Service } from '../../wire/index.ts';
 import { asParleyError, ParleyError } from '../../../../base/errors.ts';
+import { draw } from './drawing.ts';
 import { readStatusError } from './errors.ts';
 import { toChatBody, type ChatForm } from './messages.ts';
 import { createChatReplyReader, createCompletionReader } from './reply.ts';
@@ -24,6 +25,8 @@ export interface ChatApiOptions {
   refusal(request: ModelRequest): ReplyError | null;
   /** What an entry of the model list says; null leaves the model out. */
   describe(entry: ModelEntry): Pick<ModelInfo, 'kinds' | 'contextLength'> | null;
+  /** Whether the server draws pictures (POST /images/generations). */
+  draws: boolean;
   /** Whether the server may do without GET /models. */
   isListOptional: boolean;
   /** How a person adds this server, for the set-up page. */
@@ -59,10 +62,12 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
     },
   });
   const request = (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): HttpRequest => requestTo(address, method, path, call, body);
-  const ask = async (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): Promise<unknown> => {
+  const ask = async (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string, timeoutMs?: number): Promise<unknown> => {
     if (!isSendable(call.apiKey)) throw toParleyError(statusError(401, options.label, ''));
-    return callJson(service(call.apiKey), request(method, path, call, body));
+    return callJson(service(call.apiKey), { ...request(method, path, call, body), ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   };
+  // A picture takes its time, and nothing comes before it is there.
+  const askToDraw = (body: string, call: CallOptions): Promise<unknown> => ask('POST', '/images/generations', call, body, options.timeoutMs * wholePatience);
 
   const stream = (question: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> => {
     const reading = { label: options.label, apiKey: call.apiKey };
@@ -105,6 +110,7 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
     stream,
     models,
     embed: (question, call) => embed(question, (body) => ask('POST', '/embeddings', call, body), options.label),
+    ...(options.draws ? { draw: (question, call) => draw(question, call, askToDraw, options.label) } : {}),
     state: (call) => stateOf(options, address.host, call, models),
   };
 }

@@ -1,4 +1,4 @@
-import type { ModelRequest, ReplyError } from '../../types.ts';
+import type { ModelInfo, ModelRequest, ReplyError } from '../../types.ts';
 import { unsupported } from '../../wire/index.ts';
 
 /** What OpenAI's model list does not say about its models, from the published pages of each model. */
@@ -45,12 +45,15 @@ export function usesO200k(model: string): boolean {
   return /^(gpt-4o|chatgpt-4o|gpt-4\.1|gpt-5|o\d)/.test(model);
 }
 
-/** Models of the list that neither chat nor embed. */
-const otherKinds = /whisper|tts|dall-e|image|moderation|realtime|audio|transcribe|babbage|davinci|sora|instruct/;
+/** Models that only draw. */
+const drawingModels = /^(dall-e-|gpt-image|chatgpt-image)/;
+/** Models of the list that neither chat nor embed nor draw. */
+const otherKinds = /whisper|tts|image|moderation|realtime|audio|transcribe|babbage|davinci|sora|instruct/;
 
 /** What a model of OpenAI's list is for; empty for those that are of no use here. */
-export function kindsOf(model: string): ('chat' | 'embedding')[] {
+export function kindsOf(model: string): ModelInfo['kinds'] {
   if (model.includes('embedding')) return ['embedding'];
+  if (drawingModels.test(model)) return ['image'];
   return otherKinds.test(model) ? [] : ['chat'];
 }
 

@@ -20,6 +20,7 @@ export function createOpenaiProvider(options: OpenaiOptions): ModelProvider {
     label: 'OpenAI',
     ...options,
     needsKey: true,
+    draws: true,
     isListOptional: false,
     takesExtensions: false,
     refusal,
