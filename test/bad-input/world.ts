@@ -58,7 +58,7 @@ export async function startWorld(engine: Engine): Promise<World> {
   const request: World['request'] = (method, path, options) =>
     path.startsWith(secondApp) ? sendRequest(secondUrl, method, path.slice(secondApp.length), options) : sendRequest(url, method, path, options);
   const makeChat: World['makeChat'] = async (user, content) => {
-    const chat = await request('POST', '/api/v1/chat/chats', { as: user, body: { title: content, ai_model: null } });
+    const chat = await request('POST', '/api/v1/chat/chats', { as: user, body: { title: content, ai_model: 'default' } });
     const base = `/api/v1/chat/chats/${chat.json.id}/messages`;
     const sent = await request('POST', `${base}?include=answer`, { as: user, body: { content } });
     await request('GET', `${base}/${sent.json.answer.id}/stream`, { as: user });

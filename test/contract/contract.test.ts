@@ -72,7 +72,7 @@ describe.skipIf(!documents)('The published contracts', () => {
 
   it('arketic: every frame of the socket has its form, in the documented order', async () => {
     const events = contract('arketic')['x-events']['/api/v1/chat/chats/{chat_id}/ws'];
-    const { json: chat } = await server.request('POST', '/api/v1/chat/chats', { as: ann, body: { title: 'Frames', ai_model: null } });
+    const { json: chat } = await server.request('POST', '/api/v1/chat/chats', { as: ann, body: { title: 'Frames', ai_model: 'default' } });
     const socket = await openSocket(server, `/api/v1/chat/chats/${chat.id}/ws?token=${ann.token}`);
     await socket.next('welcome');
     for (const { documented, example } of events.client_messages) if (documented) socket.send(example);

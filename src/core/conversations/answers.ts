@@ -69,6 +69,7 @@ function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, 
     failure: planned.failure,
     replacesId,
     metadata: outgoing.answerMetadata ?? null,
+    waits: parts.runsTurns === false,
     instanceId: parts.instanceId,
     ...times,
   };
@@ -354,6 +355,7 @@ async function findByHash(queries: WriteQueries, viewer: Viewer, hash: string, s
     .where('owner_id', '=', viewer.userId)
     .where('head_hash', '=', hash)
     .where('archived_at', 'is', null)
+    .where('trashed_at', 'is', null)
     // What the model is told besides the history must be what was sent, also when someone changed it since.
     .where('system_prompt', systemPrompt === null ? 'is' : '=', systemPrompt)
     .where('persona', 'is', null)

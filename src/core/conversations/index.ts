@@ -1,3 +1,4 @@
+export { noModel } from './types.ts';
 export type * from './types.ts';
 export type { ContextReport, ContextSource, ContextTurn, TokenBudget } from './context.ts';
 export type { ConversationNeeds } from './parts.ts';

@@ -183,6 +183,17 @@ export interface Outgoing {
   answerMetadata?: Record<string, unknown> | null;
 }
 
+/** A message to write down as it is. */
+export interface Appended {
+  role: 'user' | 'assistant' | 'system';
+  content: string;
+  /** Which model is said to have made it: `provider/model`, or a bare name. */
+  model?: string | null;
+  /** Tokens it is said to have used: kept as those sent, or, for an answer, as those made. */
+  tokens?: number | null;
+  metadata?: Record<string, unknown> | null;
+}
+
 /** What a turn tells. `seq` is 1, 2, 3, ... without gaps within one message; every event is committed before it is seen. */
 export type TurnEvent = { seq: number } & (
   /** Just before the first piece the model says; `model` is the one that really speaks. */
@@ -281,6 +292,14 @@ export interface Conversations extends Part {
    * the same time never end in one conversation (OpenAI dialect, `store`).
    */
   sendWithHistory(viewer: Viewer, fields: NewConversation, history: ModelMessage[], message: Outgoing): Promise<Sent & { conversationId: string }>;
+  /**
+   * Writes a message down behind the shown path, without asking a model: one that was made elsewhere. For callers inside
+   * the server; no dialect lets clients write in the name of a model. There is no usage row, because nothing was used here.
+   * @throws {ParleyError} `not_found`, `forbidden`, `empty_message`, `invalid_request`
+   */
+  append(viewer: Viewer, conversationId: string, message: Appended): Promise<Message>;
+  /** Whose a conversation is, for callers that act in the owner's name; null when there is none. Not for clients. */
+  ownerOf(conversationId: string): Promise<string | null>;
   /** Calls `receive` for what happens in a conversation, until the returned function is called. Permission is checked first. */
   watch(viewer: Viewer, conversationId: string, receive: (event: ConversationEvent) => void): Promise<() => void>;
 

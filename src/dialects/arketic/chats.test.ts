@@ -57,7 +57,7 @@ describe.each(engines)('Chats on %s', (engine) => {
   });
 
   it('sends a message, answers it, and shows both in the history', async () => {
-    const { id } = await chat({ ai_model: null });
+    const { id } = await chat({ ai_model: 'default' });
     const sent = await server.request('POST', `/api/v1/chat/chats/${id}/messages`, { as: ann, body: { content: 'Hello?', message_type: 'USER', reply_to_id: null, message_metadata: { source: 'test' } } });
     expect(sent.status).toBe(200);
     expect(sent.json).toEqual({
@@ -70,7 +70,7 @@ describe.each(engines)('Chats on %s', (engine) => {
       ['AI', 'Hello there.', 'DELIVERED'],
     ]);
     expect(whole.messages[0]).toMatchObject({ message_metadata: { source: 'test' } });
-    expect(whole.messages[1]).toMatchObject({ ai_model_used: 'scripted/one', tokens_used: 3, tokens: { input: 7, output: 3 }, finish_reason: 'stop', parent_id: sent.json.id, sender_id: null });
+    expect(whole.messages[1]).toMatchObject({ ai_model_used: 'one', tokens_used: 10, tokens: { input: 7, output: 3 }, finish_reason: 'stop', parent_id: sent.json.id, sender_id: null });
     expect(whole.participant_count).toBe(1);
     const plain = await server.request('GET', `/api/v1/chat/chats/${id}`, { as: ann });
     expect(Object.keys(plain.json.messages[1])).toHaveLength(11);
@@ -106,7 +106,7 @@ describe.each(engines)('Chats on %s', (engine) => {
   });
 
   it('edits, regenerates and steps through branches', async () => {
-    const { id } = await chat({ ai_model: null });
+    const { id } = await chat({ ai_model: 'default' });
     const at = (message: string, action: string, body?: object) => server.request('POST', `/api/v1/chat/chats/${id}/messages/${message}/${action}`, { as: ann, body });
     const first = (await server.request('POST', `/api/v1/chat/chats/${id}/messages?include=answer`, { as: ann, body: { content: 'One' } })).json;
     expect(first.answer).toMatchObject({ message_type: 'AI', parent_id: first.message.id });
@@ -125,7 +125,7 @@ describe.each(engines)('Chats on %s', (engine) => {
   });
 
   it('sends once for one Idempotency-Key', async () => {
-    const { id } = await chat({ ai_model: null });
+    const { id } = await chat({ ai_model: 'default' });
     const send = () => server.request('POST', `/api/v1/chat/chats/${id}/messages`, { as: ann, body: { content: 'Once' }, headers: { 'idempotency-key': 'a-key' } });
     const [one, two] = [await send(), await send()];
     expect(two.json.id).toBe(one.json.id);

@@ -1,7 +1,8 @@
 import { isoTime } from '../../base/clock.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import type { Conversation, ConversationEvent, Message } from '../../core/conversations/index.ts';
-import { messageType, wholeChatShape, wholeMessageShape } from './shapes.ts';
+import type { AnswerChunk } from '../shared/index.ts';
+import { messageType, plainModelName, wholeChatShape, wholeMessageShape } from './shapes.ts';
 
 /** Frames of the raw WebSocket, each as the text that goes out. Field order is the document's. */
 
@@ -39,36 +40,20 @@ export function newMessageFrame(message: Message): string {
 export function responseStartFrame(message: Message, model: string | null): string {
   return JSON.stringify({
     type: 'ai_response_start',
-    message: { ...wholeMessageShape(message), content: '', ai_model_used: model, status: 'PROCESSING', is_streaming: true },
+    message: { ...wholeMessageShape(message), content: '', ai_model_used: plainModelName(model), model, status: 'PROCESSING', is_streaming: true },
   });
 }
 
-/** What a chunk frame grows: the answer, or the reasoning before it (an addition, for sockets without `full_content`). */
-export type ChunkKind = 'ai_response_chunk' | 'ai_reasoning_chunk';
-
-export interface ChunkFrame {
-  type: ChunkKind;
-  messageId: string;
-  chatId: string;
-  /** The new text only. */
-  chunk: string;
-  /** UTF-16 units of the answer before it. */
-  offset: number;
-  /** Seq of the last event it holds. */
-  seq: number;
-  /** All text so far, for sockets that take it. */
-  fullContent?: string;
-}
-
-export function chunkFrame(frame: ChunkFrame): string {
+/** New text of the answer, or of the reasoning before it (an addition, for sockets without `full_content`). */
+export function chunkFrame(chunk: AnswerChunk): string {
   return JSON.stringify({
-    type: frame.type,
-    message_id: frame.messageId,
-    chat_id: frame.chatId,
-    chunk: frame.chunk,
-    ...(frame.fullContent === undefined ? {} : { full_content: frame.fullContent }),
-    offset: frame.offset,
-    seq: frame.seq,
+    type: chunk.kind === 'text' ? 'ai_response_chunk' : 'ai_reasoning_chunk',
+    message_id: chunk.messageId,
+    chat_id: chunk.chatId,
+    chunk: chunk.chunk,
+    ...(chunk.fullContent === undefined ? {} : { full_content: chunk.fullContent }),
+    offset: chunk.offset,
+    seq: chunk.seq,
   });
 }
 

@@ -25,7 +25,7 @@ export const createChat = z.object({
   auto_title: z.boolean().default(false),
   description: chatFields.description.nullish(),
   chat_type: z.enum(['DIRECT', 'GROUP', 'CHANNEL']).default('DIRECT'),
-  ai_model: modelName.nullable().default('gpt-3.5-turbo').describe('null means the default model'),
+  ai_model: modelName.nullable().default('gpt-3.5-turbo').describe('null: no model answers in this chat; `default`: the default model'),
   ai_persona: chatFields.ai_persona.nullish(),
   system_prompt: chatFields.system_prompt.nullish(),
   temperature: chatFields.temperature.nullable().default(0.7).describe('null leaves it to the model'),
@@ -112,6 +112,7 @@ export const messageAnswer = z.object({
 });
 
 export const wholeMessageAnswer = messageAnswer.extend({
+  model: z.string().nullable().describe('`provider/model`'),
   parent_id: z.string().nullable(),
   seq: z.int(),
   siblings: z.array(z.string()),

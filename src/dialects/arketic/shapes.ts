@@ -1,6 +1,9 @@
 import { isoTime } from '../../base/clock.ts';
-import type { Conversation, ConversationChanges, Message, Participant } from '../../core/conversations/index.ts';
+import { noModel, type Conversation, type ConversationChanges, type Message, type Participant } from '../../core/conversations/index.ts';
 import type { ChangeChat, ChatAnswer, MessageAnswer, WholeChatAnswer, WholeMessageAnswer } from './schemas.ts';
+
+/** Stands in `ai_model` for the default model of whoever sends. An addition: the document knows names and null. */
+const defaultModel = 'default';
 
 /** A conversation in the document's form. */
 export function chatShape(conversation: Conversation): ChatAnswer {
@@ -9,7 +12,7 @@ export function chatShape(conversation: Conversation): ChatAnswer {
     title: conversation.title,
     description: conversation.description,
     chat_type: conversation.type,
-    ai_model: conversation.model,
+    ai_model: shownModel(conversation.model),
     ai_persona: conversation.persona,
     message_count: conversation.messageCount,
     last_activity_at: isoTime(conversation.lastActivityAt),
@@ -17,6 +20,20 @@ export function chatShape(conversation: Conversation): ChatAnswer {
     is_private: conversation.isPrivate,
     tags: conversation.tags,
   };
+}
+
+/** The document has null for a chat in which no model answers; the default model has a name of its own. */
+function shownModel(model: string | null): string | null {
+  return model === null ? defaultModel : model === noModel ? null : model;
+}
+
+function modelFrom(name: string | null): string | null {
+  return name === null ? noModel : name === defaultModel ? null : name;
+}
+
+/** The provider's own name, as the document shows it, of `provider/model`. */
+export function plainModelName(model: string | null): string | null {
+  return model === null ? null : model.slice(model.indexOf('/') + 1);
 }
 
 export function wholeChatShape(conversation: Conversation): WholeChatAnswer {
@@ -35,7 +52,7 @@ export function messageType(message: Message): MessageAnswer['message_type'] {
   return messageTypes[message.role];
 }
 
-/** A message in the document's form. `tokens_used` are the tokens of the text itself, not those of its prompt. */
+/** A message in the document's form. `tokens_used` are those of the prompt and of the answer together. */
 export function messageShape(message: Message): MessageAnswer {
   return {
     id: message.id,
@@ -43,8 +60,8 @@ export function messageShape(message: Message): MessageAnswer {
     sender_id: message.senderId,
     content: message.content,
     message_type: messageType(message),
-    ai_model_used: message.model,
-    tokens_used: message.tokensOut,
+    ai_model_used: plainModelName(message.model),
+    tokens_used: message.tokensIn === null || message.tokensOut === null ? null : message.tokensIn + message.tokensOut,
     processing_time_ms: message.durationMs === null ? null : Math.round(message.durationMs),
     status: message.status,
     created_at: isoTime(message.createdAt),
@@ -55,6 +72,7 @@ export function messageShape(message: Message): MessageAnswer {
 export function wholeMessageShape(message: Message): WholeMessageAnswer {
   return {
     ...messageShape(message),
+    model: message.model,
     parent_id: message.parentId,
     seq: message.seq,
     siblings: message.siblings,
@@ -92,7 +110,7 @@ export function changesFrom(body: ChangeChat): ConversationChanges {
   const renamed: ConversationChanges = {
     title: body.title,
     description: body.description,
-    model: body.ai_model,
+    model: body.ai_model === undefined ? undefined : modelFrom(body.ai_model),
     persona: body.ai_persona,
     systemPrompt: body.system_prompt,
     temperature: body.temperature,

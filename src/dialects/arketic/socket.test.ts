@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const newChat = async (): Promise<string> =>
-  (await server.request('POST', '/api/v1/chat/chats', { as: ann, body: { title: 'A chat', ai_model: null } })).json.id;
+  (await server.request('POST', '/api/v1/chat/chats', { as: ann, body: { title: 'A chat', ai_model: 'default' } })).json.id;
 const say = (id: string, content = 'Hello?', query = ''): Promise<Json> =>
   server.request('POST', `/api/v1/chat/chats/${id}/messages${query}`, { as: ann, body: { content } }).then(({ json }) => json);
 const connect = (id: string, query = '', user = ann) => openSocket(server, `/api/v1/chat/chats/${id}/ws?token=${user.token}${query}`);
@@ -69,11 +69,11 @@ describe('The socket of a chat', () => {
     expect(await one.next('ai_response_chunk')).toMatchObject({ chunk: 'Ann.', full_content: 'Hi, Ann.', offset: 4 });
     call.finish();
     const complete = await one.next('ai_response_complete');
-    expect(complete.message).toMatchObject({ id: first.message_id, content: 'Hi, Ann.', status: 'DELIVERED', is_streaming: false, ai_model_used: 'scripted/one', tokens_used: 3, parent_id: sent.id });
+    expect(complete.message).toMatchObject({ id: first.message_id, content: 'Hi, Ann.', status: 'DELIVERED', is_streaming: false, ai_model_used: 'one', tokens_used: 3, parent_id: sent.id });
     await two.next('ai_response_complete');
     expect(two.frames.map((frame) => frame.type)).toEqual(one.frames.map((frame) => frame.type));
     expect(one.frames.map((frame) => frame.type)).toEqual(['welcome', 'new_message', 'ai_response_start', 'ai_response_chunk', 'ai_response_chunk', 'ai_response_complete']);
-    expect(one.frames[2].message).toMatchObject({ content: '', status: 'PROCESSING', is_streaming: true, ai_model_used: 'scripted/one', sender_id: null });
+    expect(one.frames[2].message).toMatchObject({ content: '', status: 'PROCESSING', is_streaming: true, ai_model_used: 'one', sender_id: null });
     one.close();
     two.close();
   });
@@ -84,7 +84,7 @@ describe('The socket of a chat', () => {
     const { answer } = await say(id, 'Hello?', '?include=answer');
     const { answer: second } = await say(id, 'And?', '?include=answer');
     const call = await server.models.call();
-    expect((await socket.next('ai_response_start')).message).toMatchObject({ id: answer.id, ai_model_used: 'scripted/one', content: '', status: 'PROCESSING' });
+    expect((await socket.next('ai_response_start')).message).toMatchObject({ id: answer.id, ai_model_used: 'one', content: '', status: 'PROCESSING' });
     // Nothing has been said yet: who comes now is told, too.
     const late = await ready(id);
     const attached = await ready(id);
@@ -94,8 +94,8 @@ describe('The socket of a chat', () => {
     expect((await late.next('ai_response_start')).message).toMatchObject({ id: answer.id, content: '' });
     call.finish();
     for (const each of [socket, late, attached]) {
-      expect((await each.next('ai_response_complete')).message).toMatchObject({ id: answer.id, ai_model_used: 'scripted/two', content: 'Hi.' });
-      expect((await each.next('ai_response_start')).message).toMatchObject({ id: second.id, ai_model_used: 'scripted/one' });
+      expect((await each.next('ai_response_complete')).message).toMatchObject({ id: answer.id, ai_model_used: 'two', content: 'Hi.' });
+      expect((await each.next('ai_response_start')).message).toMatchObject({ id: second.id, ai_model_used: 'one' });
     }
     (await server.models.call()).finish();
     for (const each of [socket, late, attached]) {

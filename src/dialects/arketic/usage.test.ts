@@ -51,7 +51,7 @@ describe('Budgets over HTTP', () => {
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
       expect(refused.headers.get('x-error-code')).toBe('budget_exceeded');
     }
-    const chat = (await server.request('POST', '/api/v1/chat/chats', { as: bob, body: { title: 'A chat', ai_model: null } })).json;
+    const chat = (await server.request('POST', '/api/v1/chat/chats', { as: bob, body: { title: 'A chat', ai_model: 'default' } })).json;
     const sent = await server.request('POST', `/api/v1/chat/chats/${chat.id}/messages`, { as: bob, body: { content: 'Hello?' } });
     expect([sent.status, sent.json]).toEqual([429, { detail: expect.stringMatching(sentence) }]);
     expect((await server.request('GET', `/api/v1/chat/chats/${chat.id}`, { as: bob })).json.messages).toEqual([]);
@@ -124,7 +124,7 @@ describe('Budgets and clients of OpenAI', () => {
 describe('Usage over HTTP', () => {
   it('outlives the conversations it was made in', async () => {
     const cleo = await server.user('cleo');
-    const chat = (await server.request('POST', '/api/v1/chat/chats', { as: cleo, body: { title: 'A chat', ai_model: null } })).json;
+    const chat = (await server.request('POST', '/api/v1/chat/chats', { as: cleo, body: { title: 'A chat', ai_model: 'default' } })).json;
     const base = `/api/v1/chat/chats/${chat.id}`;
     const sent = await server.request('POST', `${base}/messages?include=answer`, { as: cleo, body: { content: 'Hello?' } });
     await server.request('GET', `${base}/messages/${sent.json.answer.id}/stream`, { as: cleo });

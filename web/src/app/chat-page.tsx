@@ -2,7 +2,7 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useCallback, useState, useSyncExternalStore } from 'react';
 import { useChatChanges, useChats } from '../features/chats/index.ts';
 import { ConversationView, useConversation, type Conversation } from '../features/conversation/index.ts';
-import { ModelPicker, SpeakerNote, useModels, useSpeaker } from '../features/models/index.ts';
+import { defaultChoice, ModelPicker, SpeakerNote, useModels, useSpeaker } from '../features/models/index.ts';
 import { useUser } from '../features/session/index.ts';
 import { messageOf, type Chat } from '../shared/api/index.ts';
 import { Notice } from '../shared/ui/index.ts';
@@ -29,7 +29,7 @@ function OpenChat({ conversation }: { conversation: Conversation }) {
   );
   // The list may know a change before the conversation does, and the other way round: both are told of both.
   const chat = view ?? chats.find(({ id }) => id === conversation.chatId) ?? null;
-  const speaker = useSpeaker(chat?.ai_model ?? null);
+  const speaker = useSpeaker(chat ? chat.ai_model : defaultChoice);
   const modelName = useCallback((id: string | null) => (id === null ? null : (models?.models.find((model) => model.id === id)?.label ?? id)), [models]);
   const openSetup = useCallback(() => void navigate({ to: '/setup' }), [navigate]);
   const [error, setError] = useState<string | null>(null);

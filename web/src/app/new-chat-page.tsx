@@ -3,7 +3,7 @@ import { ArrowRight } from 'lucide-react';
 import { useState } from 'react';
 import { createChat, useChatChanges } from '../features/chats/index.ts';
 import { NewConversation } from '../features/conversation/index.ts';
-import { ModelPicker, SpeakerNote, useSpeaker } from '../features/models/index.ts';
+import { defaultChoice, ModelPicker, SpeakerNote, useSpeaker } from '../features/models/index.ts';
 import { useUser } from '../features/session/index.ts';
 import { tellTabs } from '../shared/browser/index.ts';
 import { Logo } from '../shared/ui/index.ts';
@@ -14,7 +14,7 @@ export function NewChatPage() {
   const navigate = useNavigate();
   const user = useUser();
   const { take } = useChatChanges();
-  const [model, setModel] = useState<string | null>(null);
+  const [model, setModel] = useState<string | null>(defaultChoice);
   const speaker = useSpeaker(model);
   const openSetup = (): void => void navigate({ to: '/setup' });
   const create = async (): Promise<string> => {

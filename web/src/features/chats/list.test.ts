@@ -3,7 +3,7 @@ import type { Chat } from '../../shared/api/index.ts';
 import { allChats, matchingChats, withChat, withoutChat, type ChatPages } from './list.ts';
 
 const chat = (id: string, minute: number, title = id): Chat => ({
-  id, title, description: null, ai_model: null, message_count: 0, created_at: '', last_activity_at: `2026-01-01T00:${String(minute).padStart(2, '0')}:00.000Z`,
+  id, title, description: null, ai_model: 'default', message_count: 0, created_at: '', last_activity_at: `2026-01-01T00:${String(minute).padStart(2, '0')}:00.000Z`,
 });
 const pages = (...lists: Chat[][]): ChatPages => ({ pages: lists, pageParams: lists.map((_list, at) => at * 50) });
 

@@ -1,2 +1,2 @@
 export { ModelPicker, SpeakerNote } from './model-picker.tsx';
-export { modelsQuery, useModelName, useModels, useSpeaker, type Speaker } from './use-models.ts';
+export { defaultChoice, modelsQuery, useModelName, useModels, useSpeaker, type Speaker } from './use-models.ts';

@@ -1,20 +1,20 @@
-import { ChevronDown, CircleHelp, Cloud, HardDrive, Sparkles } from 'lucide-react';
+import { ChevronDown, CircleHelp, Cloud, HardDrive, Sparkles, Users } from 'lucide-react';
 import { messageOf, type Model, type Models } from '../../shared/api/index.ts';
 import { formatBytes, formatCount } from '../../shared/format.ts';
 import { Menu, MenuChoice, MenuChoices, MenuChosenMark, MenuItem, MenuLabel, MenuSeparator } from '../../shared/ui/index.ts';
-import { kindOf, speakerOf, useModels, type Speaker } from './use-models.ts';
+import { defaultChoice, kindOf, speakerOf, useModels, type Speaker } from './use-models.ts';
 
 interface ModelPickerProps {
-  /** Null for the default model. */
+  /** Null for a chat in which no model answers. */
   value: string | null;
   onChange: (model: string | null) => void;
   onOpenSetup: () => void;
 }
 
-/** The value of the entry for the default model: menus have no null. */
-const defaultValue = 'default';
+/** The value of the entry for no model: menus have no null. */
+const nobodyValue = 'nobody';
 
-const icons = { local: HardDrive, remote: Cloud, builtin: CircleHelp, unknown: CircleHelp, none: CircleHelp };
+const icons = { local: HardDrive, remote: Cloud, builtin: CircleHelp, unknown: CircleHelp, none: CircleHelp, nobody: Users };
 
 /** Chooses who answers. Says of each model whether what is said stays on the server's machine. */
 export function ModelPicker({ value, onChange, onOpenSetup }: ModelPickerProps) {
@@ -49,11 +49,11 @@ function Choices({ models, value, onChange }: { models: Models; value: string | 
     { title: 'Remote services: what you say leaves this machine', members: models.models.filter((model) => kindOf(model) === 'remote') },
     { title: 'Not a language model', members: models.models.filter((model) => kindOf(model) === 'builtin') },
   ];
-  const usual = speakerOf(null, models);
-  const isKnown = value === null || models.models.some((model) => model.id === value);
+  const usual = speakerOf(defaultChoice, models);
+  const isKnown = value === null || value === defaultChoice || models.models.some((model) => model.id === value);
   return (
-    <MenuChoices value={value ?? defaultValue} onValueChange={(chosen) => onChange(chosen === defaultValue ? null : chosen)}>
-      <Choice value={defaultValue} name="Default" detail={usual?.name ?? ''} />
+    <MenuChoices value={value ?? nobodyValue} onValueChange={(chosen) => onChange(chosen === nobodyValue ? null : chosen)}>
+      <Choice value={defaultChoice} name="Default" detail={usual?.name ?? ''} />
       {!isKnown && <Choice value={value} name={value} detail="Not available now" />}
       {groups.filter(({ members }) => members.length > 0).map(({ title, members }) => (
         <div key={title} role="group" aria-label={title}>
@@ -61,6 +61,7 @@ function Choices({ models, value, onChange }: { models: Models; value: string | 
           {members.map((model) => <Choice key={model.id} value={model.id} name={model.label} detail={detailOf(model)} />)}
         </div>
       ))}
+      <Choice value={nobodyValue} name="Nobody" detail="Only people write in this chat" />
     </MenuChoices>
   );
 }
@@ -91,6 +92,7 @@ export function SpeakerNote({ speaker }: { speaker: Speaker | undefined }) {
     builtin: 'The built-in responder answers. It is not a language model: it helps you set one up.',
     unknown: `${speaker.name} is not available now. Choose another model, or send and see what the server says.`,
     none: 'No model is set up yet.',
+    nobody: 'No model answers in this chat.',
   }[speaker.kind];
   return (
     <p className={`flex items-center justify-center gap-1.5 text-center text-xs ${speaker.kind === 'remote' || speaker.kind === 'unknown' ? 'text-warn' : 'text-soft'}`}>

@@ -12,7 +12,8 @@ const models: Models = {
 };
 
 it.each([
-  [null, 'Built-in responder', 'builtin'],
+  ['default', 'Built-in responder', 'builtin'],
+  [null, 'Nobody answers', 'nobody'],
   ['llama/small', 'small.gguf', 'local'],
   ['openai/large', 'large', 'remote'],
   ['large', 'large', 'remote'],
@@ -22,6 +23,6 @@ it.each([
 });
 
 it('says when there is no model at all', () => {
-  expect(speakerOf(null, { models: [], default: null })).toMatchObject({ kind: 'none' });
-  expect(speakerOf(null, undefined)).toBeUndefined();
+  expect(speakerOf('default', { models: [], default: null })).toMatchObject({ kind: 'none' });
+  expect(speakerOf('default', undefined)).toBeUndefined();
 });

@@ -12,16 +12,20 @@ export interface Speaker {
   /** Null for the default model. */
   id: string | null;
   name: string;
-  kind: 'local' | 'remote' | 'builtin' | 'unknown' | 'none';
+  kind: 'local' | 'remote' | 'builtin' | 'unknown' | 'none' | 'nobody';
 }
 
 /** Provider id of the responder that is no language model. */
 const builtin = 'builtin';
 
-/** Who will answer in a chat with this choice; undefined while the models are not known yet. */
+/** The choice that means the default model. */
+export const defaultChoice = 'default';
+
+/** Who will answer in a chat with this choice (null: nobody); undefined while the models are not known yet. */
 export function speakerOf(choice: string | null, models: Models | undefined): Speaker | undefined {
   if (!models) return undefined;
-  const id = choice ?? models.default;
+  if (choice === null) return { id: choice, name: 'Nobody answers', kind: 'nobody' };
+  const id = choice === defaultChoice ? models.default : choice;
   if (id === null) return { id: choice, name: 'No model', kind: 'none' };
   const model = models.models.find((entry) => entry.id === id || entry.id.slice(entry.provider.length + 1) === id);
   if (!model) return { id: choice, name: id, kind: 'unknown' };

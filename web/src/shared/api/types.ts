@@ -24,7 +24,7 @@ export interface Chat {
   id: string;
   title: string;
   description: string | null;
-  /** As chosen; null means the default model. */
+  /** As chosen; `default` means the default model, null that no model answers. */
   ai_model: string | null;
   /** Messages on the shown branch. */
   message_count: number;
@@ -50,7 +50,7 @@ export interface Message {
   content: string;
   message_type: 'USER' | 'AI' | 'SYSTEM';
   /** `provider/model` that spoke, or is speaking. */
-  ai_model_used: string | null;
+  model: string | null;
   processing_time_ms: number | null;
   status: MessageStatus;
   created_at: string;

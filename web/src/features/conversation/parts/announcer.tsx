@@ -16,7 +16,7 @@ export function Announcer() {
   useEffect(() => {
     const ended = before.current === null ? undefined : conversation.message(before.current);
     before.current = runningId;
-    if (runningId !== null) setText(`${modelName(conversation.message(runningId)?.ai_model_used ?? null) ?? 'The model'} is answering.`);
+    if (runningId !== null) setText(`${modelName(conversation.message(runningId)?.model ?? null) ?? 'The model'} is answering.`);
     else if (ended) setText(ended.status === 'DELIVERED' ? `Answer: ${spoken(ended.content)}` : (ended.error?.message ?? 'The answer was stopped.'));
   }, [runningId, conversation, modelName]);
   return (

@@ -14,7 +14,7 @@ import { ToolCalls } from './tools.tsx';
 /** What a model said, or is saying. */
 export function AnswerRow({ message, isLast }: { message: Message; isLast: boolean }) {
   const { modelName } = useScope();
-  const name = modelName(message.ai_model_used) ?? 'Answer';
+  const name = modelName(message.model) ?? 'Answer';
   const isRunning = message.status === 'PROCESSING';
   return (
     <article aria-label={`Answer of ${name}`} aria-busy={isRunning} className="min-w-0">

@@ -34,7 +34,7 @@ export function Figures({ message }: { message: Message }) {
 function figuresOf(message: Message): [string, string][] {
   const { tokens } = message;
   const all: [string, string | null | undefined][] = [
-    ['Model', message.ai_model_used],
+    ['Model', message.model],
     ['Tokens read', counted(tokens?.input)],
     ['… from its cache', counted(tokens?.cached)],
     ['Tokens written', counted(tokens?.output)],
