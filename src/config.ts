@@ -33,6 +33,7 @@ export const settingTable = {
   SHARE_PROVIDER_KEYS: { type: 'flag', default: 'off', meaning: 'Let every user spend the keys of the environment, not only the owner' },
   FALLBACK_MODELS: { type: 'list', default: '', meaning: 'Models to ask, in order, when a service is down; the answer names the one that spoke' },
   AUTO_TITLES: { type: 'choice', choices: ['first-message', 'model'], default: 'first-message', meaning: 'Title of a new chat: the beginning of its first message, or one that the answering model is asked for' },
+  TRASH_DAYS: { type: 'number', default: '30', meaning: 'Days that chats wait in the trash before they are deleted for good; 0 leaves them there' },
   LLAMA_THREADS: { type: 'number', default: '0', meaning: 'Threads of the embedded engine; 0 means the fastest number, measured when a model is first loaded' },
   LLAMA_SEQUENCES: { type: 'number', default: '4', meaning: 'Conversations the embedded engine answers at the same time' },
   LLAMA_CONTEXT: { type: 'number', default: '4096', meaning: 'Tokens of context for each of them (less when the model has less)' },
@@ -47,6 +48,7 @@ export const settingTable = {
   TRUST_PROXY: { type: 'flag', default: 'off', meaning: 'Believe X-Forwarded-For of a proxy in front; switches local trust off' },
   TOKEN_LIFETIME: { type: 'number', default: '2592000', meaning: 'Seconds a sign-in lasts' },
   LIMIT_MESSAGES_PER_HOUR: { type: 'number', default: '500', meaning: 'Chat messages an hour and user' },
+  LIMIT_FRIEND_MESSAGES_PER_MINUTE: { type: 'number', default: '60', meaning: 'Messages a minute and user on the friend dialect: sent, streamed and by socket together' },
   LIMIT_REQUESTS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Requests a minute and user on the arketic and friend dialects' },
   LIMIT_COMPLETIONS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Calls a minute and user on /v1 and the Ollama API together' },
   LIMIT_LOGINS_PER_MINUTE: { type: 'number', default: '10', meaning: 'Sign-ins and registrations a minute and address' },
@@ -113,6 +115,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     compatibleKeys: pairs('COMPATIBLE_KEYS'),
     shareProviderKeys: flag('SHARE_PROVIDER_KEYS'),
     fallbackModels: list('FALLBACK_MODELS'),
+    trashDays: number('TRASH_DAYS'),
     autoTitles: choice('AUTO_TITLES', settingTable.AUTO_TITLES.choices),
     llama: {
       threads: number('LLAMA_THREADS'),
@@ -131,6 +134,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     tokenLifetimeMs: number('TOKEN_LIFETIME') * 1000,
     limits: {
       messagesPerHour: number('LIMIT_MESSAGES_PER_HOUR'),
+      friendMessagesPerMinute: number('LIMIT_FRIEND_MESSAGES_PER_MINUTE'),
       requestsPerMinute: number('LIMIT_REQUESTS_PER_MINUTE'),
       completionsPerMinute: number('LIMIT_COMPLETIONS_PER_MINUTE'),
       loginsPerMinute: number('LIMIT_LOGINS_PER_MINUTE'),

@@ -14,16 +14,20 @@ export type Permission = 'read' | 'write' | 'manage' | 'own' | 'join';
 /** A conversation row with the viewer's part in it. */
 export type AccessRow = ConversationRow & { head_hash: string | null; viewer_role: string | null; viewer_can_send: number | null };
 
+/** Whether a conversation that was put away (archived, in the trash) is found, too. */
+export type Reach = 'open' | 'put-away';
+
 /**
  * The one door to a conversation: everything that touches one comes through here.
- * @throws {ParleyError} `not_found` when it does not exist or is archived, `forbidden` when the viewer takes no part in
+ * @param reach `put-away` for what may be done with an archived one, and by its owner with one in the trash. Default `open`
+ * @throws {ParleyError} `not_found` when it does not exist or is put away, `forbidden` when the viewer takes no part in
  * it or may not do this.
  */
-export async function openConversation(queries: Queries | WriteQueries, viewer: Viewer, conversationId: string, permission: Permission): Promise<AccessRow> {
+export async function openConversation(queries: Queries | WriteQueries, viewer: Viewer, conversationId: string, permission: Permission, reach: Reach = 'open'): Promise<AccessRow> {
   const row = isId(conversationId)
     ? await conversationById.first(queries, { user_id: viewer.userId, id: conversationId })
     : undefined;
-  if (!row || row.archived_at !== null) throw new ParleyError('not_found', { message: 'Chat not found' });
+  if (!row || !isInReach(row, reach)) throw new ParleyError('not_found', { message: 'Chat not found' });
   if (row.viewer_role === null) {
     if (permission !== 'join') throw new ParleyError('forbidden', { message: 'Access denied to this chat' });
     if (row.type === 'DIRECT') throw new ParleyError('forbidden', { message: 'A direct chat cannot be joined; its owner can invite one person.' });
@@ -33,6 +37,12 @@ export async function openConversation(queries: Queries | WriteQueries, viewer: 
   if (permission === 'manage' && row.viewer_role === 'MEMBER') throw new ParleyError('forbidden', { message: 'Only the owner and admins of this chat can do this' });
   if (permission === 'own' && row.viewer_role !== 'OWNER') throw new ParleyError('forbidden', { message: 'Only the owner of this chat can do this' });
   return row;
+}
+
+/** What is in the trash is there for its owner alone. */
+function isInReach(row: AccessRow, reach: Reach): boolean {
+  if (reach === 'open') return row.archived_at === null && row.trashed_at === null;
+  return row.trashed_at === null || row.viewer_role === 'OWNER';
 }
 
 /** Conversations with their counts and the part this user has in each. */
@@ -45,6 +55,7 @@ export function conversationRows(queries: Queries | WriteQueries, userId: string
     .select((builder) => [
       'own.role as viewer_role',
       'own.can_send_messages as viewer_can_send',
+      'own.pinned_at as viewer_pinned_at',
       'head.depth as head_depth',
       builder
         .selectFrom('participants')

@@ -5,11 +5,12 @@ import { conversationRows, lockConversation, openConversation, openMessage } fro
 import { cancelAll, removeWaiting } from './cancelling.ts';
 import type { ConversationParts } from './parts.ts';
 import { newestLeaf, pathRows, rootHash } from './path.ts';
+import { listed } from './organising.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
 import { insertConversation } from './sending.ts';
 import type { Viewer } from '../accounts/index.ts';
-import type { Conversation, ConversationChanges, Message, NewConversation, Page } from './types.ts';
+import type { Conversation, ConversationChanges, ListFilter, Message, NewConversation, Page } from './types.ts';
 
 export async function getConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<Conversation> {
   return toConversation(await openConversation(storage.read, viewer, conversationId, 'read'));
@@ -47,11 +48,11 @@ export async function changeConversation({ storage, bus }: ConversationParts, vi
 
 export async function deleteConversation(parts: ConversationParts, viewer: Viewer, conversationId: string): Promise<void> {
   const { storage, bus, budgets, runner } = parts;
-  await openConversation(storage.read, viewer, conversationId, 'own');
+  await openConversation(storage.read, viewer, conversationId, 'own', 'put-away');
   await cancelAll(parts, conversationId);
   await storage.write(async (queries) => {
     await lockConversation(storage, queries, conversationId);
-    await openConversation(queries, viewer, conversationId, 'own');
+    await openConversation(queries, viewer, conversationId, 'own', 'put-away');
     // What was sent meanwhile goes along; a budget holds nothing for it any more.
     await removeWaiting(queries, budgets, conversationId);
     await queries.deleteFrom('conversations').where('id', '=', conversationId).execute();

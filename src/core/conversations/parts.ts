@@ -26,7 +26,14 @@ export interface ConversationNeeds {
     drainMs: number;
     /** Where the title of a new conversation comes from. */
     autoTitles: 'first-message' | 'model';
+    /** Days that a conversation waits in the trash before it is deleted for good; 0 leaves it there. */
+    trashDays: number;
   };
+  /**
+   * False beside a server that has the database: answers are stored as waiting, the server begins them within two seconds,
+   * and nothing it runs is touched. Default true.
+   */
+  runsTurns?: boolean;
   /** More sources of context than the instructions and the history, asked between the two. */
   sources?: readonly ContextSource[];
 }

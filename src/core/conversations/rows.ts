@@ -3,7 +3,7 @@ import type { ToolCall } from '../models/index.ts';
 import type { Conversation, Message } from './types.ts';
 
 /** A conversation row with what is counted beside it. */
-export type ConversationRow = ConversationsTable & { head_depth: number | null; participant_count: number };
+export type ConversationRow = ConversationsTable & { head_depth: number | null; participant_count: number; viewer_pinned_at: number | null };
 
 export function toConversation(row: ConversationRow): Conversation {
   return {
@@ -29,6 +29,8 @@ export function toConversation(row: ConversationRow): Conversation {
     createdAt: row.created_at,
     lastActivityAt: row.last_activity_at,
     archivedAt: row.archived_at,
+    trashedAt: row.trashed_at,
+    pinnedAt: row.viewer_pinned_at,
   };
 }
 

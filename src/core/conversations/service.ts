@@ -1,4 +1,5 @@
 import * as answers from './answers.ts';
+import { createAppending } from './appending.ts';
 import { createCancelling } from './cancelling.ts';
 import { history, instructions } from './context.ts';
 import * as current from './current.ts';
@@ -6,6 +7,7 @@ import * as figures from './figures.ts';
 import { forgetAnswer } from './forgetting.ts';
 import { createFollowing } from './following.ts';
 import * as management from './management.ts';
+import * as organising from './organising.ts';
 import * as members from './members.ts';
 import type { ConversationNeeds, ConversationParts } from './parts.ts';
 import { listPublic } from './public-list.ts';
@@ -19,6 +21,7 @@ import { createJournal } from './turns/journal.ts';
 import { TurnRunner } from './turns/runner.ts';
 import type { Conversations } from './types.ts';
 import { createUnstored, type UnstoredCalls } from './unstored.ts';
+import { createTrash } from './trash.ts';
 import { createWatched } from './watching.ts';
 
 /** How long the log of an ended turn is kept, so that a reader who was away gets exactly what follows, milliseconds. */
@@ -47,6 +50,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
   const marks = createReadMarks(parts);
   const { cancel } = createCancelling(parts);
   const unstored = createUnstored(parts);
+  const trash = createTrash(parts);
   let folding: NodeJS.Timeout | undefined;
   registerTitles(parts);
 
@@ -57,6 +61,10 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     get: (...given) => management.getConversation(parts, ...given),
     change: (...given) => management.changeConversation(parts, ...given),
     delete: (...given) => management.deleteConversation(parts, ...given),
+    archive: (...given) => organising.archiveConversation(parts, ...given),
+    trash: (...given) => organising.trashConversation(parts, ...given),
+    restore: (...given) => organising.restoreConversation(parts, ...given),
+    pin: (...given) => organising.pinConversation(parts, ...given),
     message: (...given) => management.oneMessage(parts, ...given),
     pathTo: (...given) => management.pathToMessage(parts, ...given),
     ...createReading(parts, marks),
@@ -81,6 +89,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     regenerate: (...given) => answers.regenerate(parts, ...given),
     continue: (...given) => answers.continueAnswer(parts, ...given),
     ...following,
+    ...createAppending(parts),
     cancel,
     forgetAnswer: (viewer, messageId) => forgetAnswer(parts, cancel, viewer, messageId),
     answerUnstored: unstored.answerUnstored,
@@ -88,8 +97,10 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     drawUnstored: unstored.drawUnstored,
 
     async start() {
+      if (needs.runsTurns === false) return;
       await recovery.start();
       watched.start();
+      trash.start();
       removals.start();
       folding = setInterval(() => void foldOldLogs(parts).catch((error: unknown) => log.error({ err: error }, 'old turn logs could not be folded')), foldEveryMs);
       folding.unref();
@@ -98,6 +109,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     async stop() {
       clearInterval(folding);
       watched.stop();
+      await trash.stop();
       removals.stop();
       await recovery.stopLooking();
       await drain(runner, unstored, needs.settings.drainMs);

@@ -116,7 +116,7 @@ export async function addViewer(storage: Storage, username: string, role: Viewer
 }
 
 /** Conversations over this storage with a scripted model; started. */
-export async function startConversations(storage: Storage, options: { models?: ScriptedModels; drainMs?: number; autoTitles?: 'first-message' | 'model'; bus?: Bus; budgets?: BudgetSettings } = {}) {
+export async function startConversations(storage: Storage, options: { models?: ScriptedModels; drainMs?: number; autoTitles?: 'first-message' | 'model'; trashDays?: number; bus?: Bus; budgets?: BudgetSettings; runsTurns?: boolean } = {}) {
   const log = silentLog();
   const metrics = createMetrics();
   const models = options.models ?? scriptedModels();
@@ -125,8 +125,8 @@ export async function startConversations(storage: Storage, options: { models?: S
   const bus = options.bus ?? createLocalBus((error) => { throw error; });
   const budgets = createBudgets({ storage, models, bus, clock: systemClock, log, metrics, instanceId, settings: options.budgets ?? { perUser: [], unpriced: 'refuse' } });
   const conversations = createConversations({
-    storage, models, jobs, bus, budgets, clock: systemClock, log, metrics, instanceId,
-    settings: { drainMs: options.drainMs ?? 0, autoTitles: options.autoTitles ?? 'first-message' },
+    storage, models, jobs, bus, budgets, clock: systemClock, log, metrics, instanceId, runsTurns: options.runsTurns,
+    settings: { drainMs: options.drainMs ?? 0, autoTitles: options.autoTitles ?? 'first-message', trashDays: options.trashDays ?? 30 },
   });
   await budgets.start?.();
   await conversations.start?.();

@@ -33,15 +33,16 @@ export function createWatched(parts: ConversationParts): Watched {
   };
   return {
     async watch(conversationId, receive) {
-      const room = rooms.get(conversationId) ?? new Room(parts, conversationId);
+      const known = rooms.get(conversationId);
+      const room = known && !known.isOver ? known : new Room(parts, conversationId);
       rooms.set(conversationId, room);
       // A function of its own, so that the same listener may watch twice.
       const member: Receive = (event) => receive(event);
       room.members.add(member);
       const leave = (): void => {
         room.members.delete(member);
-        if (room.members.size > 0 || rooms.get(conversationId) !== room) return;
-        rooms.delete(conversationId);
+        if (room.members.size > 0) return;
+        if (rooms.get(conversationId) === room) rooms.delete(conversationId);
         room.close();
       };
       try {
@@ -66,7 +67,7 @@ export function createWatched(parts: ConversationParts): Watched {
 type Seen = Pick<ConversationsTable, 'last_seq' | 'head_id' | (typeof shownColumns)[number]>;
 
 /** Columns whose change is told as `changed`. */
-const shownColumns = ['title', 'description', 'model', 'persona', 'system_prompt', 'temperature', 'max_tokens', 'parameters', 'is_private', 'tags', 'archived_at'] as const;
+const shownColumns = ['title', 'description', 'model', 'persona', 'system_prompt', 'temperature', 'max_tokens', 'parameters', 'is_private', 'tags', 'archived_at', 'trashed_at'] as const;
 const seenColumns = ['last_seq', 'head_id', ...shownColumns] as const;
 
 /**
@@ -90,6 +91,8 @@ class Room {
   /** Whether a comparison waits in the order already, and whether it looks at who takes part, too. */
   private waiting: 'no' | 'messages' | 'all' = 'no';
   private closed = false;
+  /** Whether it was told to be gone. One that was put away may be opened again: whoever comes then gets a new room. */
+  isOver = false;
 
   constructor(parts: ConversationParts, conversationId: string) {
     this.parts = parts;
@@ -159,8 +162,9 @@ class Room {
     const before = this.seen;
     const row = await this.row();
     if (!before) return;
-    if (!row || row.archived_at !== null) {
+    if (!row || row.archived_at !== null || row.trashed_at !== null) {
       this.seen = null;
+      this.isOver = true;
       return this.tell({ type: 'deleted' });
     }
     // Before anything is said: who was taken out does not hear it.
@@ -213,7 +217,8 @@ class Room {
     const owner = await read.selectFrom('conversations').select('owner_id').where('id', '=', this.conversationId).executeTakeFirst();
     if (!owner) return;
     const row = await openConversation(read, { userId: owner.owner_id } as Viewer, this.conversationId, 'read');
-    this.tell({ type: 'changed', conversation: toConversation(row) });
+    // A pin is the owner's own: the others are not told of it.
+    this.tell({ type: 'changed', conversation: toConversation({ ...row, viewer_pinned_at: null }) });
   }
 }
 
