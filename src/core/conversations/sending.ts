@@ -120,6 +120,8 @@ export interface AnswerPlan {
   replacesId: string | null;
   /** Kept on the answer. */
   metadata: Record<string, unknown> | null;
+  /** Whether it waits for another process to begin it, also when the conversation is free. */
+  waits: boolean;
   instanceId: string;
   now: number;
   databaseNow: number;
@@ -134,7 +136,7 @@ export async function addAnswer(queries: WriteQueries, tail: Tail, plan: AnswerP
     ? []
     : await turnsOf.all(queries, { conversation_id: tail.conversationId });
   if (others.filter((turn) => turn.state === 'QUEUED').length >= mostQueued) throw new ParleyError('queue_full');
-  const isFree = others.length === 0;
+  const isFree = others.length === 0 && !plan.waits;
   const message = newMessageRow({
     id: newId(),
     conversation_id: tail.conversationId,
