@@ -80,10 +80,10 @@ export async function pathToMessage({ storage }: ConversationParts, viewer: View
   return toMessages(storage.read, rows.reverse());
 }
 
-export async function tellTyping({ storage, clock, bus }: ConversationParts, viewer: Viewer, conversationId: string): Promise<number> {
+export async function tellTyping({ storage, clock, bus }: ConversationParts, viewer: Viewer, conversationId: string, options: { isTyping?: boolean; source?: string } = {}): Promise<number> {
   await openConversation(storage.read, viewer, conversationId, 'write');
   const at = clock.now();
-  bus.publish(`conversation:${conversationId}`, { type: 'typing', userId: viewer.userId, username: viewer.username, at });
+  bus.publish(`conversation:${conversationId}`, { type: 'typing', userId: viewer.userId, username: viewer.username, at, isTyping: options.isTyping ?? true, source: options.source ?? null });
   return at;
 }
 

@@ -282,8 +282,11 @@ export interface Conversations extends Part {
   replyFigures(viewer: Viewer, conversationId: string): Promise<ReplyFigures>;
   /** How much the database holds, of all users. @throws {ParleyError} `forbidden` for anyone but administrators */
   totals(viewer: Viewer): Promise<Totals>;
-  /** Tells the others of this conversation that the viewer is typing. Returns the time that was told. */
-  typing(viewer: Viewer, conversationId: string): Promise<number>;
+  /**
+   * Tells the others of this conversation that the viewer is typing, or is not any more. Returns the time that was told.
+   * @param options.source names the socket that says it, so that it does not hear itself; at most 64 characters
+   */
+  typing(viewer: Viewer, conversationId: string, options?: { isTyping?: boolean; source?: string }): Promise<number>;
   /** Shows the branch that goes through this message (down to its newest leaf). Refused with `conflict` while a turn runs. */
   selectBranch(viewer: Viewer, messageId: string): Promise<Conversation>;
   /**
@@ -376,7 +379,8 @@ export type ConversationEvent =
   | { type: 'turn'; message: Message }
   /** A turn has ended; the message is as stored. */
   | { type: 'turn_ended'; message: Message }
-  | { type: 'typing'; userId: string; username: string; at: number }
+  /** `source`: as `typing` was told it; null where it was not. */
+  | { type: 'typing'; userId: string; username: string; at: number; isTyping: boolean; source: string | null }
   | { type: 'participant_joined'; participant: Participant }
   /** Left, or was taken out: whoever watches for several people shows this one nothing from now on. */
   | { type: 'participant_left'; userId: string; username: string }

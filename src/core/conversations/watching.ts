@@ -133,7 +133,7 @@ class Room {
   private receive(hint: BusMessage): void {
     if (isGap(hint) && hint.reason === 'subscribed') return;
     if (hint.type !== 'typing') return this.compare(hint.type === 'participants' || isGap(hint) ? 'all' : 'messages');
-    this.inOrder(async () => this.tell({ type: 'typing', userId: String(hint['userId']), username: String(hint['username']), at: Number(hint['at']) }));
+    this.inOrder(async () => this.tell(typingEvent(hint)));
   }
 
   private inOrder(work: () => Promise<void>): void {
@@ -220,6 +220,11 @@ class Room {
     // A pin is the owner's own: the others are not told of it.
     this.tell({ type: 'changed', conversation: toConversation({ ...row, viewer_pinned_at: null }) });
   }
+}
+
+function typingEvent(hint: BusMessage): ConversationEvent {
+  const source = typeof hint['source'] === 'string' ? hint['source'] : null;
+  return { type: 'typing', userId: String(hint['userId']), username: String(hint['username']), at: Number(hint['at']), isTyping: hint['isTyping'] !== false, source };
 }
 
 function statusOf(state: 'QUEUED' | 'RUNNING'): MessagesTable['status'] {

@@ -1,6 +1,9 @@
 import { WebSocket } from 'ws';
+import { errorTable, type ErrorCode, type ParleyError } from '../../base/errors.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import { closeReason } from '../shared/index.ts';
+import { closeReason, RoomMember, type Pieces } from '../shared/index.ts';
+import { errorFrame } from './frames.ts';
 
 /** Bytes waiting for a client from which it counts as slow: it then follows answers by itself, in larger pieces. */
 const slowBytes = 262_144;
@@ -8,33 +11,19 @@ const slowBytes = 262_144;
 /** Bytes waiting for a client that does not read at all, at which it is cut off. */
 const mostBytes = 16 * 1_048_576;
 
-/** Answers of which is remembered what a socket was told: more than can run, wait and be attached to at a time. */
-const mostRemembered = 200;
-
-/** What one socket was told of one answer. */
-export interface Told {
-  /** Whether its beginning was. */
-  started: boolean;
-  /** Seq up to which the socket followed it by itself; 0 when only the room told it. */
-  seq: number;
-}
-
-/** What a socket follows by itself as long as it follows nothing. */
-const nothing: ReadonlyMap<string, AbortController> = new Map();
-
-/** One open socket of a chat. What it needs only while answers are made is made then: most sockets are idle. */
-export class Connection {
-  readonly viewer: Viewer;
-  /** Whether chunk frames repeat the whole text. */
-  readonly repeatsWhole: boolean;
-  private following: Map<string, AbortController> | null = null;
-  private memory: Map<string, Told> | null = null;
+/** One open socket of a chat. */
+export class Connection extends RoomMember<string> {
+  readonly source = null;
+  readonly pieces: Pieces;
   private readonly socket: WebSocket;
+  private readonly clock: Clock;
 
-  constructor(socket: WebSocket, viewer: Viewer, repeatsWhole: boolean) {
+  /** @param repeatsWhole whether chunk frames repeat the whole text */
+  constructor(socket: WebSocket, viewer: Viewer, repeatsWhole: boolean, clock: Clock) {
+    super(viewer);
     this.socket = socket;
-    this.viewer = viewer;
-    this.repeatsWhole = repeatsWhole;
+    this.pieces = repeatsWhole ? 'whole' : 'each';
+    this.clock = clock;
   }
 
   get isOpen(): boolean {
@@ -45,32 +34,6 @@ export class Connection {
     return this.socket.bufferedAmount > slowBytes;
   }
 
-  /** Answers that this socket follows by itself, apart from the room: attached ones, and those it was too slow for. */
-  get alone(): ReadonlyMap<string, AbortController> {
-    return this.following ?? nothing;
-  }
-
-  beginAlone(messageId: string, abort: AbortController): void {
-    this.following ??= new Map();
-    this.following.set(messageId, abort);
-  }
-
-  /** Does nothing when another following of the same answer has taken its place. */
-  endAlone(messageId: string, abort: AbortController): void {
-    if (this.following?.get(messageId) === abort) this.following.delete(messageId);
-  }
-
-  /** What it was told of an answer; to be written to. */
-  told(messageId: string): Told {
-    this.memory ??= new Map();
-    const known = this.memory.get(messageId);
-    if (known) return known;
-    const told = { started: false, seq: 0 };
-    this.memory.set(messageId, told);
-    if (this.memory.size > mostRemembered) this.memory.delete(this.memory.keys().next().value!);
-    return told;
-  }
-
   /** Sends one text frame; frames for many sockets come as bytes, so that the text is encoded once. */
   send(frame: string | Buffer): void {
     if (!this.isOpen) return;
@@ -78,19 +41,20 @@ export class Connection {
     this.socket.send(frame, { binary: false });
   }
 
-  /** Sends one frame and resolves when it has left this process, or the socket is closed. */
   sendAndWait(frame: string): Promise<void> {
     if (!this.isOpen) return Promise.resolve();
     return new Promise((resolve) => this.socket.send(frame, { binary: false }, () => resolve()));
   }
 
-  close(code: number, reason: string): void {
-    this.socket.close(code, closeReason(reason));
+  sendError(error: ParleyError): void {
+    this.send(errorFrame({ message: error.message, code: error.code }, this.clock.now()));
   }
 
-  /** Ends everything this socket follows by itself. */
-  release(): void {
-    for (const abort of this.alone.values()) abort.abort();
-    this.following = null;
+  close(code: ErrorCode, reason: string): void {
+    this.closeWith(errorTable[code].closeCode, reason);
+  }
+
+  closeWith(closeCode: number, reason: string): void {
+    this.socket.close(closeCode, closeReason(reason));
   }
 }

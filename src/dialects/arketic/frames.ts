@@ -81,7 +81,9 @@ export function branchChangedFrame(chatId: string, headId: string | null): strin
 }
 
 export function chatUpdatedFrame(conversation: Conversation): string {
-  return JSON.stringify({ type: 'chat_updated', chat_id: conversation.id, chat: wholeChatShape(conversation) });
+  // Everybody in the room hears the same, and a pin is each one's own.
+  const { pinned_at: _, ...chat } = wholeChatShape(conversation);
+  return JSON.stringify({ type: 'chat_updated', chat_id: conversation.id, chat });
 }
 
 export function chatDeletedFrame(chatId: string): string {

@@ -2,13 +2,14 @@ import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import { ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import { check, parseJson, requireScope, showable, takeFrom, text, type CredentialWatch, type DialectParts, type Upgrade, type Watched } from '../shared/index.ts';
+import {
+  check, createRooms, parseJson, requireScope, showable, takeFrom, text, type CredentialWatch, type DialectParts, type Room, type Rooms, type Upgrade,
+  type Watched,
+} from '../shared/index.ts';
 import { Connection } from './connection.ts';
 import { unknownMessage } from './errors.ts';
-import { followAlone } from './following.ts';
 import { errorFrame, pongFrame, welcomeFrame } from './frames.ts';
-import type { Room } from './room.ts';
-import { createRooms, type Rooms } from './rooms.ts';
+import { arketicFrames } from './room-frames.ts';
 
 /** Milliseconds without a frame of the client after which a socket is closed. What the server sends does not count. */
 const idleMs = 300_000;
@@ -34,7 +35,7 @@ export const socketPattern = '/api/v1/chat/chats/:chat_id/ws';
 
 /** The raw WebSocket of a chat. */
 export function registerSocket(parts: DialectParts, credentials: CredentialWatch, add: (route: { pattern: string; dialect: string; open(upgrade: Upgrade): Promise<void> }) => void): void {
-  const rooms = createRooms(parts);
+  const rooms = createRooms(parts, arketicFrames(parts.clock));
   const sessions = new OpenSessions(credentials);
   add({
     pattern: socketPattern,
@@ -110,8 +111,8 @@ class SocketSession implements Watched {
   private readonly parts: DialectParts;
   private readonly credentials: CredentialWatch;
   private readonly sessions: OpenSessions;
-  private readonly rooms: Rooms;
-  private readonly room: Room;
+  private readonly rooms: Rooms<string>;
+  private readonly room: Room<string>;
   private readonly socket: WebSocket;
   private readonly id: string;
   private readonly connection: Connection;
@@ -120,7 +121,7 @@ class SocketSession implements Watched {
   private waiting = 0;
   private order: Promise<void> = atOnce;
 
-  constructor(parts: DialectParts, credentials: CredentialWatch, sessions: OpenSessions, rooms: Rooms, room: Room, { socket, query, id }: Upgrade, viewer: Viewer) {
+  constructor(parts: DialectParts, credentials: CredentialWatch, sessions: OpenSessions, rooms: Rooms<string>, room: Room<string>, { socket, query, id }: Upgrade, viewer: Viewer) {
     this.parts = parts;
     this.credentials = credentials;
     this.sessions = sessions;
@@ -128,7 +129,7 @@ class SocketSession implements Watched {
     this.room = room;
     this.socket = socket;
     this.id = id;
-    this.connection = new Connection(socket, viewer, query.get('full_content') !== 'false');
+    this.connection = new Connection(socket, viewer, query.get('full_content') !== 'false', parts.clock);
     this.lastFrameAt = parts.clock.monotonic();
   }
 
@@ -148,7 +149,7 @@ class SocketSession implements Watched {
 
   /** Called when the credential expires or is revoked. */
   ended(): void {
-    this.connection.close(4401, 'token expired or revoked');
+    this.connection.closeWith(4401, 'token expired or revoked');
   }
 
   /** Called when the socket is closed. */
@@ -161,7 +162,7 @@ class SocketSession implements Watched {
 
   /** Called about once a second. */
   closeWhenIdle(): void {
-    if (this.parts.clock.monotonic() - this.lastFrameAt >= idleMs) this.connection.close(4408, 'no frame for five minutes');
+    if (this.parts.clock.monotonic() - this.lastFrameAt >= idleMs) this.connection.closeWith(4408, 'no frame for five minutes');
   }
 
   /** Frames are handled one after another; a client that sends faster is not read meanwhile. */
@@ -198,7 +199,7 @@ class SocketSession implements Watched {
         const message = await this.ownMessage(frame.message_id);
         // Who wants everything is told the beginning again, too.
         if (frame.after_seq === 0) connection.told(message).started = false;
-        void followAlone(parts, connection, this.room.chatId, message, frame.after_seq);
+        this.room.attach(connection, message, frame.after_seq);
       }
     }
   }
@@ -226,7 +227,7 @@ class SocketSession implements Watched {
   private refuse(message: string, code: string): null {
     this.connection.send(errorFrame({ message, code }, this.parts.clock.now()));
     this.malformed += 1;
-    if (this.malformed >= mostMalformed) this.connection.close(4400, 'malformed frames');
+    if (this.malformed >= mostMalformed) this.connection.closeWith(4400, 'malformed frames');
     return null;
   }
 
@@ -240,6 +241,6 @@ class SocketSession implements Watched {
   private answerError(thrown: unknown): void {
     const error = showable(thrown);
     if (error.status >= 500) this.parts.log.error({ socketId: this.id, err: error.cause ?? error }, error.message);
-    this.connection.send(errorFrame({ message: error.message, code: error.code }, this.parts.clock.now()));
+    this.connection.sendError(error);
   }
 }

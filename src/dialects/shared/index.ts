@@ -6,6 +6,10 @@ export { goneController, goneSignal, jsonLines, openEventStream, type EventStrea
 export { filledText, freeObject, text, wholeNumber } from './fields.ts';
 export { detailBody } from './plain.ts';
 export { PortError } from './ports.ts';
+export type { AnswerChunk, RoomFrames } from './rooms/frames.ts';
+export { RoomMember, type Pieces } from './rooms/member.ts';
+export type { Room } from './rooms/room.ts';
+export { createRooms, type Rooms } from './rooms/rooms.ts';
 export { createHttpServer, type Face, type HttpServer } from './server.ts';
 export type { App, Dialect, DialectParts, HttpSettings } from './types.ts';
 export { closeReason, maxFrameBytes, type Upgrade, type UpgradeRoute, type UpgradeRouter } from './upgrades.ts';

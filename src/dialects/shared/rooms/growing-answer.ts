@@ -1,22 +1,21 @@
-import type { TurnEvent } from '../../core/conversations/index.ts';
+import type { TurnEvent } from '../../../core/conversations/index.ts';
 import { ChunkPace } from './chunk-pace.ts';
-import { chunkFrame } from './frames.ts';
+import type { AnswerChunk } from './frames.ts';
 
 type Piece = Extract<TurnEvent, { kind: 'text' | 'reasoning' }>;
 
-/** A frame that is due, for the sockets that take its kind. */
-export interface DueFrame {
-  /** Puts the frame together: done only when somebody gets it. */
-  frame(): string;
-  /** Whether it is for sockets whose frames repeat the whole text, or for the others. */
+/** New text that is due, for the members that take its kind. */
+export interface DueText {
+  chunk: AnswerChunk;
+  /** Whether it is for members whose frames repeat the whole text, or for the others. */
   repeatsWhole: boolean;
-  /** Seq up to which such sockets had everything before it. */
+  /** Seq up to which such members had everything before it. */
   sentSeq: number;
   /** Seq up to which they have everything with it. */
   seq: number;
 }
 
-/** One answer as it grows: keeps its text, and makes the chunk frames when they are due. */
+/** One answer as it grows: keeps its text, and says when new text is due. */
 export class GrowingAnswer {
   /** Seq of the last event taken. */
   seq: number;
@@ -29,32 +28,31 @@ export class GrowingAnswer {
 
   /**
    * @param from what has been told already
-   * @param wanted which kinds of frames to make
+   * @param wanted for which kinds of members
    */
   constructor(
     answer: { messageId: string; chatId: string },
     from: { text: string; reasoning: string; seq: number },
     wanted: { plain: boolean; whole: boolean },
-    emit: (due: DueFrame) => void,
+    emit: (due: DueText) => void,
   ) {
     this.text = from.text;
     this.reasoning = from.reasoning;
     this.seq = this.plainSeq = from.seq;
-    const { messageId, chatId } = answer;
-    const pace = (type: 'ai_response_chunk' | 'ai_reasoning_chunk', repeatsWhole: boolean, text: string): ChunkPace =>
+    const pace = (kind: AnswerChunk['kind'], repeatsWhole: boolean, text: string): ChunkPace =>
       new ChunkPace(
         repeatsWhole,
         ({ chunk, offset, seq, whole }) =>
-          emit({ frame: () => chunkFrame({ type, messageId, chatId, chunk, offset, seq, fullContent: whole }), repeatsWhole, sentSeq: this.sentSeq(repeatsWhole), seq }),
+          emit({ chunk: { kind, ...answer, chunk, offset, seq, fullContent: whole }, repeatsWhole, sentSeq: this.sentSeq(repeatsWhole), seq }),
         text,
         from.seq,
       );
-    this.plain = wanted.plain ? pace('ai_response_chunk', false, this.text) : null;
-    this.plainReasoning = wanted.plain ? pace('ai_reasoning_chunk', false, this.reasoning) : null;
-    this.whole = wanted.whole ? pace('ai_response_chunk', true, this.text) : null;
+    this.plain = wanted.plain ? pace('text', false, this.text) : null;
+    this.plainReasoning = wanted.plain ? pace('reasoning', false, this.reasoning) : null;
+    this.whole = wanted.whole ? pace('text', true, this.text) : null;
   }
 
-  /** Seq up to which sockets of a kind have everything. */
+  /** Seq up to which members of a kind have everything. */
   sentSeq(repeatsWhole: boolean): number {
     return repeatsWhole ? (this.whole?.seq ?? this.seq) : this.plainSeq;
   }

@@ -1,0 +1,206 @@
+import type { Viewer } from '../../../core/accounts/index.ts';
+import type { ConversationEvent, Message, TurnEvent } from '../../../core/conversations/index.ts';
+import type { DialectParts } from '../types.ts';
+import { followAlone } from './following.ts';
+import type { RoomFrames } from './frames.ts';
+import { GrowingAnswer, type DueText } from './growing-answer.ts';
+import type { RoomMember } from './member.ts';
+
+/** Milliseconds between two pieces of one answer to a room: more often than anyone can read, seldom enough for many sockets. */
+const pieceGapMs = 25;
+
+/** Newest messages looked through for answers that run already: eight may wait, each behind its question. */
+const recentMessages = 40;
+
+/** Ended answers whose ids are remembered, so that a late hint does not tell them again. */
+const mostRemembered = 200;
+
+/** A stretch of an answer. */
+interface Stretch {
+  messageId: string;
+  /** Seq up to which members had everything before it. */
+  sentSeq: number;
+  /** Seq up to which they have everything with it. */
+  seq: number;
+}
+
+/**
+ * The open sockets of one chat in this process. What happens is read once and each frame is built once, however many
+ * sockets there are.
+ */
+export class Room<Frame> {
+  readonly chatId: string;
+  readonly members = new Set<RoomMember<Frame>>();
+  private readonly parts: DialectParts;
+  private readonly frames: RoomFrames<Frame>;
+  /** Under whose permission the room listens; every member's own was checked when it came in. */
+  private readonly viewer: Viewer;
+  private readonly turns = new Map<string, AbortController>();
+  private readonly ended = new Set<string>();
+  /** Set as soon as a member wants pieces of answers; resolves when those that run already are followed. */
+  private following: Promise<void> | null = null;
+
+  constructor(parts: DialectParts, frames: RoomFrames<Frame>, chatId: string, viewer: Viewer) {
+    this.parts = parts;
+    this.frames = frames;
+    this.chatId = chatId;
+    this.viewer = viewer;
+  }
+
+  /** One event of the conversation. */
+  receive(event: ConversationEvent): void {
+    const { frames, chatId } = this;
+    switch (event.type) {
+      case 'message':
+        return this.broadcast(frames.message(event.message));
+      case 'turn':
+        if (event.message.status === 'PROCESSING') this.tellStart(event.message, event.message.model);
+        return this.follow(event.message, false);
+      case 'turn_ended':
+        this.follow(event.message, false);
+        return this.broadcast(frames.answer(event.message));
+      case 'typing':
+        return this.tellTyping(event);
+      case 'branch_changed':
+        return this.broadcast(frames.branchChanged(chatId, event.headId));
+      case 'changed':
+        return this.broadcast(frames.changed(event.conversation));
+      case 'deleted':
+        this.broadcast(frames.deleted(chatId));
+        for (const member of this.members) member.close('not_found', 'chat deleted');
+    }
+  }
+
+  /** From now on answers are followed as they grow; those that run already, from what they say now. */
+  followAnswers(): Promise<void> {
+    this.following ??= this.followRunning().catch((error: unknown) => {
+      this.following = null;
+      throw error;
+    });
+    return this.following;
+  }
+
+  private async followRunning(): Promise<void> {
+    for (const message of await this.parts.conversations.messages(this.viewer, this.chatId, { limit: recentMessages, offset: 0 })) {
+      if (message.status === 'PROCESSING' || message.status === 'QUEUED') this.follow(message, true);
+    }
+  }
+
+  /** Follows an answer to its end; `fromHere` leaves out what it says already. */
+  private follow(message: Message, fromHere: boolean): void {
+    if (this.following === null || this.turns.has(message.id) || this.ended.has(message.id)) return;
+    const abort = new AbortController();
+    this.turns.set(message.id, abort);
+    void this.tell(message, fromHere, abort.signal)
+      .catch((error: unknown) => this.parts.log.error({ err: error, messageId: message.id }, 'an answer could not be told to its chat'))
+      .finally(() => {
+        this.turns.delete(message.id);
+        this.remember(message.id);
+      });
+  }
+
+  /**
+   * Tells one member, also one that is not in the room, everything of an answer behind `afterSeq`, to its end and apart
+   * from the others. That the member may read it has been checked.
+   */
+  attach(member: RoomMember<Frame>, messageId: string, afterSeq: number): void {
+    void followAlone(this.parts, this.frames, member, { chatId: this.chatId, messageId, afterSeq });
+  }
+
+  close(): void {
+    for (const abort of this.turns.values()) abort.abort();
+    this.turns.clear();
+  }
+
+  private async tell(message: Message, fromHere: boolean, signal: AbortSignal): Promise<void> {
+    const from = fromHere ? { text: message.content, reasoning: message.reasoning ?? '', seq: message.lastEventSeq } : { text: '', reasoning: '', seq: 0 };
+    const answer = { messageId: message.id, chatId: this.chatId };
+    const growing = new GrowingAnswer(answer, from, { plain: true, whole: true }, (due) => this.tellChunk(due));
+    try {
+      for await (const batch of this.parts.conversations.attach(this.viewer, message.id, from.seq, signal)) {
+        const last = batch.at(-1)!;
+        for (const event of batch) await this.take(message.id, event, growing);
+        growing.update();
+        if (last.kind !== 'end') await new Promise((resolve) => setTimeout(resolve, pieceGapMs));
+      }
+    } finally {
+      growing.stop();
+    }
+  }
+
+  private async take(messageId: string, event: TurnEvent, growing: GrowingAnswer): Promise<void> {
+    const sentSeq = growing.seq;
+    if (event.kind === 'end') {
+      growing.flush();
+      const stored = await this.parts.conversations.message(this.viewer, messageId);
+      this.deliver(this.followers(), this.frames.ended(stored), { messageId, sentSeq, seq: event.seq });
+    } else if (sentSeq === 0 && this.followers().some((member) => !member.told(messageId).started)) {
+      // Who came between the beginning and the first piece, or before a late hint of the beginning.
+      const begun = await this.parts.conversations.message(this.viewer, messageId);
+      this.tellStart(begun, event.kind === 'start' ? event.model : begun.model);
+    }
+    growing.take(event);
+  }
+
+  /** Says once to each member that an answer has begun. */
+  private tellStart(message: Message, model: string | null): void {
+    if (this.ended.has(message.id)) return;
+    const receivers: RoomMember<Frame>[] = [];
+    for (const member of this.followers()) {
+      const told = member.told(message.id);
+      if (told.started) continue;
+      if (member.isSlow && !member.alone.has(message.id)) {
+        this.attach(member, message.id, 0);
+      } else {
+        told.started = true;
+        receivers.push(member);
+      }
+    }
+    if (receivers.length > 0) this.frames.sendToMany(receivers, this.frames.started(message, model));
+  }
+
+  private tellChunk({ chunk, repeatsWhole, sentSeq, seq }: DueText): void {
+    const wanted = repeatsWhole ? 'whole' : 'each';
+    const members = [...this.members].filter((member) => member.pieces === wanted);
+    if (members.length > 0) this.deliver(members, this.frames.chunk(chunk), { messageId: chunk.messageId, sentSeq, seq });
+  }
+
+  /** Who is slow is not told: it is of no use later. */
+  private tellTyping(event: Extract<ConversationEvent, { type: 'typing' }>): void {
+    const frame = this.frames.typing(this.chatId, event);
+    if (frame === null) return;
+    const isSender = (member: RoomMember<Frame>): boolean => event.source !== null && member.source === event.source;
+    this.frames.sendToMany([...this.members].filter((member) => !member.isSlow && !isSender(member)), frame);
+  }
+
+  private broadcast(frame: Frame | null): void {
+    if (frame !== null && this.members.size > 0) this.frames.sendToMany([...this.members], frame);
+  }
+
+  private followers(): RoomMember<Frame>[] {
+    return [...this.members].filter((member) => member.pieces !== 'none');
+  }
+
+  /**
+   * Sends a stretch of an answer, but to those that follow it by themselves. They may have been ahead of the room, also
+   * when they have finished: what they were told is not told again.
+   */
+  private deliver(members: readonly RoomMember<Frame>[], frame: Frame, stretch: Stretch): void {
+    const receivers = members.filter((member) => this.isDue(member, stretch));
+    if (receivers.length > 0) this.frames.sendToMany(receivers, frame);
+  }
+
+  private isDue(member: RoomMember<Frame>, { messageId, sentSeq, seq }: Stretch): boolean {
+    if (member.alone.has(messageId)) return false;
+    const told = member.told(messageId).seq;
+    if (told >= seq) return false;
+    if (told <= sentSeq && !member.isSlow) return true;
+    this.attach(member, messageId, Math.max(told, sentSeq));
+    return false;
+  }
+
+  private remember(messageId: string): void {
+    this.ended.add(messageId);
+    if (this.ended.size > mostRemembered) this.ended.delete(this.ended.values().next().value!);
+  }
+}
