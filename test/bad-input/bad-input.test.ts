@@ -249,7 +249,7 @@ function suite(world: World): void {
 
   describe('Afterwards', () => {
     it('lists show nothing of anybody else', async () => {
-      for (const listing of ['/api/v1/chat/chats?limit=1000', '/api/v1/chat/keys']) {
+      for (const listing of ['/api/v1/chat/chats?limit=1000', '/api/v1/chat/public?limit=1000', '/api/v1/chat/keys']) {
         const { status, text } = await world.request('GET', listing, { as: world.bob });
         expect(status).toBe(200);
         expect(text).not.toContain(secret);

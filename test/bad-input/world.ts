@@ -27,6 +27,8 @@ export interface World {
 
 export interface Chat {
   chatId: string;
+  /** User whose chat it is. */
+  ownerId: string;
   questionId: string;
   answerId: string;
   /** Of a response with the same question, made in the background and ended. */
@@ -64,7 +66,7 @@ export async function startWorld(engine: Engine): Promise<World> {
     await request('GET', `${base}/${sent.json.answer.id}/stream`, { as: user });
     const response = await request('POST', '/v1/responses', { as: user, body: { model: 'builtin/parley', input: content, background: true } });
     await request('GET', `/v1/responses/${response.json.id}?stream=true`, { as: user });
-    return { responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
+    return { ownerId: user.userId, responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
   };
   return {
     parts, port, dataDir, routes, request, makeChat,

@@ -40,7 +40,7 @@ export async function inviteParticipant(parts: Parts, viewer: Viewer, conversati
 export async function changeParticipant(parts: Parts, viewer: Viewer, conversationId: string, userId: string, changes: ParticipantChanges): Promise<Participant> {
   return change(parts, viewer, conversationId, changes.role === 'OWNER' ? 'own' : 'read', async (queries, conversation) => {
     // Admins may step down; everything else is done by those who manage the conversation.
-    const stepsDown = userId === viewer.userId && changes.role === 'MEMBER' && changes.canSendMessages === undefined && changes.canUploadFiles === undefined;
+    const stepsDown = userId === viewer.userId && conversation.viewer_role === 'ADMIN' && changes.role === 'MEMBER' && changes.canSendMessages === undefined && changes.canUploadFiles === undefined;
     if (!stepsDown && conversation.viewer_role === 'MEMBER') throw new ParleyError('forbidden', { message: 'Only the owner and admins of this chat can do this' });
     const target = await memberOf(queries, conversationId, userId);
     await write(queries, conversation, target, stepsDown ? { role: 'MEMBER' } : allowed(conversation, target, changes));
@@ -128,16 +128,17 @@ function maySendAs(conversation: Pick<AccessRow, 'type'>, role: ParticipantsTabl
 
 /** The changes, if this viewer may make them. @throws {ParleyError} `forbidden`, `conflict` */
 function allowed(conversation: AccessRow, target: Row, changes: ParticipantChanges): ParticipantChanges {
-  const isOwner = conversation.viewer_role === 'OWNER';
   const becomes = changes.role ?? target.role;
+  if (conversation.viewer_role !== 'OWNER') {
+    if (target.role !== 'MEMBER') throw new ParleyError('forbidden', { message: 'Only the owner of this chat can change the owner and admins.' });
+    if (becomes !== 'MEMBER') throw new ParleyError('forbidden', { message: 'Only the owner of this chat can change roles.' });
+  }
+  if (target.role === 'OWNER' && becomes !== 'OWNER') {
+    throw new ParleyError('conflict', { message: 'A chat needs an owner, who hands it over by giving somebody else the role OWNER.' });
+  }
   if (becomes === 'OWNER' && (changes.canSendMessages === false || changes.canUploadFiles === false)) {
     throw new ParleyError('conflict', { message: 'The owner of a chat may always send and upload.' });
   }
-  if (target.role === 'OWNER' && becomes !== 'OWNER') {
-    throw new ParleyError(isOwner ? 'conflict' : 'forbidden', { message: 'A chat needs an owner. The owner hands it over by giving somebody else the role OWNER.' });
-  }
-  if (!isOwner && becomes !== target.role) throw new ParleyError('forbidden', { message: 'Only the owner of this chat can change roles.' });
-  if (!isOwner && target.role !== 'MEMBER') throw new ParleyError('forbidden', { message: 'Only the owner of this chat can change the owner and admins.' });
   return changes;
 }
 

@@ -137,7 +137,7 @@ describe.each(engines)('Chats on %s', (engine) => {
     const participants = await server.request('GET', `/api/v1/chat/chats/${id}/participants`, { as: ann });
     expect(participants.json).toEqual({
       chat_id: id,
-      participants: [{ user_id: ann.userId, role: 'OWNER', joined_at: expect.any(String), can_send_messages: true, can_upload_files: expect.any(Boolean), message_count: 0, last_read_at: expect.any(String) }],
+      participants: [{ user_id: ann.userId, role: 'OWNER', joined_at: expect.any(String), can_send_messages: true, can_upload_files: expect.any(Boolean), message_count: 0, last_read_at: null }],
       total_participants: 1,
     });
     expect((await server.request('POST', `/api/v1/chat/chats/${id}/typing`, { as: ann })).json).toEqual({ status: 'sent', timestamp: expect.any(String) });

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { isoTime } from '../../base/clock.ts';
 import { viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
 import {
-  changeChat, chatAnswer, chatPath, chatsPage, createChat, historyAnswer, historyPage, participantsAnswer, typingAnswer, wholeChatAnswer,
+  changeChat, chatAnswer, chatPath, chatsQuery, createChat, historyAnswer, historyPage, participantsAnswer, participantsQuery, typingAnswer, wholeChatAnswer,
 } from './schemas.ts';
-import { changesFrom, chatShape, messageShape, participantShape, wholeChatShape, wholeMessageShape } from './shapes.ts';
+import { changesFrom, chatShape, messageShape, namedParticipantShape, participantShape, wholeChatShape, wholeMessageShape } from './shapes.ts';
 
 /** Chats: make, list, show, change, delete, and who takes part. */
 export function registerChats(scope: DialectScope, parts: DialectParts): void {
@@ -21,8 +21,12 @@ export function registerChats(scope: DialectScope, parts: DialectParts): void {
   });
   scope.get(
     '/api/v1/chat/chats',
-    { schema: { summary: 'Own chats, the most recently active first', querystring: chatsPage, response: { 200: z.array(chatAnswer) } } },
-    async (request) => (await conversations.list(viewerFrom(request), request.query)).map(chatShape),
+    { schema: { summary: 'Own chats, the most recently active first', querystring: chatsQuery, response: { 200: z.array(z.union([wholeChatAnswer, chatAnswer])) } } },
+    async (request) => {
+      const { state, pinned, include, ...page } = request.query;
+      const chats = await conversations.list(viewerFrom(request), page, { state, ...(pinned === undefined ? {} : { pinned: pinned === 'true' }) });
+      return chats.map(include ? wholeChatShape : chatShape);
+    },
   );
   scope.get(
     '/api/v1/chat/chats/:chat_id',
@@ -63,9 +67,10 @@ export function registerChats(scope: DialectScope, parts: DialectParts): void {
 function registerPresence(scope: DialectScope, { conversations }: DialectParts): void {
   scope.get(
     '/api/v1/chat/chats/:chat_id/participants',
-    { schema: { summary: 'Who takes part', params: chatPath, response: { 200: participantsAnswer } } },
+    { schema: { summary: 'Who takes part', params: chatPath, querystring: participantsQuery, response: { 200: participantsAnswer } } },
     async (request) => {
-      const participants = (await conversations.participants(viewerFrom(request), request.params.chat_id)).map(participantShape);
+      const shape = request.query.include ? namedParticipantShape : participantShape;
+      const participants = (await conversations.participants(viewerFrom(request), request.params.chat_id)).map(shape);
       return { chat_id: request.params.chat_id, participants, total_participants: participants.length };
     },
   );

@@ -2,8 +2,10 @@ import { createCredentialWatch, registerNotBuilt, registerScope, scopeByMethod, 
 import { registerChats } from './chats.ts';
 import { arketicDialect } from './errors.ts';
 import { registerEventFeed } from './event-feed.ts';
+import { registerMembers } from './members.ts';
 import { registerMessages } from './messages.ts';
 import { registerModels } from './models.ts';
+import { registerOrganising } from './organising.ts';
 import { arketicNotBuilt } from './not-built.ts';
 import { registerPulls } from './pulls.ts';
 import { registerSocket } from './socket.ts';
@@ -20,8 +22,10 @@ export function registerArketic(app: App, parts: DialectParts): void {
   app.addHook('onClose', async () => credentials.stop());
   registerScope(app, parts, arketicDialect, guard, (scope) => {
     registerChats(scope, parts);
+    registerMembers(scope, parts);
     registerMessages(scope, parts);
     registerEventFeed(scope, parts, credentials);
+    registerOrganising(scope, parts);
     registerModels(scope, parts);
     registerPulls(scope, parts);
     registerUsage(scope, parts);

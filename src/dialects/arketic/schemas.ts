@@ -53,6 +53,12 @@ export const chatsPage = z.object({
   offset: wholeNumber({ min: 0, max: 1_000_000_000, fallback: 0 }),
 });
 
+export const chatsQuery = chatsPage.extend({
+  state: z.enum(['open', 'archived', 'trashed']).default('open').describe('Addition. The trash holds own chats alone'),
+  pinned: z.enum(['true', 'false']).optional().describe('Addition. Only those that the reader has pinned, or has not'),
+  include: z.enum(['whole']).optional().describe('Addition. Chats with everything that one chat shows'),
+});
+
 export const historyPage = z.object({
   limit: wholeNumber({ min: 1, max: 1000, fallback: 100 }),
   offset: wholeNumber({ min: 0, max: 1_000_000_000, fallback: 0 }),
@@ -95,6 +101,9 @@ export const wholeChatAnswer = chatAnswer.extend({
   system_prompt: z.string().nullable(),
   temperature: z.number().nullable(),
   max_tokens: z.int().nullable(),
+  archived_at: time.nullable(),
+  trashed_at: time.nullable(),
+  pinned_at: time.nullable().describe("The reader's own pin"),
 });
 
 export const messageAnswer = z.object({
@@ -145,19 +154,21 @@ export const historyAnswer = z.object({
 
 export const sentAnswer = z.object({ message: wholeMessageAnswer, answer: wholeMessageAnswer.nullable() });
 
+export const participantFields = z.object({
+  user_id: z.string(),
+  role: z.enum(['OWNER', 'ADMIN', 'MEMBER']),
+  joined_at: time,
+  can_send_messages: z.boolean(),
+  can_upload_files: z.boolean(),
+  message_count: z.int(),
+  last_read_at: time.nullable(),
+});
+
+export const participantsQuery = z.object({ include: z.enum(['username']).optional().describe('Addition: the name of each') });
+
 export const participantsAnswer = z.object({
   chat_id: z.string(),
-  participants: z.array(
-    z.object({
-      user_id: z.string(),
-      role: z.enum(['OWNER', 'ADMIN', 'MEMBER']),
-      joined_at: time,
-      can_send_messages: z.boolean(),
-      can_upload_files: z.boolean(),
-      message_count: z.int(),
-      last_read_at: time.nullable(),
-    }),
-  ),
+  participants: z.array(z.union([participantFields.extend({ username: z.string() }), participantFields])),
   total_participants: z.int(),
 });
 

@@ -43,7 +43,14 @@ export function wholeChatShape(conversation: Conversation): WholeChatAnswer {
     system_prompt: conversation.systemPrompt,
     temperature: conversation.temperature,
     max_tokens: conversation.maxTokens,
+    archived_at: timeOrNull(conversation.archivedAt),
+    trashed_at: timeOrNull(conversation.trashedAt),
+    pinned_at: timeOrNull(conversation.pinnedAt),
   };
+}
+
+function timeOrNull(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : isoTime(milliseconds);
 }
 
 const messageTypes = { user: 'USER', assistant: 'AI', system: 'SYSTEM', tool: 'SYSTEM' } as const;
@@ -103,6 +110,11 @@ export function participantShape(participant: Participant) {
     message_count: participant.messageCount,
     last_read_at: participant.lastReadAt === null ? null : isoTime(participant.lastReadAt),
   };
+}
+
+/** The same with the name: the document has none. */
+export function namedParticipantShape(participant: Participant) {
+  return { ...participantShape(participant), username: participant.username };
 }
 
 /** The changes in our terms; a field that was not sent stays as it is, null clears it. */
