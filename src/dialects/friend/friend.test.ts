@@ -67,10 +67,10 @@ describe('Accounts in the friend dialect', () => {
 
   it('answers 501 for what is documented and not built', async () => {
     const user = await server.user('cleo');
-    for (const [method, path] of [['POST', '/api/chat/send'], ['GET', '/stats'], ['PUT', '/api/profile/cleo']] as const) {
+    for (const [method, path] of [['POST', '/api/memory/save'], ['GET', '/api/persona/get'], ['PUT', '/api/profile/cleo']] as const) {
       const answer = await server.request(method, path, { as: user, ...(method === 'GET' ? {} : { body: {} }) });
       expect([path, answer.status, answer.json]).toEqual([path, 501, { detail: 'This is not built yet.' }]);
     }
-    expect((await server.request('POST', '/api/chat/send', { body: {} })).status).toBe(401);
+    expect((await server.request('POST', '/api/memory/save', { body: {} })).status).toBe(401);
   });
 });

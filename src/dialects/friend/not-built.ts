@@ -2,10 +2,6 @@ import type { NotBuilt } from '../shared/index.ts';
 
 /** What the published document of this dialect names and what is not built yet. */
 export const friendNotBuilt: readonly NotBuilt[] = [
-  ['POST', '/api/chat/send'],
-  ['GET', '/api/chat/stream'],
-  ['GET', '/api/chat/history'],
-  ['DELETE', '/api/chat/clear'],
   ['POST', '/api/memory/save'],
   ['POST', '/api/memory/search'],
   ['DELETE', '/api/memory/:memory_id'],

@@ -45,6 +45,7 @@ export interface HttpSettings {
   trustProxy: boolean;
   limits: {
     messagesPerHour: number;
+    friendMessagesPerMinute: number;
     requestsPerMinute: number;
     completionsPerMinute: number;
     socketsPerAddress: number;

@@ -5,18 +5,24 @@ import type { Metrics } from '../../base/observability/index.ts';
 import { mayAdminister, type Accounts, type AuthenticationPolicy, type Credentials, type Scope, type Viewer } from '../../core/accounts/index.ts';
 
 /** What `authenticate` looks at, of one HTTP request. */
-export function credentialsOf(request: FastifyRequest): Credentials {
-  return { headers: request.headers, method: request.method, socket: request.raw.socket };
+export function credentialsOf(request: FastifyRequest, queryToken: string | null = null): Credentials {
+  return { headers: request.headers, method: request.method, queryToken, socket: request.raw.socket };
 }
 
 /**
  * Who sent a request.
  * @throws {ParleyError} `unauthorized` when nobody is proven and local trust does not hold, and what `authenticate` throws
  */
-export async function viewerOf(accounts: Accounts, request: FastifyRequest, policy: AuthenticationPolicy): Promise<Viewer> {
-  const viewer = await accounts.authenticate(credentialsOf(request), policy);
+export async function viewerOf(accounts: Accounts, request: FastifyRequest, policy: AuthenticationPolicy, queryToken: string | null = null): Promise<Viewer> {
+  const viewer = await accounts.authenticate(credentialsOf(request, queryToken), policy);
   if (!viewer) throw new ParleyError('unauthorized');
   return viewer;
+}
+
+/** The token of an address; null when it has none. Several are none that could be true. */
+function queryTokenOf(request: FastifyRequest): string | null {
+  const token = (request.query as Record<string, unknown>)['token'];
+  return token === undefined ? null : typeof token === 'string' ? token : '';
 }
 
 /** The viewer that the hook below has found. */
@@ -28,6 +34,8 @@ export function viewerFrom(request: FastifyRequest): Viewer {
 /** Who gets into the routes of a dialect. */
 export interface Guard {
   policy: AuthenticationPolicy;
+  /** Whether the token may stand in the address as `?token=`, for clients that cannot set headers (EventSource). Default false. */
+  queryToken?: boolean;
   /** Counts every request of a viewer. */
   limit: Limit;
   /** The scope that a credential needs for this request; null for none. */
@@ -40,9 +48,9 @@ export interface Guard {
  * A hook that runs before the body is read: finds the viewer, looks at the scopes, then counts the request against the
  * limit of the dialect. Who is not known costs no parsing, and learns nothing of what a valid body would look like.
  */
-export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; metrics: Metrics }, { policy, limit, scope, describe }: Guard) {
+export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; metrics: Metrics }, { policy, queryToken, limit, scope, describe }: Guard) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const viewer = await viewerOf(parts.accounts, request, policy);
+    const viewer = await viewerOf(parts.accounts, request, policy, queryToken ? queryTokenOf(request) : null);
     requireScope(viewer, scope(request));
     request.viewer = viewer;
     const verdict = await parts.limiter.take(limit, viewer.userId);
