@@ -1,9 +1,8 @@
-import { bytesOf, defaultPieces, usageOf, type Script, type Step } from './script.ts';
+import { defined, type Form } from './form.ts';
+import { bytesOf, defaultPieces, usageOf, type Endpoint, type Script, type Step } from './script.ts';
 
 /** The body of a chat request, as far as the stand-in looks at it. */
 interface ChatBody {
-  model?: string;
-  stream?: boolean;
   logprobs?: boolean;
   top_logprobs?: number;
 }
@@ -11,8 +10,8 @@ interface ChatBody {
 const createdAt = '2026-01-01T00:00:00.000000000Z';
 
 /** The answer to POST /api/chat, as JSON lines (Ollama streams unless `stream` is false). */
-export function chatSteps(script: Script, body: ChatBody): Step[] {
-  const model = script.model === null ? undefined : (script.model ?? body.model);
+function chatSteps(script: Script, body: ChatBody, asked: string): Step[] {
+  const model = script.model === null ? undefined : (script.model ?? asked);
   const steps: Step[] = [];
   const add = (piece: boolean, message: object, more: object = { done: false }): void => {
     steps.push({ piece, text: `${JSON.stringify({ model, created_at: createdAt, message: { role: 'assistant', content: '', ...message }, ...more })}\n` });
@@ -29,13 +28,13 @@ export function chatSteps(script: Script, body: ChatBody): Step[] {
 }
 
 /** The answer to POST /api/chat with `stream: false`. */
-export function chatCompletion(script: Script, body: ChatBody): object {
+function chatCompletion(script: Script, body: ChatBody, asked: string): object {
   const toolCalls = script.toolCalls?.map((call) => ({ id: call.id, function: { name: call.name, arguments: JSON.parse(call.argumentPieces.join('')) as unknown } }));
   const pieces = script.pieces ?? (toolCalls ? [] : defaultPieces);
   const message = {
     role: 'assistant', content: pieces.join(''), ...(script.reasoning ? { thinking: script.reasoning.join('') } : {}), ...(toolCalls ? { tool_calls: toolCalls } : {}),
   };
-  return { model: script.model ?? body.model, created_at: createdAt, message, ...logprobsOf(script, body, pieces, 0), ...ending(script) };
+  return { model: script.model ?? asked, created_at: createdAt, message, ...logprobsOf(script, body, pieces, 0), ...ending(script) };
 }
 
 /** What is said of these tokens, the first of which is the one with this number; nothing when nobody asked. */
@@ -57,12 +56,12 @@ function ending(script: Script): object {
 }
 
 /** The answer to POST /api/embed. */
-export function embeddings(texts: string[], model: string, vectorOf: (text: string) => number[]): object {
+function embeddings(texts: string[], model: string, vectorOf: (text: string) => number[]): object {
   return { model, embeddings: texts.map(vectorOf), total_duration: 14_000_000, load_duration: 1_000_000, prompt_eval_count: texts.length * 3 };
 }
 
 /** The answer to GET /api/tags. */
-export function modelList(names: string[]): object {
+function modelList(names: string[]): object {
   return {
     models: names.map((name) => ({
       name, model: name, modified_at: createdAt, size: 3_825_819_519, digest: `digest-of-${name}`,
@@ -72,7 +71,7 @@ export function modelList(names: string[]): object {
 }
 
 /** The answer to POST /api/show. */
-export function modelDetails(name: string, contextLength: number): object {
+function modelDetails(name: string, contextLength: number): object {
   return {
     modelfile: '', parameters: '', template: '{{ .Prompt }}',
     details: { parent_model: '', format: 'gguf', family: 'llama', families: ['llama'], parameter_size: '7B', quantization_level: 'Q4_0' },
@@ -82,11 +81,53 @@ export function modelDetails(name: string, contextLength: number): object {
 }
 
 /** Ollama's form of an error. */
-export function errorBody(message: string): object {
+function errorBody(message: string): object {
   return { error: message };
 }
 
 /** An error in the middle of a stream. */
-export const errorEvent = `${JSON.stringify({ error: 'an error was encountered while running the model' })}\n`;
+const errorEvent = `${JSON.stringify({ error: 'an error was encountered while running the model' })}\n`;
 /** A line whose JSON is broken. */
-export const malformedEvent = '{"model":"llama2","message":{"role":"assistant","content":"broken\n';
+const malformedEvent = '{"model":"llama2","message":{"role":"assistant","content":"broken\n';
+
+const endpoints: Record<string, Endpoint> = { '/api/chat': 'chat', '/api/embed': 'embeddings', '/api/tags': 'models', '/api/show': 'show' };
+
+interface RequestBody extends ChatBody {
+  model?: string;
+  stream?: boolean;
+  messages?: { role: string; content: string; tool_calls?: { function: { name: string; arguments: unknown } }[] }[];
+  tools?: { function: { name: string } }[];
+  options?: Record<string, unknown>;
+  input?: string | string[];
+}
+
+/** Ollama's own API, at the root of the stand-in. */
+export const ollamaForm: Form = {
+  name: 'ollama',
+  endpointOf: (path) => endpoints[path] ?? null,
+  streamType: 'application/x-ndjson',
+  read({ headers, body }) {
+    const { model, stream, messages, tools, options, input } = body as RequestBody;
+    return {
+      key: headers.authorization ?? null,
+      model: model ?? null,
+      stream: stream !== false,
+      messages: (messages ?? []).map(({ role, content, tool_calls: calls }) => ({ role, text: content, calls: (calls ?? []).map((call) => call.function) })),
+      tools: (tools ?? []).map((tool) => tool.function.name),
+      sampling: defined({ temperature: options?.['temperature'], stop: options?.['stop'], seed: options?.['seed'], maxTokens: options?.['num_predict'] }),
+      texts: typeof input === 'string' ? [input] : (input ?? []),
+    };
+  },
+  chatSteps: (script, asked, model) => chatSteps(script, asked.body, model),
+  chatCompletion: (script, asked, model) => chatCompletion(script, asked.body, model),
+  embeddings,
+  modelList,
+  modelDetails,
+  errorBody: (_status, _code, message) => errorBody(message),
+  refusedKey: () => ({ status: 401, body: errorBody('unauthorized') }),
+  unknownModel: (name) => ({ status: 404, body: errorBody(`model '${name}' not found`) }),
+  isKnown: (name, names) => names.some((model) => model === name || model === `${name}:latest`),
+  errorEvent,
+  errorDocument: errorBody('an error was encountered while running the model'),
+  malformedEvent,
+};

@@ -1,9 +1,8 @@
-import { bytesOf, defaultPieces, usageOf, type Script, type Step } from './script.ts';
+import { bearer, defined, sse, type Form } from './form.ts';
+import { bytesOf, defaultPieces, usageOf, type Endpoint, type Script, type Step } from './script.ts';
 
 /** The body of a chat request, as far as the stand-in looks at it. */
 interface ChatBody {
-  model?: string;
-  stream?: boolean;
   stream_options?: { include_usage?: boolean };
   logprobs?: boolean;
   top_logprobs?: number;
@@ -12,8 +11,8 @@ interface ChatBody {
 const created = 1_767_225_600;
 
 /** The answer to POST /v1/chat/completions with `stream: true`, as server-sent events. */
-export function chatSteps(script: Script, body: ChatBody): Step[] {
-  const model = script.model === null ? undefined : (script.model ?? body.model);
+function chatSteps(script: Script, body: ChatBody, asked: string): Step[] {
+  const model = script.model === null ? undefined : (script.model ?? asked);
   const usage = openaiUsage(script);
   const place = script.usagePlace ?? 'own-chunk';
   const steps: Step[] = [];
@@ -25,7 +24,7 @@ export function chatSteps(script: Script, body: ChatBody): Step[] {
       ...more,
     });
   const add = (piece: boolean, data: string): void => {
-    steps.push({ piece, text: `${script.comments ? ': keep-alive\n\n' : ''}data: ${data}\n\n` });
+    steps.push({ piece, text: sse(script, data) });
   };
 
   add(false, chunk({ role: 'assistant', content: '', refusal: null }));
@@ -56,13 +55,13 @@ export function chatSteps(script: Script, body: ChatBody): Step[] {
 }
 
 /** The answer without streaming. */
-export function chatCompletion(script: Script, body: ChatBody): object {
+function chatCompletion(script: Script, body: ChatBody, asked: string): object {
   const toolCalls = script.toolCalls?.map((call) => ({ id: call.id, type: 'function', function: { name: call.name, arguments: call.argumentPieces.join('') } }));
   const pieces = piecesOf(script);
   const content = pieces.length === 0 && script.pieces === undefined ? null : pieces.join('');
   const tokens = logprobsOf(script, body, pieces, 0);
   return {
-    id: 'chatcmpl-standin', object: 'chat.completion', created, model: script.model ?? body.model,
+    id: 'chatcmpl-standin', object: 'chat.completion', created, model: script.model ?? asked,
     choices: [{
       index: 0, logprobs: tokens === null ? null : { content: tokens, refusal: null }, finish_reason: script.finish ?? (toolCalls ? 'tool_calls' : 'stop'),
       message: { role: 'assistant', content, refusal: script.refusal ?? null, ...(toolCalls ? { tool_calls: toolCalls } : {}), ...(script.reasoning ? { reasoning_content: script.reasoning.join('') } : {}) },
@@ -95,7 +94,7 @@ function openaiUsage(script: Script): object | null {
 }
 
 /** The answer to POST /v1/embeddings. */
-export function embeddings(texts: string[], model: string, vectorOf: (text: string) => number[]): object {
+function embeddings(texts: string[], model: string, vectorOf: (text: string) => number[]): object {
   return {
     object: 'list', model,
     data: texts.map((text, index) => ({ object: 'embedding', index, embedding: vectorOf(text) })),
@@ -104,17 +103,68 @@ export function embeddings(texts: string[], model: string, vectorOf: (text: stri
 }
 
 /** The answer to GET /v1/models. */
-export function modelList(names: string[]): object {
+function modelList(names: string[]): object {
   return { object: 'list', data: names.map((id) => ({ id, object: 'model', created, owned_by: 'stand-in' })) };
 }
 
 /** OpenAI's form of an error. */
-export function errorBody(status: number, code: string | undefined, message: string): object {
+function errorBody(status: number, code: string | undefined, message: string): object {
   const type = status === 401 ? 'invalid_request_error' : status === 429 ? 'requests' : status >= 500 ? 'server_error' : 'invalid_request_error';
   return { error: { message, type, param: null, code: code ?? null } };
 }
 
 /** An error in the middle of a stream. */
-export const errorEvent = `data: ${JSON.stringify({ error: { message: 'The server had an error while processing your request.', type: 'server_error', param: null, code: null } })}\n\n`;
+const errorEvent = `data: ${JSON.stringify({ error: { message: 'The server had an error while processing your request.', type: 'server_error', param: null, code: null } })}\n\n`;
 /** An event whose JSON is broken. */
-export const malformedEvent = 'data: {"id":"chatcmpl-standin","choices":[{"delta":{"content":"broken\n\n';
+const malformedEvent = 'data: {"id":"chatcmpl-standin","choices":[{"delta":{"content":"broken\n\n';
+
+const endpoints: Record<string, Endpoint> = { '/v1/chat/completions': 'chat', '/v1/embeddings': 'embeddings', '/v1/models': 'models' };
+
+interface RequestBody extends ChatBody {
+  model?: string;
+  stream?: boolean;
+  messages?: { role: string; content: string | { text?: string }[] | null; tool_calls?: { function: { name: string; arguments: string } }[] }[];
+  tools?: { function: { name: string } }[];
+  temperature?: unknown;
+  stop?: unknown;
+  seed?: unknown;
+  max_tokens?: unknown;
+  max_completion_tokens?: unknown;
+  input?: string | string[];
+}
+
+function textOf(content: string | { text?: string }[] | null): string {
+  return Array.isArray(content) ? content.map((part) => part.text ?? '').join('') : (content ?? '');
+}
+
+/** OpenAI's API, at /v1. */
+export const openaiForm: Form = {
+  name: 'openai',
+  endpointOf: (path) => endpoints[path] ?? null,
+  streamType: 'text/event-stream; charset=utf-8',
+  read({ headers, body }) {
+    const { model, stream, messages, tools, input, ...more } = body as RequestBody;
+    return {
+      key: bearer(headers),
+      model: model ?? null,
+      stream: stream === true,
+      messages: (messages ?? []).map(({ role, content, tool_calls: calls }) => ({
+        role, text: textOf(content), calls: (calls ?? []).map((call) => ({ name: call.function.name, arguments: JSON.parse(call.function.arguments) as unknown })),
+      })),
+      tools: (tools ?? []).map((tool) => tool.function.name),
+      sampling: defined({ temperature: more.temperature, stop: more.stop, seed: more.seed, maxTokens: more.max_tokens ?? more.max_completion_tokens }),
+      texts: typeof input === 'string' ? [input] : (input ?? []),
+    };
+  },
+  chatSteps: (script, asked, model) => chatSteps(script, asked.body, model),
+  chatCompletion: (script, asked, model) => chatCompletion(script, asked.body, model),
+  embeddings,
+  modelList,
+  errorBody,
+  refusedKey: () => ({ status: 401, body: errorBody(401, 'invalid_api_key', 'Incorrect API key provided.') }),
+  unknownModel: (name) => ({ status: 404, body: errorBody(404, 'model_not_found', `The model \`${name}\` does not exist or you do not have access to it.`) }),
+  isKnown: (name, names) => names.includes(name),
+  errorEvent,
+  errorDocument: { error: { message: 'The server had an error.', type: 'server_error', param: null, code: null } },
+  malformedEvent,
+};

@@ -40,6 +40,8 @@ export interface Script {
   status?: number;
   /** Body of the error: an object is sent as JSON, a text as it is (as text/html). */
   errorBody?: unknown;
+  /** What the error says, in the form's own place for it. */
+  errorMessage?: string;
   /** Error code and type in the OpenAI form. */
   errorCode?: string;
   /** More headers, such as `retry-after`. */
@@ -57,7 +59,7 @@ export interface Script {
   splitBytes?: number;
   /** Line end of the stream; default `\n`. */
   lineEnd?: '\n' | '\r\n' | '\r';
-  /** Sends a comment line before each event (OpenAI form). */
+  /** Sends a comment line before each event (forms of server-sent events). */
   comments?: boolean;
   /** Begins the stream with a byte order mark. */
   byteOrderMark?: boolean;

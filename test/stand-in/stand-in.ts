@@ -1,8 +1,9 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import * as ollama from './ollama-form.ts';
-import * as openai from './openai-form.ts';
+import type { Form, FormName, ReadRequest } from './form.ts';
+import { ollamaForm } from './ollama-form.ts';
+import { openaiForm } from './openai-form.ts';
 import type { Endpoint, Script, Step } from './script.ts';
 
 export type { Script } from './script.ts';
@@ -12,6 +13,10 @@ export interface RecordedRequest {
   method: string;
   /** Path without the query. */
   path: string;
+  /** What stands behind the question mark; empty without one. */
+  query: string;
+  /** What it asks for; null for an address that is none. */
+  endpoint: Endpoint | null;
   headers: http.IncomingHttpHeaders;
   /** The body, parsed; empty where there was none. */
   body: RequestBody;
@@ -27,7 +32,7 @@ export interface RecordedRequest {
   over: Promise<void>;
 }
 
-/** The fields of both wire forms that tests look at. */
+/** The fields that tests of the OpenAI form and of Ollama's look at; other forms have their own. */
 export interface RequestBody {
   model?: string;
   messages?: { role: string; content: string | null; tool_calls?: unknown[]; tool_call_id?: string; tool_name?: string }[];
@@ -56,7 +61,9 @@ export interface StandInOptions {
   models?: string[];
   /** Names offered by /api/tags. */
   ollamaModels?: string[];
-  /** The only bearer token that is let in on /v1; default: every one, or none. */
+  /** Names offered by the other forms; default a handful of known ones each. */
+  otherModels?: Partial<Record<FormName, string[]>>;
+  /** The only key that is let in, in the place where the form has it, Ollama's aside; default: every one, or none. */
   apiKey?: string;
   /** Tokens of context that /api/show reports. */
   contextLength?: number;
@@ -67,10 +74,12 @@ export interface StandInOptions {
 }
 
 export interface StandIn {
-  /** `http://127.0.0.1:PORT`: Ollama's base URL; the OpenAI one is `${url}/v1`. */
+  /** `http://127.0.0.1:PORT`: Ollama's base URL; the OpenAI one is `${url}/v1`, that of any other form `${url}/` and its name. */
   url: string;
   /** Every request so far, oldest first, but for the bodies of more than 10,000 of them. */
   requests: RecordedRequest[];
+  /** What a request says, in words that are the same for all forms. */
+  read(request: RecordedRequest): ReadRequest;
   /** Queues a script for the next request of its endpoint. */
   next(script: Script): ScriptedAnswer;
   /** Lets `count` more pieces of every gated answer go. */
@@ -84,13 +93,15 @@ export interface StandIn {
 }
 
 /**
- * A stand-in for model services on a free loopback port. It speaks the OpenAI API (/v1/models, /v1/chat/completions,
- * /v1/embeddings) and Ollama's (/api/tags, /api/show, /api/chat, /api/embed, /api/version), and misbehaves as told.
+ * A stand-in for model services on a free loopback port. It speaks the OpenAI API at /v1, Ollama's at /api, and the other
+ * forms each below its own name (/google/v1beta/models/...), and misbehaves as told.
  */
 export async function startStandIn(options: StandInOptions = {}): Promise<StandIn> {
   const state: State = {
-    openaiModels: options.models ?? ['gpt-4o', 'gpt-4o-mini', 'gpt-4', 'gpt-3.5-turbo', 'o3-mini', 'text-embedding-3-small'],
-    ollamaModels: options.ollamaModels ?? ['llama2:latest', 'codellama:7b', 'nomic-embed-text:latest'],
+    models: {
+      ...knownModels, ...options.otherModels,
+      ...(options.models ? { openai: options.models } : {}), ...(options.ollamaModels ? { ollama: options.ollamaModels } : {}),
+    },
     apiKey: options.apiKey ?? null,
     contextLength: options.contextLength ?? 4096,
     dimensions: options.dimensions ?? 8,
@@ -108,6 +119,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests: state.requests,
+    read: (request) => routeOf(request.path).form.read({ ...request, path: routeOf(request.path).path }),
     next(script) {
       const gate = createGate();
       const taken = Promise.withResolvers<RecordedRequest>();
@@ -126,8 +138,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
 }
 
 interface State {
-  openaiModels: string[];
-  ollamaModels: string[];
+  models: Record<FormName, string[]>;
   apiKey: string | null;
   contextLength: number;
   dimensions: number;
@@ -164,10 +175,24 @@ function createGate(): Gate {
   };
 }
 
-const endpoints: Record<string, Endpoint> = {
-  '/v1/chat/completions': 'chat', '/api/chat': 'chat', '/v1/embeddings': 'embeddings', '/api/embed': 'embeddings',
-  '/v1/models': 'models', '/api/tags': 'models', '/api/show': 'show',
+const forms: Partial<Record<FormName, Form>> = { openai: openaiForm, ollama: ollamaForm };
+
+/** Names that each form offers when a test names none. */
+const knownModels: Record<FormName, string[]> = {
+  openai: ['gpt-4o', 'gpt-4o-mini', 'gpt-4', 'gpt-3.5-turbo', 'o3-mini', 'text-embedding-3-small'],
+  ollama: ['llama2:latest', 'codellama:7b', 'nomic-embed-text:latest'],
+  anthropic: ['claude-sonnet-4-6', 'claude-haiku-4-5'],
+  google: ['gemini-2.5-flash', 'gemini-3.8-flash', 'gemini-embedding-001'],
+  cohere: ['command-a-03-2025', 'command-r7b-12-2024', 'embed-v4.0'],
 };
+
+/** The form that an address belongs to, and the path behind its prefix. */
+function routeOf(path: string): { form: Form; path: string } {
+  const name = path.split('/')[1] as FormName;
+  const form = forms[name];
+  if (form && name !== 'openai' && name !== 'ollama') return { form, path: path.slice(name.length + 1) };
+  return { form: path.startsWith('/api/') ? ollamaForm : openaiForm, path };
+}
 
 async function answer(state: State, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
   const recorded = record(state, request, response);
@@ -175,9 +200,9 @@ async function answer(state: State, request: http.IncomingMessage, response: htt
   for await (const part of request) parts.push(part as Buffer);
   if (parts.length > 0) recorded.body = JSON.parse(Buffer.concat(parts).toString('utf8')) as RequestBody;
 
-  const endpoint = endpoints[recorded.path];
+  const { endpoint } = recorded;
   if (recorded.path === '/api/version') return sendJson(response, 200, { version: '0.12.0' });
-  if (!endpoint) return sendJson(response, 404, openai.errorBody(404, undefined, `Unknown request URL: ${recorded.path}`));
+  if (!endpoint) return sendJson(response, 404, routeOf(recorded.path).form.errorBody(404, undefined, `Unknown request URL: ${recorded.path}`));
   const at = state.queue.findIndex((entry) => (entry.script.endpoint ?? 'chat') === endpoint);
   const entry = at < 0 ? null : state.queue.splice(at, 1)[0]!;
   const otherwise = endpoint !== 'chat' ? {} : typeof state.otherwise === 'function' ? state.otherwise(recorded) : state.otherwise;
@@ -195,8 +220,10 @@ const endedHere = new WeakSet<http.ServerResponse>();
 function record(state: State, request: http.IncomingMessage, response: http.ServerResponse): RecordedRequest {
   const aborted = Promise.withResolvers<void>();
   const over = Promise.withResolvers<void>();
+  const [address, query] = (request.url ?? '').split('?');
+  const { form, path } = routeOf(address!);
   const recorded: RecordedRequest = {
-    method: request.method ?? '', path: (request.url ?? '').split('?')[0]!, headers: request.headers, body: {},
+    method: request.method ?? '', path: address!, query: query ?? '', endpoint: form.endpointOf(path), headers: request.headers, body: {},
     receivedAt: performance.now(), piecesSent: 0, abortedAt: null, aborted: aborted.promise, over: over.promise,
   };
   response.on('close', () => {
@@ -213,50 +240,41 @@ function record(state: State, request: http.IncomingMessage, response: http.Serv
 }
 
 async function perform(state: State, endpoint: Endpoint, script: Script, gate: Gate, request: RecordedRequest, response: http.ServerResponse): Promise<void> {
-  const isOllama = request.path.startsWith('/api/');
   if (script.silent) return;
   if (script.firstDelayMs) await delay(script.firstDelayMs);
-  const refusal = refusalOf(state, script, isOllama, request);
+  const { form, path } = routeOf(request.path);
+  const asked = { ...request, path };
+  const said = form.read(asked);
+  const refusal = refusalOf(state, script, form, said);
   if (refusal) return sendError(response, refusal.status, refusal.body, script.headers);
   if (script.raw) return sendRaw(script, gate, request, response);
-  const form = isOllama ? ollama : openai;
-  const body = request.body;
-  const model = body.model ?? '';
-  if (endpoint === 'models') return sendJson(response, 200, form.modelList(isOllama ? state.ollamaModels : state.openaiModels), script.headers);
-  if (endpoint === 'show') return sendJson(response, 200, ollama.modelDetails(model, state.contextLength), script.headers);
+  const model = said.model ?? '';
+  if (endpoint === 'models') return sendJson(response, 200, form.modelList(state.models[form.name], asked), script.headers);
+  if (endpoint === 'show') return sendJson(response, 200, form.modelDetails?.(model, state.contextLength), script.headers);
   if (endpoint === 'embeddings') {
-    const texts = typeof body.input === 'string' ? [body.input] : (body.input ?? []);
-    return sendJson(response, 200, form.embeddings(texts, model, (text) => vectorOf(text, state.dimensions)), script.headers);
+    return sendJson(response, 200, form.embeddings(said.texts, model, (text) => vectorOf(text, state.dimensions)), script.headers);
   }
-  if (isOllama ? body.stream === false : body.stream !== true) return sendWhole(script, gate, form.chatCompletion(script, body), request, response);
-  await sendStream(script, gate, form, isOllama, request, response);
+  if (!said.stream) return sendWhole(script, gate, form, form.chatCompletion(script, asked, model), request, response);
+  await sendStream(script, gate, form, form.chatSteps(script, asked, model), request, response);
 }
 
 /** The error this request is to get, if any: told by the script, or because the true service would refuse it. */
-function refusalOf(state: State, script: Script, isOllama: boolean, request: RecordedRequest): { status: number; body: unknown } | null {
-  const inForm = (status: number, code: string | undefined, message: string): { status: number; body: unknown } =>
-    ({ status, body: isOllama ? ollama.errorBody(message) : openai.errorBody(status, code, message) });
+function refusalOf(state: State, script: Script, form: Form, said: ReadRequest): { status: number; body: unknown } | null {
   if (script.status !== undefined && script.status !== 200) {
     if (script.errorBody !== undefined) return { status: script.status, body: script.errorBody };
-    return inForm(script.status, script.errorCode, `The stand-in was told to answer ${script.status}.`);
+    return { status: script.status, body: form.errorBody(script.status, script.errorCode, script.errorMessage ?? `The stand-in was told to answer ${script.status}.`) };
   }
-  if (!isOllama && state.apiKey !== null && request.headers.authorization !== `Bearer ${state.apiKey}`) {
-    return inForm(401, 'invalid_api_key', 'Incorrect API key provided.');
-  }
-  const name = request.body.model;
-  if (name === undefined) return null;
-  const known = isOllama ? state.ollamaModels.some((model) => model === name || model === `${name}:latest`) : state.openaiModels.includes(name);
-  if (known) return null;
-  return isOllama ? inForm(404, undefined, `model '${name}' not found`) : inForm(404, 'model_not_found', `The model \`${name}\` does not exist or you do not have access to it.`);
+  if (form !== ollamaForm && state.apiKey !== null && said.key !== state.apiKey) return form.refusedKey();
+  return said.model === null || form.isKnown(said.model, state.models[form.name]) ? null : form.unknownModel(said.model);
 }
 
 /** One document. Its faults strike in the middle of it; a gate and a delay stand before it. */
-async function sendWhole(script: Script, gate: Gate, document: object, request: RecordedRequest, response: http.ServerResponse): Promise<void> {
+async function sendWhole(script: Script, gate: Gate, form: Form, document: object, request: RecordedRequest, response: http.ServerResponse): Promise<void> {
   if (script.gated) await gate.pass();
   if (script.delayMs) await delay(script.delayMs);
   const text = JSON.stringify(document);
   const kind = script.fault?.kind;
-  if (kind === 'error-event') return sendJson(response, 200, { error: { message: 'The server had an error.', type: 'server_error', param: null, code: null } });
+  if (kind === 'error-event') return sendJson(response, 200, form.errorDocument);
   response.writeHead(200, { 'content-type': 'application/json', ...script.headers });
   if (kind === undefined) {
     await write(response, Buffer.from(text), script.splitBytes);
@@ -272,14 +290,13 @@ async function sendWhole(script: Script, gate: Gate, document: object, request: 
   if (kind !== 'hang' && kind !== 'cut') response.end();
 }
 
-async function sendStream(script: Script, gate: Gate, form: typeof openai | typeof ollama, isOllama: boolean, request: RecordedRequest, response: http.ServerResponse): Promise<void> {
+async function sendStream(script: Script, gate: Gate, form: Form, steps: Step[], request: RecordedRequest, response: http.ServerResponse): Promise<void> {
   response.writeHead(200, {
-    'content-type': isOllama ? 'application/x-ndjson' : 'text/event-stream; charset=utf-8',
+    'content-type': form.streamType,
     ...(script.contentLength === undefined ? {} : { 'content-length': script.contentLength }),
     ...script.headers,
   });
   response.flushHeaders();
-  const steps = form.chatSteps(script, request.body);
   const lineEnd = script.lineEnd ?? '\n';
   const send = (text: string): Promise<void> => write(response, Buffer.from(lineEnd === '\n' ? text : text.replaceAll('\n', lineEnd)), script.splitBytes);
   if (script.byteOrderMark) await send('\ufeff');
@@ -295,7 +312,7 @@ async function sendStream(script: Script, gate: Gate, form: typeof openai | type
 
 /** Sends the steps one by one; true when a fault has ended the answer. */
 async function sendSteps(
-  steps: Step[], script: Script, gate: Gate, form: typeof openai | typeof ollama,
+  steps: Step[], script: Script, gate: Gate, form: Form,
   send: (text: string) => Promise<void>, request: RecordedRequest, response: http.ServerResponse,
 ): Promise<boolean> {
   let fault = script.fault;

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { Script } from '../../../../test/stand-in/index.ts';
-import type { ModelRequest } from '../types.ts';
+import type { ModelRequest, ReplyEvent, TokenLogprob } from '../types.ts';
 import { collect, textOf, weather, type Suite } from './testing.ts';
 
 /** What a service may send. */
@@ -62,19 +62,23 @@ export function goodService({ ask, under, standIn, has }: Suite): void {
   });
 
   has('service', 'hands over log-probabilities with the text they are of', async () => {
-    const topLogprobs = [{ token: 'one', logprob: -0.25 }, { token: 'zwei', logprob: -1.5 }, { token: 'three', logprob: -2 }];
     for (const whole of [false, true]) {
-      standIn().next({ pieces: ['one', ' zwö'], logprobs: [-0.25, -0.5], topLogprobs });
-      const events = (await collect(ask({ logprobs: { top: 2 }, whole }))).flat();
-      const tokens = events.flatMap((event) => (event.type === 'logprobs' ? event.tokens : []));
-      const top = [{ token: 'one', logprob: -0.25, bytes: [111, 110, 101] }, { token: 'zwei', logprob: -1.5, bytes: [122, 119, 101, 105] }];
-      expect(tokens).toEqual([
-        { token: 'one', logprob: -0.25, bytes: [111, 110, 101], top },
-        { token: ' zwö', logprob: -0.5, bytes: [32, 122, 119, 195, 182], top },
+      standIn().next({ pieces: ['one', ' zwö'], logprobs: [-0.25, -0.5] });
+      expect(logprobsOf((await collect(ask({ logprobs: { top: 0 }, whole }))).flat())).toEqual([
+        { token: 'one', logprob: -0.25, bytes: [111, 110, 101], top: [] },
+        { token: ' zwö', logprob: -0.5, bytes: [32, 122, 119, 195, 182], top: [] },
       ]);
     }
     standIn().next({ pieces: ['one'], logprobs: [-0.25], topLogprobs });
-    expect((await collect(ask())).flat().some((event) => event.type === 'logprobs')).toBe(false);
+    expect(logprobsOf((await collect(ask())).flat())).toEqual([]);
+  });
+
+  has('log-probabilities of other tokens', 'hands over those of the likeliest tokens in the same place', async () => {
+    const top = [{ token: 'one', logprob: -0.25, bytes: [111, 110, 101] }, { token: 'zwei', logprob: -1.5, bytes: [122, 119, 101, 105] }];
+    for (const whole of [false, true]) {
+      standIn().next({ pieces: ['one', ' two'], logprobs: [-0.25, -0.5], topLogprobs });
+      expect(logprobsOf((await collect(ask({ logprobs: { top: 2 }, whole }))).flat()).map((token) => token.top)).toEqual([top, top]);
+    }
   });
 
   has('service', 'sends the conversation, the sampling and the text to go on from', async () => {
@@ -85,24 +89,38 @@ export function goodService({ ask, under, standIn, has }: Suite): void {
       { role: 'tool', content: 'Sunny', toolCallId: 'call_a' },
     ];
     await collect(ask({ messages, temperature: 0.5, maxTokens: 20, stop: ['END'], seed: 7, prefill: 'It is', tools: [weather] }));
-    const body = standIn().requests.at(-1)!.body;
-    expect(body.messages!.slice(0, 2)).toEqual(messages.slice(0, 2));
-    expect(body.messages![2]!.tool_calls).toHaveLength(1);
-    expect(body.messages!.slice(3).map((message) => message.content)).toEqual(expect.arrayContaining(['Sunny', 'It is']) as string[]);
-    expect(body.tools).toHaveLength(1);
-    expect(body.options ?? body).toMatchObject({ temperature: 0.5, stop: ['END'], seed: 7 });
+    const said = standIn().read(standIn().requests.at(-1)!);
+    expect(said.messages.slice(0, 4)).toEqual([
+      { role: 'system', text: 'Be brief.', calls: [] },
+      { role: 'user', text: 'What is the weather?', calls: [] },
+      { role: 'assistant', text: '', calls: [{ name: 'weather', arguments: { city: 'Graz' } }] },
+      { role: 'tool', text: 'Sunny', calls: [] },
+    ]);
+    expect(said.messages.slice(4)).toContainEqual({ role: 'assistant', text: 'It is', calls: [] });
+    expect(said.tools).toEqual(['weather']);
+    expect(said.sampling).toEqual({ temperature: 0.5, stop: ['END'], seed: 7, maxTokens: 20 });
   });
 
   has('service', 'leaves out the sampling that is not set', async () => {
     await collect(ask());
-    const body = standIn().requests.at(-1)!.body;
-    expect(body.options ?? body).not.toHaveProperty('temperature');
-    expect(JSON.stringify(body)).not.toMatch(/null|undefined/);
+    const request = standIn().requests.at(-1)!;
+    expect(standIn().read(request).sampling).toEqual({});
+    expect(JSON.stringify(request.body)).not.toMatch(/null|undefined/);
   });
 
-  has('service', 'carries no key where there is none, and the key where there is one', async () => {
+  has('service', 'carries no key where there is none, and the key where there is one, in a header alone', async () => {
+    const { apiKey, provider } = under();
     await collect(ask());
-    const sent = standIn().requests.at(-1)!.headers.authorization;
-    expect(sent).toBe(under().apiKey === null ? undefined : `Bearer ${under().apiKey}`);
+    await provider.models({ signal: new AbortController().signal, apiKey });
+    for (const request of standIn().requests) {
+      expect(standIn().read(request).key).toBe(apiKey);
+      if (apiKey !== null) expect(`${request.path}?${request.query} ${JSON.stringify(request.body)}`).not.toContain(apiKey);
+    }
   });
+}
+
+const topLogprobs = [{ token: 'one', logprob: -0.25 }, { token: 'zwei', logprob: -1.5 }, { token: 'three', logprob: -2 }];
+
+function logprobsOf(events: readonly ReplyEvent[]): TokenLogprob[] {
+  return events.flatMap((event) => (event.type === 'logprobs' ? event.tokens : []));
 }

@@ -84,7 +84,7 @@ export function badService({ ask, under, standIn, has }: Suite): void {
   has('service', 'shows no key in its errors', async () => {
     const key = under().apiKey ?? 'sk-nothing-to-show';
     for (const status of [400, 401, 403, 429, 500]) {
-      const { error } = await failing({ status, errorBody: { error: { message: `The key ${key} is bad.`, type: 'x', code: null } } });
+      const { error } = await failing({ status, errorMessage: `The key ${key} is bad.` });
       expect(error.message).not.toContain(key === 'sk-nothing-to-show' ? 'Bearer' : key);
     }
   });

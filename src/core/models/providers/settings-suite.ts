@@ -34,7 +34,7 @@ export type Setting = keyof typeof settingRequests;
 
 /** What becomes of settings. */
 export function settings({ ask, under }: Suite, table: Record<Setting, Becomes>): void {
-  const chatsMade = (): number => under().standIn?.requests.filter(({ body }) => body.messages !== undefined).length ?? 0;
+  const chatsMade = (): number => under().standIn?.requests.filter(({ endpoint }) => endpoint === 'chat').length ?? 0;
   for (const [name, becomes] of Object.entries(table) as [Setting, Becomes][]) {
     const asked: Partial<ModelRequest> = settingRequests[name];
     if ('refuses' in becomes) {

@@ -19,7 +19,7 @@ export function wholeAnswers({ ask, standIn, has }: Suite): void {
     for (const script of scripts) {
       const answer = standIn().next(script);
       const batches = await collect(ask({ whole: true }));
-      expect((await answer.request).body.stream).toBe(false);
+      expect(standIn().read(await answer.request).stream).toBe(false);
       expect(batches).toHaveLength(1);
       standIn().next(script);
       expect(summary(batches.flat())).toEqual(summary((await collect(ask())).flat()));

@@ -22,6 +22,7 @@ providerSuite({
   },
   without: {
     service: 'it calls no service',
+    'log-probabilities of other tokens': 'it has no log-probabilities',
     usage: 'it has no tokenizer and counts nothing',
     tools: 'it calls no tools',
     embeddings: 'it embeds nothing',

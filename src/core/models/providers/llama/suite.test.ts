@@ -12,6 +12,7 @@ providerSuite({
   name: 'llama',
   without: {
     service: 'it runs in this process and calls no service',
+    'log-probabilities of other tokens': 'it calls no service; its own tests show them',
     'split characters of the answer': 'it calls no service; its own tests cut characters into tokens',
   },
   settings: {
