@@ -2,6 +2,7 @@ import { isoTime } from '../../base/clock.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import type { Conversation, ConversationEvent, Message } from '../../core/conversations/index.ts';
 import type { AnswerChunk } from '../shared/index.ts';
+import { failureSentence } from './errors.ts';
 import { messageType, plainModelName, wholeChatShape, wholeMessageShape } from './shapes.ts';
 
 /** Frames of the raw WebSocket, each as the text that goes out. Field order is the document's. */
@@ -62,7 +63,7 @@ export function responseEndFrame(message: Message, now: number): string {
   if (message.status === 'FAILED') {
     return JSON.stringify({
       type: 'ai_error',
-      error: message.error?.message ?? 'The answer failed.',
+      error: message.error ? failureSentence(message.error) : 'The answer failed.',
       chat_id: message.conversationId,
       error_code: message.error?.code ?? 'internal',
       timestamp: isoTime(now),
