@@ -32,6 +32,14 @@ export const notYet: Readonly<Record<string, NotYet>> = {
 /** Entries of the list above. May be lowered, never raised. */
 export const mostEntries = 31;
 
+/**
+ * Fields that are null for good where nobody can know them, by operation id or by channel and event. docs/arketic.md says why.
+ */
+export const unknowable: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  // The service tells no usage of an answer that was cancelled.
+  arketic: { '/api/v1/chat/chats/{chat_id}/ws ai_response_complete': ['message.tokens_used'] },
+};
+
 export interface NotYet {
   /** Operation ids. */
   operations: readonly string[];

@@ -20,6 +20,11 @@ export const arketicDialect: Dialect = {
   },
 };
 
+/** Why an answer failed, in the document's own words where it has some: it knows no other service than OpenAI. */
+export function failureSentence({ code, message }: { code: string; message: string }): string {
+  return code === 'no_api_key' && /\bopenai\b/.test(message) ? 'Please set up your OpenAI API key in Settings to enable AI responses.' : message;
+}
+
 /** @throws {ParleyError} `not_found`, for a message that is not of this chat */
 export function unknownMessage(): ParleyError {
   return new ParleyError('not_found', { message: 'Message not found' });

@@ -69,7 +69,7 @@ describe('The socket of a chat', () => {
     expect(await one.next('ai_response_chunk')).toMatchObject({ chunk: 'Ann.', full_content: 'Hi, Ann.', offset: 4 });
     call.finish();
     const complete = await one.next('ai_response_complete');
-    expect(complete.message).toMatchObject({ id: first.message_id, content: 'Hi, Ann.', status: 'DELIVERED', is_streaming: false, ai_model_used: 'one', tokens_used: 3, parent_id: sent.id });
+    expect(complete.message).toMatchObject({ id: first.message_id, content: 'Hi, Ann.', status: 'DELIVERED', is_streaming: false, ai_model_used: 'one', tokens_used: 10, parent_id: sent.id });
     await two.next('ai_response_complete');
     expect(two.frames.map((frame) => frame.type)).toEqual(one.frames.map((frame) => frame.type));
     expect(one.frames.map((frame) => frame.type)).toEqual(['welcome', 'new_message', 'ai_response_start', 'ai_response_chunk', 'ai_response_chunk', 'ai_response_complete']);
