@@ -15,6 +15,7 @@ import { createAccounts, type Accounts } from './core/accounts/index.ts';
 import { createBudgets, type Budgets } from './core/budgets/index.ts';
 import { createConversations, type Conversations } from './core/conversations/index.ts';
 import {
+  createAnthropicProvider,
   createBuiltinProvider,
   createLlamaProvider,
   createModels,
@@ -135,6 +136,7 @@ function createProviders(config: Config, clock: Clock, log: Log): ModelProvider[
   if (config.ollamaUrls.length > 0) providers.push(createOllamaProvider({ urls: config.ollamaUrls, timeoutMs, clock }));
   for (const [id, baseUrl] of config.compatibleServers) providers.push(createOpenaiCompatibleProvider({ id, baseUrl, timeoutMs, clock }));
   providers.push(createOpenaiProvider({ baseUrl: config.openaiBaseUrl, timeoutMs, clock }));
+  providers.push(createAnthropicProvider({ baseUrl: config.anthropicBaseUrl, timeoutMs, clock }));
   return providers;
 }
 

@@ -1,2 +1,3 @@
 export { createOpenaiProvider, type OpenaiOptions } from './provider.ts';
 export { createChatApi, type ChatApiOptions, type ModelEntry } from './chat-api.ts';
+export { TextChunks } from './text-chunks.ts';

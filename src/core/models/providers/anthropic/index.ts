@@ -1,0 +1,1 @@
+export { createAnthropicProvider, type AnthropicOptions } from './provider.ts';

@@ -1,0 +1,159 @@
+import type { Clock } from '../../../../base/clock.ts';
+import { asParleyError } from '../../../../base/errors.ts';
+import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
+import { callJson, createHttpClient, failedReply, parseAddress, statusError, streamReply, toParleyError, unreadable, wholePatience, type HttpRequest, type Service } from '../../wire/index.ts';
+import { readStatusError } from './errors.ts';
+import { blankEnd, toWireBody, type Without } from './messages.ts';
+import { refusal, traitsByName, traitsOf, type ModelEntry, type ModelTraits } from './options.ts';
+import { createMessageReader, createMessageReplyReader } from './reply.ts';
+
+export interface AnthropicOptions {
+  /** Such as https://api.anthropic.com. @throws {Error} from the constructor when it is no http(s) URL */
+  baseUrl: string;
+  /** Milliseconds without a byte after which a call fails. */
+  timeoutMs: number;
+  clock: Clock;
+}
+
+const label = 'Anthropic';
+/** The version of the API whose form is spoken here. */
+const apiVersion = '2023-06-01';
+/** Models on one page of the list, as many as the service gives. */
+const pageSize = 1000;
+/** Pages read of one list, at most. */
+const maxPages = 10;
+const howToAdd = 'Set ANTHROPIC_API_KEY before the start, add a key in Settings, or run `parley key add anthropic`.';
+
+/** Anthropic, by its Messages API. Calls need a key. */
+export function createAnthropicProvider(options: AnthropicOptions): ModelProvider {
+  // Its own clients name the address without /v1; whoever writes it with /v1 means the same.
+  const address = parseAddress(options.baseUrl.replace(/\/v1\/?$/, ''));
+  const client = createHttpClient(options.timeoutMs);
+  /** What the list said of each model, when it was last read. */
+  let listed: ReadonlyMap<string, ModelTraits> = new Map();
+  /** What models refused that their version does not tell. */
+  const refused = new Map<string, Without>();
+
+  const service = (apiKey: string | null): Service => ({
+    client,
+    label,
+    host: address.host,
+    readError: (status, body, answer) => readStatusError(status, body, answer.headers, options.clock.now(), { label, apiKey }),
+  });
+  const requestTo = (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): HttpRequest => ({
+    method,
+    origin: address.origin,
+    path: address.path + path,
+    headers: {
+      'anthropic-version': apiVersion,
+      ...(call.apiKey === null ? {} : { 'x-api-key': call.apiKey }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body }),
+    signal: call.signal,
+  });
+
+  const stream = (question: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> => {
+    if (!isSendable(call.apiKey)) return failedReply(statusError(401, label, ''));
+    const traits = listed.get(question.model) ?? traitsByName(question.model);
+    const impossible = refusal(question, traits);
+    if (impossible) return failedReply(impossible);
+    const patience = question.whole ? { timeoutMs: options.timeoutMs * wholePatience } : {};
+    const post = (): HttpRequest => ({ ...requestTo('POST', '/v1/messages', call, toWireBody(question, traits, refused.get(question.model))), ...patience });
+    const reading = { label, apiKey: call.apiKey, blankEnd: blankEnd(question, traits) };
+    return streamReply({
+      service: service(call.apiKey),
+      request: post(),
+      createReader: (contentType) => (contentType.includes('application/json') || (question.whole && !contentType.includes('event-stream')) ? createMessageReader(reading) : createMessageReplyReader(reading)),
+      instead: (error) => (noteRefused(refused, question, error) ? post() : null),
+    });
+  };
+
+  const models = async (call: CallOptions): Promise<ModelInfo[]> => {
+    if (!isSendable(call.apiKey)) throw toParleyError(statusError(401, label, ''));
+    const entries = await readPages((path) => callJson(service(call.apiKey), requestTo('GET', path, call)));
+    listed = new Map(entries.map((entry) => [entry.id, traitsOf(entry)]));
+    return entries.map((entry) => describe(entry, listed.get(entry.id)!, address.isLoopback ? 'local' : 'remote'));
+  };
+
+  return {
+    id: 'anthropic',
+    kind: 'anthropic',
+    location: address.isLoopback ? 'local' : 'remote',
+    needsKey: true,
+    stop: () => client.close(),
+    stream,
+    models,
+    state: (call) => stateOf(call, address.host, models),
+  };
+}
+
+/** A key with a line break or the like (a slip in copying) cannot be sent at all. */
+function isSendable(apiKey: string | null): boolean {
+  return apiKey === null || /^[\x21-\x7e]+$/.test(apiKey);
+}
+
+/** Models remembered for what they refuse. */
+const mostRefused = 1000;
+
+/**
+ * Notes what a model refused that can be done without: hints (the temperature), and schemas, which are checked here, too.
+ * False when there is nothing new.
+ */
+function noteRefused(refused: Map<string, Without>, { model, topP, topK, responseFormat, tools }: ModelRequest, error: ReplyError): boolean {
+  const before = refused.get(model) ?? {};
+  const isHint = error.parameter === 'temperature' && topP === undefined && topK === undefined;
+  const isSchema = error.parameter === 'response_format' && (responseFormat !== undefined || tools?.some((tool) => tool.strict) === true);
+  if (error.code !== 'unsupported_value' || !((isHint && !before.sampling) || (isSchema && !before.schemas))) return false;
+  if (refused.size >= mostRefused) refused.clear();
+  refused.set(model, { ...before, ...(isHint ? { sampling: true } : { schemas: true }) });
+  return true;
+}
+
+/** All models, page by page, the newest first. */
+async function readPages(ask: (path: string) => Promise<unknown>): Promise<ModelEntry[]> {
+  const entries = new Map<string, ModelEntry>();
+  let after = '';
+  for (let page = 0; page < maxPages; page += 1) {
+    const answer = (await ask(`/v1/models?limit=${pageSize}${after === '' ? '' : `&after_id=${encodeURIComponent(after)}`}`)) as { data?: unknown; has_more?: unknown; last_id?: unknown } | null;
+    if (!Array.isArray(answer?.data)) throw toParleyError(unreadable({ label }));
+    const before = entries.size;
+    for (const entry of answer.data.slice(0, pageSize) as (Partial<ModelEntry> | null)[]) {
+      if (typeof entry?.id === 'string' && entry.id !== '' && entry.id.length <= 200) entries.set(entry.id, entry as ModelEntry);
+    }
+    if (answer.has_more !== true || typeof answer.last_id !== 'string' || entries.size === before) break;
+    after = answer.last_id;
+  }
+  return [...entries.values()];
+}
+
+function describe(entry: ModelEntry, traits: ModelTraits, location: ModelInfo['location']): ModelInfo {
+  const createdAt = typeof entry.created_at === 'string' ? Date.parse(entry.created_at) : NaN;
+  return {
+    id: `anthropic/${entry.id}`,
+    provider: 'anthropic',
+    model: entry.id,
+    label: typeof entry.display_name === 'string' && entry.display_name !== '' ? entry.display_name.slice(0, 200) : entry.id,
+    kinds: ['chat'],
+    location,
+    contextLength: traits.contextLength,
+    sizeBytes: null,
+    // The service writes the beginning of time where it does not know.
+    createdAt: createdAt > 0 ? createdAt : null,
+    details: {
+      format: null, architecture: null, parameterSize: null, quantisation: null, licence: null, trainedTokens: null, embeddingLength: null, sha256: null,
+      capabilities: ['tools', ...(traits.seesPictures ? (['vision'] as const) : []), ...(traits.thinking === 'none' ? [] : (['thinking'] as const))],
+    },
+  };
+}
+
+async function stateOf(call: CallOptions, host: string, models: (call: CallOptions) => Promise<ModelInfo[]>): Promise<ProviderState> {
+  if (call.apiKey === null) return { state: 'needs-key', detail: `${label} needs an API key, and none is set.`, howToAdd };
+  try {
+    const found = await models(call);
+    return { state: 'ready', detail: `${label} at ${host} offers ${found.length === 1 ? 'one model' : `${found.length} models`}.`, howToAdd: '' };
+  } catch (thrown) {
+    const error = asParleyError(thrown);
+    return { state: error.code === 'provider_unavailable' ? 'absent' : 'error', detail: error.message, howToAdd };
+  }
+}
