@@ -1,15 +1,9 @@
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { errorTable, type ErrorCode, type ParleyError } from '../../base/errors.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import { closeReason, RoomMember, type Pieces } from '../shared/index.ts';
+import { closeSocket, isOpen, isSlow, RoomMember, sendFrame, sendFrameAndWait, type Pieces } from '../shared/index.ts';
 import { errorFrame } from './frames.ts';
-
-/** Bytes waiting for a client from which it counts as slow: it then follows answers by itself, in larger pieces. */
-const slowBytes = 262_144;
-
-/** Bytes waiting for a client that does not read at all, at which it is cut off. */
-const mostBytes = 16 * 1_048_576;
 
 /** One open socket of a chat. */
 export class Connection extends RoomMember<string> {
@@ -27,23 +21,19 @@ export class Connection extends RoomMember<string> {
   }
 
   get isOpen(): boolean {
-    return this.socket.readyState === WebSocket.OPEN;
+    return isOpen(this.socket);
   }
 
   get isSlow(): boolean {
-    return this.socket.bufferedAmount > slowBytes;
+    return isSlow(this.socket);
   }
 
-  /** Sends one text frame; frames for many sockets come as bytes, so that the text is encoded once. */
   send(frame: string | Buffer): void {
-    if (!this.isOpen) return;
-    if (this.socket.bufferedAmount > mostBytes) return this.socket.terminate();
-    this.socket.send(frame, { binary: false });
+    sendFrame(this.socket, frame);
   }
 
   sendAndWait(frame: string): Promise<void> {
-    if (!this.isOpen) return Promise.resolve();
-    return new Promise((resolve) => this.socket.send(frame, { binary: false }, () => resolve()));
+    return sendFrameAndWait(this.socket, frame);
   }
 
   sendError(error: ParleyError): void {
@@ -51,10 +41,6 @@ export class Connection extends RoomMember<string> {
   }
 
   close(code: ErrorCode, reason: string): void {
-    this.closeWith(errorTable[code].closeCode, reason);
-  }
-
-  closeWith(closeCode: number, reason: string): void {
-    this.socket.close(closeCode, closeReason(reason));
+    closeSocket(this.socket, errorTable[code].closeCode, reason);
   }
 }

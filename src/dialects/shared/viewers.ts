@@ -3,6 +3,8 @@ import { ParleyError } from '../../base/errors.ts';
 import type { Limit, Limiter, LimitVerdict } from '../../base/limits/index.ts';
 import type { Metrics } from '../../base/observability/index.ts';
 import { mayAdminister, type Accounts, type AuthenticationPolicy, type Credentials, type Scope, type Viewer } from '../../core/accounts/index.ts';
+import type { DialectParts } from './types.ts';
+import type { Upgrade } from './upgrades.ts';
 
 /** What `authenticate` looks at, of one HTTP request. */
 export function credentialsOf(request: FastifyRequest, queryToken: string | null = null): Credentials {
@@ -23,6 +25,23 @@ export async function viewerOf(accounts: Accounts, request: FastifyRequest, poli
 function queryTokenOf(request: FastifyRequest): string | null {
   const token = (request.query as Record<string, unknown>)['token'];
   return token === undefined ? null : typeof token === 'string' ? token : '';
+}
+
+/**
+ * Who opens a socket: by header, `?token=` or cookie. Counted like a request.
+ * @throws {ParleyError} `unauthorized`, `origin_refused` (a cookie from a foreign page), `forbidden`, `rate_limited`
+ */
+export async function viewerOfUpgrade(parts: Pick<DialectParts, 'accounts' | 'limiter' | 'metrics' | 'settings'>, { request, query }: Upgrade): Promise<Viewer> {
+  const { accounts, settings } = parts;
+  const viewer = await accounts.authenticate(
+    { headers: request.headers, method: 'GET', queryToken: query.get('token'), socket: request.socket },
+    { localTrust: false, cookie: true },
+  );
+  if (!viewer) throw new ParleyError('unauthorized');
+  if (viewer.via === 'cookie' && !accounts.originAllowed(request.headers)) throw new ParleyError('origin_refused');
+  requireScope(viewer, 'read');
+  await takeFrom(parts, { name: 'requests', count: settings.limits.requestsPerMinute, windowMs: 60_000 }, viewer.userId);
+  return viewer;
 }
 
 /** The viewer that the hook below has found. */
