@@ -9,7 +9,7 @@ import type { LocalTrust } from './local-trust.ts';
 import type { OriginRules } from './origins.ts';
 import type { Sessions } from './sessions.ts';
 import { equalTexts } from './tokens.ts';
-import type { Accounts, Viewer } from './types.ts';
+import type { Accounts, AuthenticationPolicy, Viewer } from './types.ts';
 
 interface AuthenticationParts {
   cache: CredentialCache;
@@ -44,12 +44,13 @@ export function createAuthenticate(parts: AuthenticationParts): Accounts['authen
     if (credential.kind === 'api-key') parts.apiKeys.noteUse(credential);
     return credential.viewer;
   };
-  const byCookie = async (text: string, headers: IncomingHttpHeaders, method: string): Promise<Viewer> => {
+  const byCookie = async (text: string, headers: IncomingHttpHeaders, method: string, csrf: AuthenticationPolicy['csrf']): Promise<Viewer> => {
     if (!origins.allowedWithCookie(headers)) throw new ParleyError('origin_refused');
     const credential = await known(text);
     // An API key is no cookie.
     if (!credential.cookieViewer || credential.csrfToken === null) throw new ParleyError('unauthorized');
-    if (!safeMethods.has(method) && !carriesCsrfToken(headers, credential.csrfToken)) throw new ParleyError('csrf_failed');
+    const isOwnPage = csrf === 'same-origin' && origins.isSameOrigin(headers);
+    if (!safeMethods.has(method) && !isOwnPage && !carriesCsrfToken(headers, credential.csrfToken)) throw new ParleyError('csrf_failed');
     return credential.cookieViewer;
   };
 
@@ -59,7 +60,7 @@ export function createAuthenticate(parts: AuthenticationParts): Accounts['authen
     if (queryToken !== null && queryToken !== undefined) return byHeader(queryToken);
     if (policy.cookie) {
       const session = cookieOf(headers, sessionCookieName);
-      if (typeof session === 'string') return byCookie(session, headers, method);
+      if (typeof session === 'string') return byCookie(session, headers, method, policy.csrf);
       if (session !== null) throw new ParleyError('unauthorized');
     }
     if (policy.localTrust && (await localTrust.verify({ headers, method, socket })).trusted) return parts.ownerViewer();

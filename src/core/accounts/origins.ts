@@ -6,6 +6,11 @@ import type { AccountSettings } from './settings.ts';
 export interface OriginRules {
   /** For the session cookie, sign-in and registration. No Origin at all is allowed: then it is no foreign page. */
   allowedWithCookie(headers: IncomingHttpHeaders): boolean;
+  /**
+   * Whether a page of this server's own origin sent the request, or no browser did: what `Sec-Fetch-Site` says, else whether
+   * `Origin` is the host that was asked. Every browser sends one of them with requests that change something.
+   */
+  isSameOrigin(headers: IncomingHttpHeaders): boolean;
   /** For local trust: only pages of this machine and those of ALLOWED_ORIGINS. */
   allowedWithLocalTrust(headers: IncomingHttpHeaders): boolean;
 }
@@ -14,7 +19,8 @@ export interface OriginRules {
 export function createOriginRules(settings: Pick<AccountSettings, 'host' | 'allowedOrigins' | 'publicUrl'>): OriginRules {
   const listed = new Set(settings.allowedOrigins.map((origin) => originOf(origin, 'ALLOWED_ORIGINS')));
   const known = new Set(listed);
-  if (settings.publicUrl) known.add(originOf(settings.publicUrl, 'PUBLIC_URL'));
+  const ownOrigin = settings.publicUrl ? originOf(settings.publicUrl, 'PUBLIC_URL') : null;
+  if (ownOrigin) known.add(ownOrigin);
   const onLoopback = isLoopbackBind(settings.host);
 
   return {
@@ -29,6 +35,13 @@ export function createOriginRules(settings: Pick<AccountSettings, 'host' | 'allo
       // A server that only this machine reaches is never called by another name, unless by a page that bent a name
       // to 127.0.0.1 (DNS rebinding) or a proxy, which PUBLIC_URL then names.
       return !onLoopback && url.host === URL.parse(`${url.protocol}//${host}`)?.host;
+    },
+    isSameOrigin({ origin, host, 'sec-fetch-site': site }) {
+      if (site !== undefined) return site === 'same-origin';
+      if (origin === undefined) return true;
+      const url = parseOrigin(origin);
+      if (!url) return false;
+      return url.origin === ownOrigin || (host !== undefined && url.host === URL.parse(`${url.protocol}//${host}`)?.host);
     },
     allowedWithLocalTrust({ origin }) {
       if (origin === undefined) return true;

@@ -51,8 +51,14 @@ export interface PeerSocket {
 export interface AuthenticationPolicy {
   /** Whether a request without credentials may act as the owner under local trust (DESIGN section 7). */
   localTrust: boolean;
-  /** Whether the session cookie counts. Unsafe methods by cookie need the CSRF header `x-csrf-token`. */
+  /** Whether the session cookie counts. */
   cookie: boolean;
+  /**
+   * What unsafe methods by cookie need: `token`, the CSRF header `x-csrf-token` (default); or `same-origin`, that header or
+   * a request of which the browser says that a page of this very origin sent it. For documents whose own clients send no
+   * such header, and only where bodies must be JSON.
+   */
+  csrf?: 'token' | 'same-origin';
 }
 
 export interface RegistrationRequest {

@@ -56,6 +56,7 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
     },
     answerWith: (words) => void (automatic = words),
     list: async () => [],
+    hasProvider: (id) => id === 'scripted',
     loaded: () => [],
     providers: async () => [],
     embed: async (_target, texts) => {

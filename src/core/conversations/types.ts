@@ -47,6 +47,8 @@ export interface ListFilter {
   state?: ConversationState;
   /** Only those that the viewer has pinned, or has not. */
   pinned?: boolean;
+  /** Only those that the viewer owns: for dialects that know no other people. */
+  owned?: boolean;
 }
 
 export type MessageStatus = 'QUEUED' | 'PROCESSING' | 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';

@@ -8,10 +8,12 @@ import { createBreaker, type Breaker } from './breaker.ts';
 import { createCatalogue, listPatienceMs, withPatience } from './catalogue.ts';
 import { drawPriceOf } from './drawing-prices.ts';
 import { createKeys, type KeySettings } from './keys.ts';
+import { Leaves } from './leaves.ts';
 import { Names } from './names.ts';
 import { priceOf } from './prices.ts';
 import type { Caller, Models } from './service.ts';
 import { keepToFormat } from './structured.ts';
+import { withoutLangchain } from './providers/langchain/index.ts';
 import { countTokens } from './tokens.ts';
 import type { DrawRequest, DrawResult, EmbedRequest, EmbedResult, ModelProvider, ProviderState, ReplyEvent } from './types.ts';
 import { replyErrorOf, toParleyError } from './wire/index.ts';
@@ -22,6 +24,8 @@ export interface ModelSettings extends KeySettings {
   defaultModel: string | null;
   /** Models to ask, in order, when a service is down. */
   fallbackModels: readonly string[];
+  /** Providers whose breaker only counts and never refuses. */
+  withoutBreaker?: readonly string[];
 }
 
 export interface ModelParts {
@@ -49,10 +53,13 @@ export function createModels(parts: ModelParts): Models {
   const providers = [...parts.providers].sort((one, other) => Number(other.location === 'local') - Number(one.location === 'local'));
   const byId = new Map(providers.map((provider) => [provider.id, provider]));
   if (byId.size < providers.length) throw new Error(`Two model providers have the same name: ${providers.map((provider) => provider.id).join(', ')}.`);
-  const breakers = new Map(providers.map((provider) => [provider.id, createBreaker(clock)]));
+  const breakers = new Map(providers.map((provider) => [provider.id, createBreaker(clock, !settings.withoutBreaker?.includes(provider.id))]));
   const keys = createKeys(settings, parts.providerKey);
   const catalogue = createCatalogue(clock, log);
-  const names = new Names({ providers, keys, catalogue, defaultModel: settings.defaultModel });
+  // LangChain offers nothing of its own: its models are those of the others, by another way.
+  const offering = providers.filter((provider) => provider.kind !== 'langchain');
+  const names = new Names({ providers: offering, keys, catalogue, defaultModel: settings.defaultModel, hasLangchain: offering.length < providers.length });
+  const leaves = new Leaves(byId, breakers, (provider) => onFault(provider));
   const candidates = new Candidates({ byId, breakers, keys, names, fallbackModels: settings.fallbackModels, log });
   const onFault = countFaults(parts.metrics, breakers);
   const asking = { log, retryPausesMs: parts.retryPausesMs ?? [300, 1000], onFault };
@@ -60,7 +67,7 @@ export function createModels(parts: ModelParts): Models {
   const describe = async (provider: ModelProvider, caller: Caller): Promise<ProviderReport> => {
     const apiKey = await keys.find(provider, caller);
     const needsKey = keys.isNeeded(provider);
-    const [state, listing] = await Promise.all([stateOf(provider, apiKey), apiKey !== null || !needsKey ? catalogue.renew(provider, apiKey, shownMs) : null]);
+    const [state, listing] = await Promise.all([stateOf(provider, apiKey), offering.includes(provider) && (apiKey !== null || !needsKey) ? catalogue.renew(provider, apiKey, shownMs) : null]);
     const { id, kind, location } = provider;
     return { id, kind, location, needsKey, breaker: breakers.get(id)!.state(), models: listing?.models ?? [], ...state };
   };
@@ -70,7 +77,7 @@ export function createModels(parts: ModelParts): Models {
     start: () => startProviders(providers, log),
     stop: async () => { await Promise.allSettled(providers.map((provider) => provider.stop?.())); },
     async list(caller) {
-      const lists = await Promise.all(providers.map(async (provider) => {
+      const lists = await Promise.all(offering.map(async (provider) => {
         const apiKey = await keys.find(provider, caller);
         if (apiKey === null && keys.isNeeded(provider)) return [];
         // Reading a folder costs next to nothing, and whoever has just put a file into it looks for it here.
@@ -81,9 +88,11 @@ export function createModels(parts: ModelParts): Models {
     },
     resolve: (name, caller) => names.resolve(name, caller),
     reply(target, request, caller, signal) {
-      const ask = (): AsyncGenerator<ReplyEvent[]> => askInTurn(asking, target.id, candidates.inTurn(target, caller), request, signal);
+      const ask = (): AsyncGenerator<ReplyEvent[]> => askInTurn(asking, target.id, candidates.inTurn(target, caller, leaves.take(target)), request, signal);
       return request.responseFormat ? keepToFormat(request.responseFormat, request, ask, signal) : ask();
     },
+    ready: (target) => leaves.ready(target),
+    dismiss: (target) => leaves.take(target)?.release(),
     async embed(target, texts, caller, signal, dimensions) {
       const candidate = await candidates.of(target, caller);
       return embedBy(candidate, asking, { model: candidate.model, texts, ...(dimensions === undefined ? {} : { dimensions }) }, signal);
@@ -99,10 +108,13 @@ export function createModels(parts: ModelParts): Models {
       return { tokens: (await countTokens(text)).tokens, exact: false };
     },
     cost(target, tokensIn, tokensOut, tokensCached) {
-      const provider = byId.get(target.id.slice(0, target.id.indexOf('/')));
-      if (provider && isFree(provider, target.id)) return 0;
-      return typeof tokensIn === 'number' && typeof tokensOut === 'number' ? priceOf(target.id, tokensIn, tokensOut, tokensCached) : null;
+      const id = withoutLangchain(target.id);
+      const provider = byId.get(id.slice(0, id.indexOf('/')));
+      if (provider && isFree(provider, id)) return 0;
+      return typeof tokensIn === 'number' && typeof tokensOut === 'number' ? priceOf(id, tokensIn, tokensOut, tokensCached) : null;
     },
+    breaker: (provider) => breakers.get(provider)?.state() ?? null,
+    hasProvider: (id) => byId.has(id),
     loaded: () => providers.flatMap((provider) => provider.loaded?.() ?? []).sort((one, other) => other.lastUsedAt - one.lastUsedAt),
     providers: (caller) => Promise.all(providers.map((provider) => describe(provider, caller))),
   };

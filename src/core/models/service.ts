@@ -16,6 +16,8 @@ export interface Target {
   contextLength: number | null;
   /** `builtin` answers only in `/v1`, arketic and the page; other dialects answer 503 `no_model` instead. */
   isBuiltin: boolean;
+  /** No fallback model is asked in its place. Default false. */
+  isExclusive?: boolean;
 }
 
 /**
@@ -39,6 +41,14 @@ export interface Models extends Part {
    * With `responseFormat` the text is held against it, see keepToFormat in ./structured.ts.
    */
   reply(target: Target, request: Omit<ModelRequest, 'model'>, caller: Caller, signal: AbortSignal): AsyncIterable<ReplyEvent[]>;
+  /**
+   * Takes leave of the target's breaker for one reply, and makes sure that its service is there. The target that is returned
+   * carries the leave: it is for one `reply`, or `dismiss` when that is not made. A service that is not there counts as a
+   * call that failed. @throws {ParleyError} `provider_unavailable`, at once while the breaker is open
+   */
+  ready(target: Target): Promise<Target>;
+  /** Gives back the leave of a target that was made ready and is not asked. */
+  dismiss(target: Target): void;
   /** @throws {ParleyError} what went wrong, as ReplyError.code. */
   embed(target: Target, texts: string[], caller: Caller, signal: AbortSignal, dimensions?: number): Promise<EmbedResult>;
   /**
@@ -62,6 +72,10 @@ export interface Models extends Part {
    * @param target the model that spoke: after a `model` event its `id`, not that of the target that was asked
    */
   cost(target: Pick<Target, 'id'>, tokensIn: number | null | undefined, tokensOut: number | null | undefined, tokensCached?: number): number | null;
+  /** The breaker of a provider now; null for a provider that is none. */
+  breaker(provider: string): BreakerState | null;
+  /** Whether there is a provider of this id, whether it can be used or not. */
+  hasProvider(id: string): boolean;
   /** The models that this process holds in memory now, the last used first. */
   loaded(): LoadedModelInfo[];
   /** Every provider with its state, its breaker and what it offers: the set-up page, `doctor`, /health. */

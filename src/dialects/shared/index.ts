@@ -6,7 +6,7 @@ export { goneController, goneSignal, jsonLines, openEventStream, type EventStrea
 export { filledText, freeObject, text, wholeNumber } from './fields.ts';
 export { detailBody } from './plain.ts';
 export { PortError } from './ports.ts';
-export type { AnswerChunk, RoomFrames } from './rooms/frames.ts';
+export type { AnswerChunk, ParticipantEvent, RoomFrames } from './rooms/frames.ts';
 export { RoomMember, type Pieces } from './rooms/member.ts';
 export type { Room } from './rooms/room.ts';
 export { createRooms, type Rooms } from './rooms/rooms.ts';

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import fastify, { type FastifyInstance } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
 import type { Part } from '../../base/lifecycle.ts';
@@ -14,6 +14,8 @@ import { collectReference, serveReference } from './reference.ts';
 import { addRequestHooks, createRequestIds } from './requests.ts';
 import { serveOwnAddresses } from './own-addresses.ts';
 import type { Dialect, DialectParts } from './types.ts';
+import { serveSocketIo } from './socket-io/route.ts';
+import { createSocketIo } from './socket-io/server.ts';
 import { createUpgradeRouter } from './upgrades.ts';
 import { validatorCompiler } from './validation.ts';
 
@@ -75,9 +77,10 @@ export function createHttpServer(parts: DialectParts, face: Face = homeFace(part
     },
     frameworkErrors: (error, request, reply) => sendError(error, dialectOfPath(routes, pathOf(request.url), face.dialect), request, reply as never, parts.log),
   });
+  const clientAddress = (request: IncomingMessage): string => addressOf(request, parts.settings.trustProxy);
   app.decorate('upgrades', createUpgradeRouter({
     socketsPerAddress: parts.settings.limits.socketsPerAddress,
-    addressOf: (request) => addressOf(request, parts.settings.trustProxy),
+    addressOf: clientAddress,
     limiter: parts.limiter,
     log: parts.log,
     metrics: parts.metrics,
@@ -88,6 +91,12 @@ export function createHttpServer(parts: DialectParts, face: Face = homeFace(part
     routes.push(entry);
   });
   prepare(app, parts, face, state, routes);
+  if (face.isHome) {
+    const socketIo = createSocketIo(parts, clientAddress);
+    app.decorate('socketIo', socketIo);
+    app.upgrades.addForeign(socketIo);
+    app.register(async (scope) => serveSocketIo(scope, socketIo));
+  }
   return { app, ...lifecycle(app, parts, face, state, handlers) };
 }
 

@@ -10,6 +10,7 @@ import type { Accounts, Viewer } from '../../core/accounts/index.ts';
 import type { Budgets } from '../../core/budgets/index.ts';
 import type { Conversations } from '../../core/conversations/index.ts';
 import type { Models, ModelStore } from '../../core/models/index.ts';
+import type { SocketIo } from './socket-io/types.ts';
 import type { UpgradeRouter } from './upgrades.ts';
 
 /** What the server and the dialects are made of. Dialects translate; everything they know comes from here. */
@@ -72,6 +73,8 @@ declare module 'fastify' {
     dialect?: Dialect;
     /** Documented, but answered with 501 as yet. */
     notBuilt?: boolean;
+    /** Answered by what it is handed over to, which has its own form for errors. */
+    handsOver?: boolean;
   }
   interface FastifyRequest {
     /** Who asks; set before the handler runs on every route of a dialect that asks for it. */
@@ -82,5 +85,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Where dialects register their WebSocket addresses. */
     upgrades: UpgradeRouter;
+    /** Where dialects register their Socket.IO events: on the app with the page and the dialects of the documents. */
+    socketIo: SocketIo;
   }
 }

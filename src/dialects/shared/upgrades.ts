@@ -1,7 +1,7 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { asParleyError, errorTable } from '../../base/errors.ts';
+import { asParleyError, errorTable, type ParleyError } from '../../base/errors.ts';
 import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import { ambiguity } from './addresses.ts';
@@ -40,9 +40,20 @@ export interface UpgradeRoute {
   open(upgrade: Upgrade): Promise<void>;
 }
 
+/** Sockets of a protocol that makes its own handshake. */
+export interface ForeignUpgrades {
+  /** Whether a request is for it. */
+  takes(request: IncomingMessage): boolean;
+  /** Takes the connection over; it has a listener for errors. */
+  handle(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Closes all its sockets and resolves when they are gone, at the latest after a second. */
+  closeAll(): Promise<void>;
+}
+
 /** The only listener of `upgrade`: gives each request to the route of its path, and ends all others with 404. */
 export interface UpgradeRouter {
   add(route: UpgradeRoute): void;
+  addForeign(foreign: ForeignUpgrades): void;
   /** Answers 501 at an address that a document names but that is not built yet. */
   addNotBuilt(pattern: string): void;
   routes(): readonly UpgradeRoute[];
@@ -81,6 +92,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
   const server = new WebSocketServer({ noServer: true, maxPayload: maxFrameBytes, perMessageDeflate: false, clientTracking: true });
   const routes: CompiledRoute[] = [];
   const notBuilt: RegExp[] = [];
+  const foreigners: ForeignUpgrades[] = [];
   let refusing = false;
   const open = new Map<WebSocket, OpenSocket>();
   let opened = 0;
@@ -124,12 +136,15 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
     add(route) {
       routes.push({ route, expression: patternToExpression(route.pattern), names: patternNames(route.pattern) });
     },
+    addForeign: (foreign) => void foreigners.push(foreign),
     addNotBuilt: (pattern) => void notBuilt.push(patternToExpression(pattern)),
     routes: () => routes.map(({ route }) => route),
     handle(request, socket, head) {
       socket.on('error', noteFailure);
       if (refusing) return refuse(socket, 503);
       if (ambiguity(request) !== null) return refuse(socket, 400);
+      const foreign = foreigners.find((candidate) => candidate.takes(request));
+      if (foreign) return foreign.handle(request, socket, head);
       const path = pathOf(request.url ?? '/');
       for (const compiled of routes) {
         const groups = decodedGroups(compiled.expression.exec(path));
@@ -142,7 +157,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
     },
     async closeAll() {
       refusing = true;
-      const closing = [...server.clients].map((socket) => closed(socket));
+      const closing = [...[...server.clients].map((socket) => closed(socket)), ...foreigners.map((foreign) => foreign.closeAll())];
       await Promise.all(closing);
     },
   };
@@ -156,7 +171,7 @@ export function closeReason(message: string): string {
 }
 
 /** What stands behind the question mark. */
-function queryOf(url: string): URLSearchParams {
+export function queryOf(url: string): URLSearchParams {
   const at = url.indexOf('?');
   return new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
 }
@@ -179,9 +194,18 @@ const refusals = {
 } as const;
 
 function refuse(socket: Duplex, status: keyof typeof refusals): void {
-  const body = JSON.stringify({ detail: refusals[status] });
+  endWith(socket, status, refusals[status]);
+}
+
+/** Answers a request to upgrade with an error in place of a socket. */
+export function refuseUpgrade(socket: Duplex, error: ParleyError): void {
+  endWith(socket, error.status, error.message);
+}
+
+function endWith(socket: Duplex, status: number, detail: string): void {
+  const body = JSON.stringify({ detail });
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
 

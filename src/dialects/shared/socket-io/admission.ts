@@ -1,0 +1,56 @@
+import type { IncomingMessage } from 'node:http';
+import { ParleyError } from '../../../base/errors.ts';
+import type { Limiter } from '../../../base/limits/index.ts';
+import type { Metrics } from '../../../base/observability/index.ts';
+
+interface AdmissionParts {
+  /** Open sockets one address may have, those of the raw WebSockets included. */
+  socketsPerAddress: number;
+  addressOf(request: IncomingMessage): string;
+  limiter: Pick<Limiter, 'hold'>;
+  metrics: Metrics;
+}
+
+/** Counts the connections of an address. A connection takes one place, whichever transports it uses. */
+export interface Admission {
+  /**
+   * Takes a place for the connection that this request asks for.
+   * @throws {ParleyError} `rate_limited` when the address has as many as it may
+   */
+  admit(request: IncomingMessage): Promise<void>;
+  /** The connection is there: it keeps its place until `gone`. */
+  opened(request: IncomingMessage): void;
+  /** The connection has ended, or was not made. May be called more than once. */
+  gone(request: IncomingMessage): void;
+}
+
+export function createAdmission({ socketsPerAddress, addressOf, limiter, metrics }: AdmissionParts): Admission {
+  const places = new Map<IncomingMessage, { giveBack: () => void; isOpen: boolean }>();
+  const gone = (request: IncomingMessage): void => {
+    const place = places.get(request);
+    if (!place) return;
+    places.delete(request);
+    place.giveBack();
+    if (place.isOpen) metrics.sockets.dec({ dialect: 'socket.io' });
+  };
+  return {
+    async admit(request) {
+      const giveBack = await limiter.hold({ name: 'sockets', count: socketsPerAddress }, addressOf(request));
+      if (!giveBack) throw new ParleyError('rate_limited', { message: 'Too many sockets are open from this address.' });
+      places.set(request, { giveBack, isOpen: false });
+      // A request that breaks off before anything came of it.
+      const abandon = (): void => {
+        if (places.get(request)?.isOpen === false) gone(request);
+      };
+      if (request.socket.destroyed) abandon();
+      else request.socket.once('close', abandon);
+    },
+    opened(request) {
+      const place = places.get(request);
+      if (!place || place.isOpen) return;
+      place.isOpen = true;
+      metrics.sockets.inc({ dialect: 'socket.io' });
+    },
+    gone,
+  };
+}

@@ -1,0 +1,103 @@
+import type { Namespace, Socket } from 'socket.io';
+import { ParleyError } from '../../../base/errors.ts';
+import type { Viewer } from '../../../core/accounts/index.ts';
+import type { CredentialWatch } from '../credential-watch.ts';
+import { showable } from '../errors.ts';
+import type { DialectParts } from '../types.ts';
+import { requireScope, takeFrom } from '../viewers.ts';
+import { SocketConnection } from './connection.ts';
+import { SocketSession } from './session.ts';
+import type { NamespaceOptions, SocketEvent, SocketNamespace } from './types.ts';
+
+/** Refused attempts to enter a namespace after which a connection is ended. */
+const mostRefused = 5;
+
+/** What a refusal tells the client, as `error.message` and `error.data` of its `connect_error`. */
+interface Refusal extends Error {
+  data?: { code: string; retry_after_ms?: number };
+}
+
+/** Sets up one namespace: who gets in, and what happens with their events. */
+export function createNamespace(parts: DialectParts, credentials: CredentialWatch, namespace: Namespace, options: NamespaceOptions): SocketNamespace {
+  const events = new Map<string, SocketEvent>();
+  const gone: ((connection: SocketConnection) => void)[] = [];
+  const refused = new WeakMap<object, number>();
+
+  const enter = async (socket: Socket, next: (refusal?: Refusal) => void): Promise<void> => {
+    try {
+      (socket.data as { viewer?: Viewer }).viewer = await identify(parts, options, socket);
+    } catch (thrown) {
+      const count = (refused.get(socket.conn) ?? 0) + 1;
+      refused.set(socket.conn, count);
+      if (count > mostRefused) socket.conn.close();
+      else next(refusalOf(parts, thrown));
+      return;
+    }
+    next();
+  };
+
+  namespace.use((socket, next) => {
+    void enter(socket, next);
+  });
+
+  namespace.on('connection', (socket) => {
+    const { viewer } = socket.data as { viewer: Viewer };
+    const connection = new SocketConnection(socket, viewer);
+    const session = new SocketSession(parts, options, events, connection);
+    credentials.add(session);
+    socket.once('disconnect', () => {
+      credentials.remove(session);
+      for (const listener of gone) listener(connection);
+    });
+    session.listen(socket);
+  });
+
+  return {
+    on(added) {
+      for (const [name, event] of Object.entries(added)) {
+        if (events.has(name)) throw new Error(`the event ${name} is there already in the namespace ${options.name}`);
+        events.set(name, event);
+      }
+    },
+    onGone: (listener) => void gone.push(listener),
+    emitToMany(connections, event, payload) {
+      const ids = connections.filter((connection) => connection.isOpen && !connection.cutOffWhenStuck()).map(({ id }) => id);
+      // Without any name it would go to everybody.
+      if (ids.length > 0) namespace.to(ids).emit(event, payload);
+    },
+    get size() {
+      return namespace.sockets.size;
+    },
+    get events() {
+      return [...events.keys()];
+    },
+  };
+}
+
+/**
+ * Who connects: `auth.token`, else what the first request carried (Authorization, the cookie, local trust).
+ * @throws {ParleyError} `unauthorized`, `origin_refused` (a cookie from a foreign page), `forbidden`, `rate_limited`
+ */
+async function identify(parts: DialectParts, { policy, scope }: NamespaceOptions, socket: Socket): Promise<Viewer> {
+  const { headers } = socket.handshake;
+  const viewer = await parts.accounts.authenticate({ headers: withToken(headers, socket.handshake.auth['token']), method: 'GET', socket: socket.request.socket }, policy);
+  if (!viewer) throw new ParleyError('unauthorized', { message: 'Sign in first, or send a token.' });
+  requireScope(viewer, scope);
+  await takeFrom(parts, { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 }, viewer.userId);
+  return viewer;
+}
+
+/** A token given to the client library counts as one in the header. */
+function withToken(headers: Socket['handshake']['headers'], token: unknown): Socket['handshake']['headers'] {
+  if (token === undefined || token === null || token === '') return headers;
+  if (typeof token !== 'string') throw new ParleyError('unauthorized');
+  return { ...headers, authorization: token.toLowerCase().startsWith('bearer ') ? token : `Bearer ${token}` };
+}
+
+function refusalOf(parts: DialectParts, thrown: unknown): Refusal {
+  const error = showable(thrown);
+  if (error.status >= 500) parts.log.error({ errorCode: error.code, err: error.cause ?? error }, error.message);
+  const refusal: Refusal = new Error(error.message);
+  refusal.data = { code: error.code, ...(error.retryAfterMs === undefined ? {} : { retry_after_ms: error.retryAfterMs }) };
+  return refusal;
+}

@@ -1,0 +1,84 @@
+import type { Socket } from 'socket.io';
+import { ParleyError } from '../../../base/errors.ts';
+import { check } from '../validation.ts';
+import { showable } from '../errors.ts';
+import type { DialectParts } from '../types.ts';
+import { requireScope, takeFrom } from '../viewers.ts';
+import type { Watched } from '../credential-watch.ts';
+import type { SocketConnection } from './connection.ts';
+import type { NamespaceOptions, SocketEvent } from './types.ts';
+
+/** Events of one socket that wait to be handled, beyond which it is cut off: no client of a person sends so fast. */
+const mostWaiting = 256;
+
+/** Longest part of an unknown event's name that is repeated. */
+const mostNamed = 40;
+
+const atOnce = Promise.resolve();
+
+/** Where an acknowledgement goes; undefined when the client wants none. */
+type Acknowledge = ((answer: unknown) => void) | undefined;
+
+/** One socket from its connection to its end: its events are handled one after another, and nothing that they do ends the server. */
+export class SocketSession implements Watched {
+  readonly connection: SocketConnection;
+  private readonly parts: DialectParts;
+  private readonly options: NamespaceOptions;
+  private readonly events: ReadonlyMap<string, SocketEvent>;
+  private waiting = 0;
+  private order: Promise<void> = atOnce;
+
+  constructor(parts: DialectParts, options: NamespaceOptions, events: ReadonlyMap<string, SocketEvent>, connection: SocketConnection) {
+    this.parts = parts;
+    this.options = options;
+    this.events = events;
+    this.connection = connection;
+  }
+
+  get viewer(): SocketConnection['viewer'] {
+    return this.connection.viewer;
+  }
+
+  /** Called when the credential expires or is revoked. */
+  ended(): void {
+    this.connection.disconnect();
+  }
+
+  listen(socket: Socket): void {
+    socket.onAny((event: unknown, ...args: unknown[]) => this.receive(String(event), args));
+  }
+
+  private receive(event: string, args: unknown[]): void {
+    const last = args.at(-1);
+    const acknowledge = typeof last === 'function' ? (last as Acknowledge) : undefined;
+    const payload = args.length > 0 && args[0] !== last ? args[0] : acknowledge === undefined ? args[0] : undefined;
+    this.waiting += 1;
+    if (this.waiting > mostWaiting) return this.connection.disconnect();
+    this.order = this.order
+      .then(() => this.handle(event, payload, acknowledge))
+      .catch((thrown: unknown) => this.answerError(thrown, event, acknowledge))
+      .finally(() => {
+        this.waiting -= 1;
+      });
+  }
+
+  private async handle(name: string, payload: unknown, acknowledge: Acknowledge): Promise<void> {
+    const { connection, parts } = this;
+    if (!connection.isOpen) return;
+    await takeFrom(parts, { name: 'socket-frames', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 }, connection.viewer.userId);
+    const event = this.events.get(name);
+    if (!event) throw new ParleyError('invalid_request', { message: `Unknown event: ${name.slice(0, mostNamed).toWellFormed()}` });
+    requireScope(connection.viewer, event.scope);
+    const answer = await event.handle(connection, check(event.schema, payload, 'payload'));
+    if (connection.isOpen) acknowledge?.(answer);
+  }
+
+  private answerError(thrown: unknown, event: string, acknowledge: Acknowledge): void {
+    const error = showable(thrown);
+    if (error.status >= 500) this.parts.log.error({ event, errorCode: error.code, err: error.cause ?? error }, error.message);
+    if (!this.connection.isOpen) return;
+    acknowledge?.({ error: error.message, code: error.code });
+    const told = this.options.errorEvent?.(error, event);
+    if (told) this.connection.emit(told.event, told.payload);
+  }
+}
