@@ -58,6 +58,9 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
     list: async () => [],
     hasProvider: (id) => id === 'scripted',
     loaded: () => [],
+    ready: async (target) => target,
+    dismiss: () => undefined,
+    breaker: () => null,
     providers: async () => [],
     embed: async (_target, texts) => {
       if (texts.includes('fail')) throw new ParleyError('provider_error');

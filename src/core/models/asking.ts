@@ -16,6 +16,8 @@ export interface Candidate {
   apiKey: string | null;
   /** Who asks. */
   userId: string;
+  /** Leave of the breaker that was taken already. */
+  permit?: Permit;
 }
 
 export interface AskingParts {
@@ -45,7 +47,7 @@ export async function* askInTurn(
       firstError ??= candidate;
       break;
     }
-    const permit = candidate.breaker.admit();
+    const permit = candidate.permit ?? candidate.breaker.admit();
     let failure: ReplyError = openBreaker(candidate);
     try {
       for (let attempt = 0; permit !== null; attempt += 1) {
@@ -68,7 +70,7 @@ export async function* askInTurn(
           parts.log.error({ err: thrown, provider: candidate.provider.id }, 'a model provider threw in the middle of a reply');
           failure = { code: 'internal', message: 'Internal server error', serviceFault: false };
         }
-        const pause = hasBegun ? null : pauseBefore(failure, permit.isTrial ? undefined : parts.retryPausesMs[attempt]);
+        const pause = hasBegun ? null : pauseBefore(failure, permit.isTrial || candidate.provider.triesOnce ? undefined : parts.retryPausesMs[attempt]);
         if (pause !== null && (await sleep(pause, signal))) continue;
         if (signal.aborted) failure = cancelled;
         settle(permit, { type: 'error', error: failure }, candidate, parts);

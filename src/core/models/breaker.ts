@@ -32,13 +32,15 @@ export interface Breaker {
  * A breaker: CLOSED counts consecutive faults; at the threshold it is OPEN and refuses; after `breakerOpenMs` it is
  * HALF_OPEN and lets exactly one call through, whose outcome closes it or opens it anew. A trial that never ends does
  * not hold the place for more than another `breakerOpenMs`.
+ * @param opens false for one that only counts: it stays CLOSED and refuses nothing
  */
-export function createBreaker(clock: Clock): Breaker {
-  return new ConsecutiveFaultBreaker(clock);
+export function createBreaker(clock: Clock, opens = true): Breaker {
+  return new ConsecutiveFaultBreaker(clock, opens);
 }
 
 class ConsecutiveFaultBreaker implements Breaker {
   readonly #clock: Clock;
+  readonly #opens: boolean;
   #failures = 0;
   #lastFailureAt: number | null = null;
   /** Monotonic time of opening; null while closed. */
@@ -48,8 +50,9 @@ class ConsecutiveFaultBreaker implements Breaker {
   /** Raised whenever the permits given so far lose their say: at opening, at closing, when a trial took too long. */
   #epoch = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, opens: boolean) {
     this.#clock = clock;
+    this.#opens = opens;
   }
 
   state(): BreakerState {
@@ -101,7 +104,7 @@ class ConsecutiveFaultBreaker implements Breaker {
         if (!settle()) return;
         this.#failures += 1;
         this.#lastFailureAt = this.#clock.now();
-        if (this.#openedAt !== null || this.#failures >= breakerThreshold) this.#open();
+        if (this.#opens && (this.#openedAt !== null || this.#failures >= breakerThreshold)) this.#open();
       },
       release: () => {
         if (settle() && this.#openedAt !== null) this.#trialSince = null;

@@ -1,7 +1,8 @@
 import { asParleyError, ParleyError } from '../../base/errors.ts';
 import type { Log } from '../../base/observability/index.ts';
 import type { Candidate } from './asking.ts';
-import type { Breaker } from './breaker.ts';
+import type { Breaker, Permit } from './breaker.ts';
+import { innerOf } from './providers/langchain/index.ts';
 import type { Keys } from './keys.ts';
 import type { Names } from './names.ts';
 import type { Caller, Target } from './service.ts';
@@ -29,18 +30,24 @@ export class Candidates {
     const { byId, breakers, keys } = this.#parts;
     const provider = byId.get(target.provider);
     if (!provider) throw new ParleyError('model_not_found');
-    const apiKey = await keys.find(provider, caller);
-    if (apiKey === null && keys.isNeeded(provider)) throw new ParleyError('no_api_key');
+    // Who asks through LangChain pays with the key for the model behind it.
+    const paid = provider.kind === 'langchain' ? byId.get(innerOf(target.model).provider) : provider;
+    if (!paid) throw new ParleyError('model_not_found');
+    const apiKey = await keys.find(paid, caller);
+    if (apiKey === null && keys.isNeeded(paid)) throw new ParleyError('no_api_key');
     return { provider, breaker: breakers.get(provider.id)!, id: target.id, model: target.model, apiKey, userId: caller.userId };
   }
 
   /**
    * The target, and behind it the fallback models that the caller can use, looked up only when they are asked for.
+   * @param permit leave of the target's breaker, when it was taken already
    * @throws {ParleyError} when the target itself cannot be asked
    */
-  async* inTurn(target: Target, caller: Caller): AsyncGenerator<Candidate> {
+  async* inTurn(target: Target, caller: Caller, permit?: Permit): AsyncGenerator<Candidate> {
     const { names, fallbackModels, log } = this.#parts;
-    yield await this.of(target, caller);
+    const first = await this.of(target, caller);
+    yield permit ? { ...first, permit } : first;
+    if (first.provider.triesOnce || target.isExclusive) return;
     const asked = new Set([target.id]);
     for (const name of fallbackModels) {
       let candidate: Candidate;

@@ -10,4 +10,7 @@ export { createLlamaProvider, readThreadMeasurements, type LlamaProviderOptions,
 export { createOllamaProvider, type OllamaOptions } from './providers/ollama/index.ts';
 export { createOpenaiProvider, type OpenaiOptions } from './providers/openai/index.ts';
 export { createOpenaiCompatibleProvider, type OpenaiCompatibleOptions } from './providers/openai-compatible/index.ts';
+export {
+  createLangchainProvider, createOutsideService, createOwnService, langchainId, withoutLangchain, type LangchainProvider, type LangchainService, type ServiceHealth,
+} from './providers/langchain/index.ts';
 export * from './store/index.ts';

@@ -3,6 +3,7 @@ import type { Catalogue, Listing } from './catalogue.ts';
 import type { Keys } from './keys.ts';
 import { beginnings } from './latest.ts';
 import type { Caller, Target } from './service.ts';
+import { langchainId, withoutLangchain } from './providers/langchain/index.ts';
 import type { ModelInfo, ModelProvider } from './types.ts';
 
 /** Longest name of a model that is looked up. */
@@ -30,6 +31,8 @@ export interface NameParts {
   catalogue: Catalogue;
   /** The configured default, if any. */
   defaultModel: string | null;
+  /** Whether models can be asked through LangChain: `langchain/` in front of any other name. */
+  hasLangchain: boolean;
 }
 
 /** Finds who answers to a name. The rules stand in docs/models.md. */
@@ -52,6 +55,7 @@ export class Names {
 
   async #named(name: string, caller: Caller): Promise<Target> {
     if (name === '' || name.length > maxNameLength) throw notFound(name.slice(0, 40), []);
+    if (this.#parts.hasLangchain && name.startsWith(`${langchainId}/`)) return throughLangchain(await this.#named(withoutLangchain(name), caller));
     const slash = name.indexOf('/');
     const provider = slash > 0 ? this.#byId.get(name.slice(0, slash)) : undefined;
     return provider ? this.#whole(provider, name.slice(slash + 1), caller) : this.#bare(name, caller);
@@ -137,6 +141,12 @@ export class Names {
     // A file that was fetched a moment ago is asked for at once, and reading its folder costs next to nothing.
     return anew ? catalogue.renew(provider, apiKey, provider.kind === 'llama' ? 0 : relistMs) : catalogue.get(provider, apiKey);
   }
+}
+
+/** The same model, asked through LangChain. @throws {ParleyError} `unsupported_value` for the responder, which is no model */
+function throughLangchain(target: Target): Target {
+  if (target.isBuiltin) throw new ParleyError('unsupported_value', { message: 'The built-in responder is no language model and cannot be asked through LangChain. Choose another model.', parameter: 'model' });
+  return { ...target, id: `${langchainId}/${target.id}`, provider: langchainId, model: target.id };
 }
 
 /** Services have the last word on their models; files and the responder are exactly those that are listed. */

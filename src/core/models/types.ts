@@ -208,10 +208,12 @@ export interface CallOptions {
 export interface ModelProvider {
   /** First part of the model ids: `openai`, `ollama`, `llama`, `builtin`, or the configured name of a compatible server. */
   readonly id: string;
-  readonly kind: 'llama' | 'ollama' | 'openai' | 'anthropic' | 'google' | 'cohere' | 'openai-compatible' | 'builtin';
+  readonly kind: 'llama' | 'ollama' | 'openai' | 'anthropic' | 'google' | 'cohere' | 'openai-compatible' | 'langchain' | 'builtin';
   readonly location: 'local' | 'remote';
   /** Whether calls need an API key. */
   readonly needsKey: boolean;
+  /** Whether a call is one call: it is not tried again when its service fails, and no fallback model is asked in its place. Default false. */
+  readonly triesOnce?: boolean;
   start?(): Promise<void>;
   stop?(): Promise<void>;
   /** The models at hand now. Rejects with a ParleyError (provider_unavailable, invalid_api_key) when they cannot be listed. */
@@ -224,6 +226,8 @@ export interface ModelProvider {
   countTokens?(model: string, text: string): Promise<number | null>;
   /** State for the set-up page and `doctor`. */
   state(options: CallOptions): Promise<ProviderState>;
+  /** Makes sure that the service is there before anything is asked; the error when it is not. Absent where only a call can tell. */
+  ready?(): Promise<ReplyError | null>;
   /** What this provider holds in the memory of this process now; absent where it holds no models. */
   loaded?(): LoadedModelInfo[];
 }

@@ -176,7 +176,8 @@ function readDelta(choice: WireChoice, events: ReplyEvent[], tools: ToolPieces |
   if (delta.tool_calls && tools) for (const piece of delta.tool_calls) events.push(tools.read(piece));
 }
 
-function readLogprobs(entries: WireLogprob[] | null | undefined, events: ReplyEvent[]): void {
+/** Appends the log-probabilities of a chunk, where there are any. */
+export function readLogprobs(entries: WireLogprob[] | null | undefined, events: ReplyEvent[]): void {
   if (!Array.isArray(entries) || entries.length === 0) return;
   const tokens: TokenLogprob[] = [];
   for (const entry of entries) {
@@ -199,7 +200,8 @@ function toBytes(value: unknown): number[] | null {
   return value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255) ? (value as number[]) : null;
 }
 
-function toFinishReason(reason: string): FinishReason {
+/** OpenAI's reason for the end of an answer, and those of servers like it. */
+export function toFinishReason(reason: string): FinishReason {
   switch (reason) {
     case 'length':
     case 'max_tokens':

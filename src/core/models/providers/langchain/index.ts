@@ -1,0 +1,5 @@
+export { createLangchainProvider, type CallBack, type LangchainOptions, type LangchainProvider } from './provider.ts';
+export { createOutsideService } from './outside-service.ts';
+export { createOwnService, type OwnServiceOptions } from './own-service.ts';
+export { innerOf, langchainId, withoutLangchain } from './options.ts';
+export type { LangchainService, ServiceHealth } from './types.ts';
