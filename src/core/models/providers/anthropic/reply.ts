@@ -1,6 +1,5 @@
 import type { FinishReason, ReplyEvent, Usage } from '../../types.ts';
-import { createSseParser, ReplyFault, StreamFormError, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
-import { TextChunks } from '../openai/index.ts';
+import { createSseParser, ReplyFault, StreamFormError, TextChunks, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
 import { readEventError, type ErrorReading } from './errors.ts';
 
 /** What an answer is read with. */

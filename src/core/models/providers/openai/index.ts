@@ -1,3 +1,2 @@
 export { createOpenaiProvider, type OpenaiOptions } from './provider.ts';
 export { createChatApi, type ChatApiOptions, type ModelEntry } from './chat-api.ts';
-export { TextChunks } from './text-chunks.ts';

@@ -1,7 +1,6 @@
 import type { FinishReason, ReplyEvent, TokenLogprob, Usage } from '../../types.ts';
-import { createSseParser, ReplyFault, StreamFormError, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
+import { createSseParser, ReplyFault, StreamFormError, TextChunks, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
 import { holdsError, readEventError, type ErrorReading } from './errors.ts';
-import { TextChunks } from './text-chunks.ts';
 import { ToolPieces, type WireToolPiece } from './tool-pieces.ts';
 
 /** A chunk of a stream, or a whole completion. Nothing in it is trusted to be there. */
