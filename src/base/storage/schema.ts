@@ -54,6 +54,8 @@ export interface TokensTable {
   created_at: number;
   expires_at: number;
   revoked_at: number | null;
+  /** When it was used last, to the minute; null when it never was. */
+  last_used_at: number | null;
 }
 
 export interface ApiKeysTable {
