@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
 import type { Message, TurnEvent } from '../../core/conversations/index.ts';
-import { openEventStream, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope, type EventStream } from '../shared/index.ts';
+import { credentialsOf, openEventStream, requireStillValid, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope, type EventStream } from '../shared/index.ts';
 import { messageOf } from './messages.ts';
 import { messagePath, streamQuery } from './schemas.ts';
 import { wholeMessageShape } from './shapes.ts';
@@ -31,10 +31,18 @@ export function registerEventFeed(scope: DialectScope, parts: DialectParts, cred
       if (message.role !== 'assistant') throw new ParleyError('conflict', { message: 'Only answers can be followed.' });
       const stream = openEventStream(reply);
       const stopWatching = credentials.watch(viewer, () => stream.cut());
-      stream.begin();
       try {
-        await feed(stream, parts.conversations.attach(viewer, message.id, startOf(request), stream.signal), () => parts.conversations.message(viewer, message.id));
+        await requireStillValid(parts.accounts, credentialsOf(request), viewer);
+        stream.begin();
+        const isWhole = await feed(stream, parts.conversations.attach(viewer, message.id, startOf(request), stream.signal), () => parts.conversations.message(viewer, message.id));
+        if (isWhole) parts.conversations.received(message.conversationId, [viewer.userId]);
       } catch (thrown) {
+        if (!stream.begun) throw thrown;
+        // Taken out of the chat meanwhile: who comes back is refused.
+        if (thrown instanceof ParleyError && thrown.code === 'forbidden') {
+          stream.cut();
+          return reply;
+        }
         // The headers are gone: a broken stream without its end tells the client to come back.
         parts.log.error({ err: thrown, requestId: request.id }, 'an event stream broke');
         reply.raw.destroy();
@@ -46,15 +54,20 @@ export function registerEventFeed(scope: DialectScope, parts: DialectParts, cred
   );
 }
 
-async function feed(stream: EventStream, turn: AsyncIterable<TurnEvent[]>, ended: () => Promise<Message>): Promise<void> {
+/** Whether the end was told. */
+async function feed(stream: EventStream, turn: AsyncIterable<TurnEvent[]>, ended: () => Promise<Message>): Promise<boolean> {
   for await (const batch of turn) {
     const last = batch.at(-1)!;
     const message = last.kind === 'end' ? await ended() : null;
     const piece = batch.map((event) => eventText(event, message)).join('');
-    if (message) return stream.end(piece);
+    if (message) {
+      stream.end(piece);
+      return true;
+    }
     await stream.write(piece);
   }
   stream.end();
+  return false;
 }
 
 /** The seq to begin behind: of the address or, when a browser comes back by itself, of the last event it saw. */

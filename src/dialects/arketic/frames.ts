@@ -3,7 +3,8 @@ import type { Viewer } from '../../core/accounts/index.ts';
 import type { Conversation, ConversationEvent, Message } from '../../core/conversations/index.ts';
 import type { AnswerChunk } from '../shared/index.ts';
 import { failureSentence } from './errors.ts';
-import { messageType, plainModelName, wholeChatShape, wholeMessageShape } from './shapes.ts';
+import type { ParticipantEvent } from '../shared/index.ts';
+import { messageType, namedParticipantShape, plainModelName, wholeChatShape, wholeMessageShape } from './shapes.ts';
 
 /** Frames of the raw WebSocket, each as the text that goes out. Field order is the document's. */
 
@@ -75,6 +76,11 @@ export function responseEndFrame(message: Message, now: number): string {
 
 export function typingFrame(chatId: string, event: Extract<ConversationEvent, { type: 'typing' }>): string {
   return JSON.stringify({ type: 'typing_indicator', chat_id: chatId, user_id: event.userId, username: event.username, timestamp: isoTime(event.at) });
+}
+
+export function participantFrame(chatId: string, event: ParticipantEvent): string {
+  if (event.type === 'participant_left') return JSON.stringify({ type: event.type, chat_id: chatId, user_id: event.userId, username: event.username });
+  return JSON.stringify({ type: event.type, chat_id: chatId, participant: namedParticipantShape(event.participant) });
 }
 
 export function branchChangedFrame(chatId: string, headId: string | null): string {

@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { RoomFrames, RoomMember } from '../shared/index.ts';
 import type { Connection } from './connection.ts';
 import {
-  branchChangedFrame, chatDeletedFrame, chatUpdatedFrame, chunkFrame, newMessageFrame, responseEndFrame, responseStartFrame, typingFrame,
+  branchChangedFrame, chatDeletedFrame, chatUpdatedFrame, chunkFrame, newMessageFrame, participantFrame, responseEndFrame, responseStartFrame, typingFrame,
 } from './frames.ts';
 
 /** What the sockets of a chat are told. Every socket follows answers, so an ended one needs no frame of its own. */
@@ -11,6 +11,7 @@ export function arketicFrames(clock: Clock): RoomFrames<string> {
     message: newMessageFrame,
     answer: () => null,
     typing: (chatId, event) => (event.isTyping ? typingFrame(chatId, event) : null),
+    participant: participantFrame,
     branchChanged: branchChangedFrame,
     changed: chatUpdatedFrame,
     deleted: chatDeletedFrame,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Viewer } from '../../core/accounts/index.ts';
 import {
-  createRooms, requireScope, SocketSession, SocketSessions, text, typeOf, viewerOfUpgrade, type CredentialWatch, type DialectParts, type Room, type Rooms,
+  createRooms, requireScope, requireStillValidSocket, SocketSession, SocketSessions, text, typeOf, viewerOfUpgrade, type CredentialWatch, type DialectParts, type Room, type Rooms,
   type Upgrade,
 } from '../shared/index.ts';
 import { Connection } from './connection.ts';
@@ -31,8 +31,8 @@ export function registerSocket(parts: DialectParts, credentials: CredentialWatch
     dialect: 'arketic',
     async open(upgrade) {
       const viewer = await viewerOfUpgrade(parts, upgrade);
-      const room = await rooms.enter(viewer, upgrade.params['chat_id']!);
-      new ChatSession(sessions, rooms, room, upgrade, viewer).begin();
+      await rooms.enter(viewer, upgrade.params['chat_id']!, true, (room) => new ChatSession(sessions, rooms, room, upgrade, viewer).begin());
+      await requireStillValidSocket(parts.accounts, upgrade, viewer);
     },
   });
 }

@@ -19,4 +19,4 @@ export { SocketSession, SocketSessions, typeOf } from './sockets/session.ts';
 export type { App, Dialect, DialectParts, HttpSettings } from './types.ts';
 export { closeReason, maxFrameBytes, type Upgrade, type UpgradeRoute, type UpgradeRouter } from './upgrades.ts';
 export { check } from './validation.ts';
-export { credentialsOf, requireAdmin, requireScope, scopeByMethod, takeFrom, viewerFrom, viewerOf, viewerOfUpgrade, type Guard } from './viewers.ts';
+export { credentialsOf, requireAdmin, requireScope, requireStillValid, requireStillValidSocket, scopeByMethod, takeFrom, viewerFrom, viewerOf, viewerOfUpgrade, type Guard } from './viewers.ts';

@@ -27,16 +27,31 @@ function queryTokenOf(request: FastifyRequest): string | null {
   return token === undefined ? null : typeof token === 'string' ? token : '';
 }
 
+/** By token, API key or cookie: never by being on this machine. */
+const provenPolicy: AuthenticationPolicy = { localTrust: false, cookie: true };
+
+/**
+ * What is revoked while a socket or stream opens, before it is watched, is told to nobody: so its credential is looked at
+ * once more when it is watched. It is known by heart by then, unless it was revoked.
+ * @throws {ParleyError} `unauthorized`
+ */
+export async function requireStillValid(accounts: Accounts, credentials: Credentials, opened: Viewer): Promise<void> {
+  const viewer = await accounts.authenticate(credentials, provenPolicy);
+  if (viewer?.userId !== opened.userId || viewer.role !== opened.role) throw new ParleyError('unauthorized');
+}
+
+/** The same for a socket, when it is watched; thrown out of `open` it closes the socket. */
+export async function requireStillValidSocket(accounts: Accounts, { request, query }: Upgrade, opened: Viewer): Promise<void> {
+  await requireStillValid(accounts, { headers: request.headers, method: 'GET', queryToken: query.get('token'), socket: request.socket }, opened);
+}
+
 /**
  * Who opens a socket: by header, `?token=` or cookie. Counted like a request.
  * @throws {ParleyError} `unauthorized`, `origin_refused` (a cookie from a foreign page), `forbidden`, `rate_limited`
  */
 export async function viewerOfUpgrade(parts: Pick<DialectParts, 'accounts' | 'limiter' | 'metrics' | 'settings'>, { request, query }: Upgrade): Promise<Viewer> {
   const { accounts, settings } = parts;
-  const viewer = await accounts.authenticate(
-    { headers: request.headers, method: 'GET', queryToken: query.get('token'), socket: request.socket },
-    { localTrust: false, cookie: true },
-  );
+  const viewer = await accounts.authenticate({ headers: request.headers, method: 'GET', queryToken: query.get('token'), socket: request.socket }, provenPolicy);
   if (!viewer) throw new ParleyError('unauthorized');
   if (viewer.via === 'cookie' && !accounts.originAllowed(request.headers)) throw new ParleyError('origin_refused');
   requireScope(viewer, 'read');
@@ -72,6 +87,8 @@ export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; met
     const viewer = await viewerOf(parts.accounts, request, policy, queryToken ? queryTokenOf(request) : null);
     requireScope(viewer, scope(request));
     request.viewer = viewer;
+    // A part of a call that was counted when it came.
+    if (viewer.via === 'internal') return;
     const verdict = await parts.limiter.take(limit, viewer.userId);
     describe?.(reply, limit, verdict);
     refuseBeyond(parts, limit, verdict);

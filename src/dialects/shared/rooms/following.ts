@@ -88,6 +88,7 @@ class Follower<Frame> {
       // Before it is sent: from now on the room has nothing to add.
       this.told.seq = Math.max(this.told.seq, event.seq);
       await this.member.sendAndWait(this.frames.ended(message));
+      if (this.member.isOpen) this.parts.conversations.received(message.conversationId, [this.member.viewer.userId]);
     } else {
       if (this.fromBeginning && !this.told.started) {
         const message = await this.message();

@@ -16,6 +16,8 @@ export interface AnswerChunk {
   fullContent?: string;
 }
 
+export type ParticipantEvent = Extract<ConversationEvent, { type: 'participant_joined' | 'participant_left' | 'participant_changed' }>;
+
 /**
  * What a dialect says in its rooms, and how it goes out. A frame is built once however many get it; null where the
  * dialect says nothing.
@@ -26,6 +28,8 @@ export interface RoomFrames<Frame> {
   /** An answer that has ended, as it is stored: for all members, whether they follow answers or not. */
   answer(message: Message): Frame | null;
   typing(chatId: string, event: Extract<ConversationEvent, { type: 'typing' }>): Frame | null;
+  /** Somebody came, went, or has another role or other permissions. Who went does not hear it: their sockets are closed. */
+  participant(chatId: string, event: ParticipantEvent): Frame | null;
   branchChanged(chatId: string, headId: string | null): Frame | null;
   changed(conversation: Conversation): Frame | null;
   deleted(chatId: string): Frame | null;

@@ -1,3 +1,4 @@
+import { ParleyError } from '../../../base/errors.ts';
 import type { Viewer } from '../../../core/accounts/index.ts';
 import type { ConversationEvent, Message, TurnEvent } from '../../../core/conversations/index.ts';
 import type { DialectParts } from '../types.ts';
@@ -31,10 +32,12 @@ interface Stretch {
 export class Room<Frame> {
   readonly chatId: string;
   readonly members = new Set<RoomMember<Frame>>();
+  /** Grows with each user who is found to take no part any more: who was let in by the rows, and finds it grown since, looks again. */
+  departures = 0;
   private readonly parts: DialectParts;
   private readonly frames: RoomFrames<Frame>;
-  /** Under whose permission the room listens; every member's own was checked when it came in. */
-  private readonly viewer: Viewer;
+  /** Under whose permission the room reads; every member's own was checked when it came in. */
+  private viewer: Viewer;
   private readonly turns = new Map<string, AbortController>();
   private readonly ended = new Set<string>();
   /** Set as soon as a member wants pieces of answers; resolves when those that run already are followed. */
@@ -52,15 +55,21 @@ export class Room<Frame> {
     const { frames, chatId } = this;
     switch (event.type) {
       case 'message':
-        return this.broadcast(frames.message(event.message));
+        return this.broadcastMessage(frames.message(event.message));
       case 'turn':
         if (event.message.status === 'PROCESSING') this.tellStart(event.message, event.message.model);
         return this.follow(event.message, false);
       case 'turn_ended':
         this.follow(event.message, false);
-        return this.broadcast(frames.answer(event.message));
+        return this.broadcastMessage(frames.answer(event.message));
       case 'typing':
         return this.tellTyping(event);
+      case 'participant_left':
+        this.dismiss(event.userId);
+        return this.broadcast(frames.participant(chatId, event));
+      case 'participant_joined':
+      case 'participant_changed':
+        return this.broadcast(frames.participant(chatId, event));
       case 'branch_changed':
         return this.broadcast(frames.branchChanged(chatId, event.headId));
       case 'changed':
@@ -81,7 +90,8 @@ export class Room<Frame> {
   }
 
   private async followRunning(): Promise<void> {
-    for (const message of await this.parts.conversations.messages(this.viewer, this.chatId, { limit: recentMessages, offset: 0 })) {
+    const recent = await this.read((viewer) => this.parts.conversations.messages(viewer, this.chatId, { limit: recentMessages, offset: 0, peek: true }));
+    for (const message of recent) {
       if (message.status === 'PROCESSING' || message.status === 'QUEUED') this.follow(message, true);
     }
   }
@@ -117,12 +127,14 @@ export class Room<Frame> {
     const answer = { messageId: message.id, chatId: this.chatId };
     const growing = new GrowingAnswer(answer, from, { plain: true, whole: true }, (due) => this.tellChunk(due));
     try {
-      for await (const batch of this.parts.conversations.attach(this.viewer, message.id, from.seq, signal)) {
-        const last = batch.at(-1)!;
-        for (const event of batch) await this.take(message.id, event, growing);
-        growing.update();
-        if (last.kind !== 'end') await new Promise((resolve) => setTimeout(resolve, pieceGapMs));
-      }
+      await this.read(async (viewer) => {
+        for await (const batch of this.parts.conversations.attach(viewer, message.id, growing.seq, signal)) {
+          const last = batch.at(-1)!;
+          for (const event of batch) await this.take(message.id, event, growing);
+          growing.update();
+          if (last.kind !== 'end') await new Promise((resolve) => setTimeout(resolve, pieceGapMs));
+        }
+      });
     } finally {
       growing.stop();
     }
@@ -132,11 +144,11 @@ export class Room<Frame> {
     const sentSeq = growing.seq;
     if (event.kind === 'end') {
       growing.flush();
-      const stored = await this.parts.conversations.message(this.viewer, messageId);
-      this.deliver(this.followers(), this.frames.ended(stored), { messageId, sentSeq, seq: event.seq });
+      const stored = await this.read((viewer) => this.parts.conversations.message(viewer, messageId));
+      this.noteRead(this.deliver(this.followers(), this.frames.ended(stored), { messageId, sentSeq, seq: event.seq }));
     } else if (sentSeq === 0 && this.followers().some((member) => !member.told(messageId).started)) {
       // Who came between the beginning and the first piece, or before a late hint of the beginning.
-      const begun = await this.parts.conversations.message(this.viewer, messageId);
+      const begun = await this.read((viewer) => this.parts.conversations.message(viewer, messageId));
       this.tellStart(begun, event.kind === 'start' ? event.model : begun.model);
     }
     growing.take(event);
@@ -173,6 +185,12 @@ export class Room<Frame> {
     this.frames.sendToMany([...this.members].filter((member) => !member.isSlow && !isSender(member)), frame);
   }
 
+  /** A whole message: who gets it has read up to here. */
+  private broadcastMessage(frame: Frame | null): void {
+    this.broadcast(frame);
+    if (frame !== null) this.noteRead(this.members);
+  }
+
   private broadcast(frame: Frame | null): void {
     if (frame !== null && this.members.size > 0) this.frames.sendToMany([...this.members], frame);
   }
@@ -183,11 +201,12 @@ export class Room<Frame> {
 
   /**
    * Sends a stretch of an answer, but to those that follow it by themselves. They may have been ahead of the room, also
-   * when they have finished: what they were told is not told again.
+   * when they have finished: what they were told is not told again. Returns those it was sent to.
    */
-  private deliver(members: readonly RoomMember<Frame>[], frame: Frame, stretch: Stretch): void {
+  private deliver(members: readonly RoomMember<Frame>[], frame: Frame, stretch: Stretch): RoomMember<Frame>[] {
     const receivers = members.filter((member) => this.isDue(member, stretch));
     if (receivers.length > 0) this.frames.sendToMany(receivers, frame);
+    return receivers;
   }
 
   private isDue(member: RoomMember<Frame>, { messageId, sentSeq, seq }: Stretch): boolean {
@@ -197,6 +216,43 @@ export class Room<Frame> {
     if (told <= sentSeq && !member.isSlow) return true;
     this.attach(member, messageId, Math.max(told, sentSeq));
     return false;
+  }
+
+  /** For members whose sockets take what is sent; the others get it when they have caught up. */
+  private noteRead(members: Iterable<RoomMember<Frame>>): void {
+    const users = [];
+    for (const member of members) if (member.isOpen && !member.isSlow) users.push(member.viewer.userId);
+    if (users.length > 0) this.parts.conversations.received(this.chatId, users);
+  }
+
+  /** Closes what this user has open here, at once and before anything more is said. */
+  private dismiss(userId: string): void {
+    this.departures += 1;
+    for (const member of [...this.members].filter(({ viewer }) => viewer.userId === userId)) {
+      this.members.delete(member);
+      member.release();
+      member.close('forbidden', 'no longer a participant');
+    }
+  }
+
+  /**
+   * Reads under the permission of somebody who is here: under which it was read so far may be that of somebody who takes
+   * no part any more. Then it is tried again under that of the others.
+   */
+  private async read<Result>(work: (viewer: Viewer) => Promise<Result>): Promise<Result> {
+    const refused = new Set<string>();
+    for (;;) {
+      const { viewer } = this;
+      try {
+        return await work(viewer);
+      } catch (thrown) {
+        if (!(thrown instanceof ParleyError) || thrown.code !== 'forbidden') throw thrown;
+        refused.add(viewer.userId);
+        const other = refused.has(this.viewer.userId) ? [...this.members].find((member) => !refused.has(member.viewer.userId))?.viewer : this.viewer;
+        if (!other) throw thrown;
+        this.viewer = other;
+      }
+    }
   }
 
   private remember(messageId: string): void {

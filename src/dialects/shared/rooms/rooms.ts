@@ -8,45 +8,65 @@ export interface Rooms<Frame> {
   /**
    * Opens the room of a chat, or joins it; the viewer's permission is checked. Every `enter` needs its `leave`.
    * @param wantsPieces whether the new member takes pieces of answers; without any such member none are read
+   * @param begin called at the very moment up to which the permission is known to hold: adds the new member, so that no
+   * removal is missed
    */
-  enter(viewer: Viewer, chatId: string, wantsPieces?: boolean): Promise<Room<Frame>>;
+  enter(viewer: Viewer, chatId: string, wantsPieces?: boolean, begin?: (room: Room<Frame>) => void): Promise<Room<Frame>>;
   leave(room: Room<Frame>): void;
 }
 
 interface OpenRoom<Frame> {
   holders: number;
   room: Promise<Room<Frame>>;
-  watching: { stop?: () => void };
+  /** Ends the watching. */
+  stop: () => void;
 }
 
 export function createRooms<Frame>(parts: DialectParts, frames: RoomFrames<Frame>): Rooms<Frame> {
+  const { conversations } = parts;
   const rooms = new Map<string, OpenRoom<Frame>>();
+  const entries = new WeakMap<Room<Frame>, OpenRoom<Frame>>();
 
-  const open = async (viewer: Viewer, chatId: string, watching: OpenRoom<Frame>['watching']): Promise<Room<Frame>> => {
+  const forget = (chatId: string, entry: OpenRoom<Frame>): void => {
+    if (rooms.get(chatId) === entry) rooms.delete(chatId);
+  };
+  const open = (viewer: Viewer, chatId: string): OpenRoom<Frame> => {
     const room = new Room(parts, frames, chatId, viewer);
-    watching.stop = await parts.conversations.watch(viewer, chatId, (event) => room.receive(event));
-    return room;
+    const entry: OpenRoom<Frame> = { holders: 0, room: Promise.resolve(room), stop: () => undefined };
+    const watch = async (): Promise<Room<Frame>> => {
+      entry.stop = await conversations.watch(viewer, chatId, (event) => {
+        // One that comes back, from the trash say, gets a room of its own, also while a slow socket still hangs in this one.
+        if (event.type === 'deleted') forget(chatId, entry);
+        room.receive(event);
+      });
+      return room;
+    };
+    entry.room = watch();
+    entries.set(room, entry);
+    rooms.set(chatId, entry);
+    return entry;
   };
   const release = (chatId: string, entry: OpenRoom<Frame>): void => {
     entry.holders -= 1;
     if (entry.holders > 0) return;
-    if (rooms.get(chatId) === entry) rooms.delete(chatId);
-    entry.watching.stop?.();
+    forget(chatId, entry);
+    entry.stop();
   };
 
   return {
-    async enter(viewer, chatId, wantsPieces = true) {
-      await parts.conversations.get(viewer, chatId);
-      let entry = rooms.get(chatId);
-      if (!entry) {
-        const watching: { stop?: () => void } = {};
-        entry = { holders: 0, room: open(viewer, chatId, watching), watching };
-        rooms.set(chatId, entry);
-      }
+    async enter(viewer, chatId, wantsPieces = true, begin = () => undefined) {
+      // Who may not enter opens no room that others would be waiting for.
+      if (!rooms.has(chatId)) await conversations.get(viewer, chatId);
+      const entry = rooms.get(chatId) ?? open(viewer, chatId);
       entry.holders += 1;
       try {
         const room = await entry.room;
         if (wantsPieces) await room.followAnswers();
+        for (let seen = -1; seen !== room.departures;) {
+          seen = room.departures;
+          await conversations.get(viewer, chatId);
+        }
+        begin(room);
         return room;
       } catch (error) {
         release(chatId, entry);
@@ -54,8 +74,8 @@ export function createRooms<Frame>(parts: DialectParts, frames: RoomFrames<Frame
       }
     },
     leave(room) {
-      const entry = rooms.get(room.chatId);
-      if (!entry) return;
+      const entry = entries.get(room);
+      if (!entry || entry.holders === 0) return;
       if (entry.holders === 1) room.close();
       release(room.chatId, entry);
     },
