@@ -6,7 +6,7 @@ const pageSize = 20;
 const created = '2026-01-01T00:00:00Z';
 
 /** Anthropic's Messages API: POST /v1/messages, GET /v1/models. */
-export const anthropic: Form = {
+export const anthropicForm: Form = {
   name: 'anthropic',
   streamType: 'text/event-stream; charset=utf-8',
   endpointOf: (path) => ({ '/v1/messages': 'chat' as const, '/v1/models': 'models' as const })[path] ?? null,

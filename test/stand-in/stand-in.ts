@@ -1,6 +1,7 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { anthropicForm } from './anthropic-form.ts';
 import type { Form, FormName, ReadRequest } from './form.ts';
 import { ollamaForm } from './ollama-form.ts';
 import { openaiForm } from './openai-form.ts';
@@ -175,7 +176,7 @@ function createGate(): Gate {
   };
 }
 
-const forms: Partial<Record<FormName, Form>> = { openai: openaiForm, ollama: ollamaForm };
+const forms: Partial<Record<FormName, Form>> = { openai: openaiForm, ollama: ollamaForm, anthropic: anthropicForm };
 
 /** Names that each form offers when a test names none. */
 const knownModels: Record<FormName, string[]> = {

@@ -61,7 +61,7 @@ export function goodService({ ask, under, standIn, has }: Suite): void {
     expect(textOf(events)).toBe('42');
   });
 
-  has('service', 'hands over log-probabilities with the text they are of', async () => {
+  has('log-probabilities', 'hands over log-probabilities with the text they are of', async () => {
     for (const whole of [false, true]) {
       standIn().next({ pieces: ['one', ' zwö'], logprobs: [-0.25, -0.5] });
       expect(logprobsOf((await collect(ask({ logprobs: { top: 0 }, whole }))).flat())).toEqual([
@@ -88,7 +88,7 @@ export function goodService({ ask, under, standIn, has }: Suite): void {
       { role: 'assistant', content: '', toolCalls: [{ id: 'call_a', name: 'weather', arguments: '{"city":"Graz"}' }] },
       { role: 'tool', content: 'Sunny', toolCallId: 'call_a' },
     ];
-    await collect(ask({ messages, temperature: 0.5, maxTokens: 20, stop: ['END'], seed: 7, prefill: 'It is', tools: [weather] }));
+    await collect(ask({ messages, temperature: 0.5, maxTokens: 20, stop: ['END'], prefill: 'It is', tools: [weather] }));
     const said = standIn().read(standIn().requests.at(-1)!);
     expect(said.messages.slice(0, 4)).toEqual([
       { role: 'system', text: 'Be brief.', calls: [] },
@@ -98,14 +98,24 @@ export function goodService({ ask, under, standIn, has }: Suite): void {
     ]);
     expect(said.messages.slice(4)).toContainEqual({ role: 'assistant', text: 'It is', calls: [] });
     expect(said.tools).toEqual(['weather']);
-    expect(said.sampling).toEqual({ temperature: 0.5, stop: ['END'], seed: 7, maxTokens: 20 });
+    expect(said.sampling).toEqual({ temperature: 0.5, stop: ['END'], maxTokens: 20 });
+  });
+
+  has('seed', 'sends the seed', async () => {
+    await collect(ask({ seed: 7 }));
+    expect(standIn().read(standIn().requests.at(-1)!).sampling.seed).toBe(7);
   });
 
   has('service', 'leaves out the sampling that is not set', async () => {
     await collect(ask());
     const request = standIn().requests.at(-1)!;
-    expect(standIn().read(request).sampling).toEqual({});
+    expect({ ...standIn().read(request).sampling, maxTokens: undefined }).toEqual({ maxTokens: undefined });
     expect(JSON.stringify(request.body)).not.toMatch(/null|undefined/);
+  });
+
+  has('open length', 'leaves the length of the answer open where nobody bounds it', async () => {
+    await collect(ask());
+    expect(standIn().read(standIn().requests.at(-1)!).sampling.maxTokens).toBeUndefined();
   });
 
   has('service', 'carries no key where there is none, and the key where there is one, in a header alone', async () => {

@@ -17,7 +17,7 @@ export interface ProviderUnderTest {
 }
 
 /** Cases that some provider cannot have. */
-export type Avoidable = 'service' | 'log-probabilities of other tokens' | 'usage' | 'length' | 'tools' | 'embeddings' | 'split characters of the answer';
+export type Avoidable = 'service' | 'log-probabilities' | 'log-probabilities of other tokens' | 'seed' | 'open length' | 'usage' | 'length' | 'tools' | 'embeddings' | 'split characters of the answer';
 
 /** What the cases work with. */
 export interface Suite {

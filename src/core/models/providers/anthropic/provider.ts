@@ -100,9 +100,9 @@ const mostRefused = 1000;
  * Notes what a model refused that can be done without: hints (the temperature), and schemas, which are checked here, too.
  * False when there is nothing new.
  */
-function noteRefused(refused: Map<string, Without>, { model, topP, topK, responseFormat, tools }: ModelRequest, error: ReplyError): boolean {
+function noteRefused(refused: Map<string, Without>, { model, temperature, topP, topK, responseFormat, tools }: ModelRequest, error: ReplyError): boolean {
   const before = refused.get(model) ?? {};
-  const isHint = error.parameter === 'temperature' && topP === undefined && topK === undefined;
+  const isHint = error.parameter === 'temperature' && temperature !== undefined && topP === undefined && topK === undefined;
   const isSchema = error.parameter === 'response_format' && (responseFormat !== undefined || tools?.some((tool) => tool.strict) === true);
   if (error.code !== 'unsupported_value' || !((isHint && !before.sampling) || (isSchema && !before.schemas))) return false;
   if (refused.size >= mostRefused) refused.clear();

@@ -22,6 +22,9 @@ providerSuite({
   },
   without: {
     service: 'it calls no service',
+    'log-probabilities': 'it has no log-probabilities',
+    seed: 'it calls no service',
+    'open length': 'it calls no service',
     'log-probabilities of other tokens': 'it has no log-probabilities',
     usage: 'it has no tokenizer and counts nothing',
     tools: 'it calls no tools',

@@ -12,6 +12,9 @@ providerSuite({
   name: 'llama',
   without: {
     service: 'it runs in this process and calls no service',
+    'log-probabilities': 'it calls no service; its own tests show them',
+    seed: 'it calls no service; its own tests show it',
+    'open length': 'it calls no service',
     'log-probabilities of other tokens': 'it calls no service; its own tests show them',
     'split characters of the answer': 'it calls no service; its own tests cut characters into tokens',
   },
