@@ -1,9 +1,10 @@
 import * as answers from './answers.ts';
 import { createAppending } from './appending.ts';
+import { answerAside } from './asides.ts';
 import { createCancelling } from './cancelling.ts';
 import { history, instructions } from './context.ts';
-import * as current from './current.ts';
-import * as figures from './figures.ts';
+import { createCurrent } from './current.ts';
+import { createFigures } from './figures.ts';
 import { forgetAnswer } from './forgetting.ts';
 import { createFollowing } from './following.ts';
 import * as management from './management.ts';
@@ -20,7 +21,9 @@ import { registerTitles, titleJob } from './titles.ts';
 import { createJournal } from './turns/journal.ts';
 import { TurnRunner } from './turns/runner.ts';
 import type { Conversations } from './types.ts';
+import { tokensUsed } from './tokens-used.ts';
 import { createUnstored, type UnstoredCalls } from './unstored.ts';
+import { createSearch } from './searching.ts';
 import { createTrash } from './trash.ts';
 import { createWatched } from './watching.ts';
 
@@ -36,10 +39,11 @@ const foldEveryMs = 10 * 60 * 1000;
 export function createConversations(needs: ConversationNeeds): Conversations {
   const { storage, log } = needs;
   const journal = createJournal({ ...needs, turnsRunning: () => runner.running.size });
+  const sources = [instructions, ...(needs.sources ?? []), sentContext, history(storage)];
   const runner: TurnRunner = new TurnRunner({
     ...needs,
     journal,
-    sources: [instructions, ...(needs.sources ?? []), sentContext, history(storage)],
+    sources,
     observers: (turn, outcome) => (needs.settings.autoTitles === 'model' ? titleJob(turn, outcome) : []),
   });
   const parts: ConversationParts = { ...needs, journal, runner };
@@ -65,6 +69,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     trash: (...given) => organising.trashConversation(parts, ...given),
     restore: (...given) => organising.restoreConversation(parts, ...given),
     pin: (...given) => organising.pinConversation(parts, ...given),
+    search: createSearch(parts),
     message: (...given) => management.oneMessage(parts, ...given),
     pathTo: (...given) => management.pathToMessage(parts, ...given),
     ...createReading(parts, marks),
@@ -76,12 +81,8 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     removeParticipant: (...given) => members.removeParticipant(parts, ...given),
     typing: (...given) => management.tellTyping(parts, ...given),
     selectBranch: (...given) => management.selectBranch(parts, ...given),
-    current: (...given) => current.currentConversation(parts, ...given),
-    beginCurrent: (...given) => current.beginCurrentConversation(parts, ...given),
-    selectCurrent: (...given) => current.selectCurrentConversation(parts, ...given),
-    messageNumbered: (...given) => current.messageNumbered(parts, ...given),
-    replyFigures: (...given) => figures.replyFigures(parts, ...given),
-    totals: (...given) => figures.totals(parts, ...given),
+    ...createCurrent(parts),
+    ...createFigures(parts),
     send: (...given) => answers.send(parts, ...given),
     sendAfter: (...given) => answers.sendAfter(parts, ...given),
     sendWithHistory: (...given) => answers.sendWithHistory(parts, ...given),
@@ -93,6 +94,9 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     cancel,
     forgetAnswer: (viewer, messageId) => forgetAnswer(parts, cancel, viewer, messageId),
     answerUnstored: unstored.answerUnstored,
+    answerAside: (...given) => answerAside(parts, sources, unstored.answerUnstored, ...given),
+    tellAside: (conversationId, event) => needs.bus.publish(`conversation:${conversationId}`, { type: 'aside', event }),
+    tokensUsed: (...given) => tokensUsed(parts, ...given),
     embedUnstored: unstored.embedUnstored,
     drawUnstored: unstored.drawUnstored,
 

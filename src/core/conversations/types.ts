@@ -1,6 +1,7 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { DrawRequest, DrawResult, EmbedResult, FinishReason, ModelMessage, Sampling, ToolChoiceRequest, TokenLogprob, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
+import type { DrawRequest, DrawResult, EmbedResult, FinishReason, ModelMessage, Sampling, Target, ToolChoiceRequest, TokenLogprob, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
 import type { Viewer } from '../accounts/index.ts';
+import type { SearchQuery, SearchResult } from './search/types.ts';
 
 /** In place of a conversation's model: no model answers there, unless the sender of a message names one. */
 export const noModel = 'none';
@@ -183,6 +184,8 @@ export interface Outgoing {
   whole?: boolean;
   /** Kept on the answer. */
   answerMetadata?: Record<string, unknown> | null;
+  /** A target that `Models.ready` made ready, in place of `model`. An answer that has to wait its turn takes leave anew. */
+  target?: Target;
 }
 
 /** A message to write down as it is. */
@@ -236,6 +239,8 @@ export interface Conversations extends Part {
   restore(viewer: Viewer, conversationId: string): Promise<Conversation>;
   /** Pins it for the viewer, or takes the pin off. Other participants do not notice. */
   pin(viewer: Viewer, conversationId: string, pinned: boolean): Promise<Conversation>;
+  /** Titles and messages of the viewer's conversations that hold all words of the query. @throws {ParleyError} `invalid_request`, as `get`, `rate_limited` */
+  search(viewer: Viewer, query: SearchQuery, signal?: AbortSignal): Promise<SearchResult>;
   /** Deletes it, also an archived one and one in the trash, with all messages and running turns (which are cancelled first). Usage rows stay. */
   delete(viewer: Viewer, conversationId: string): Promise<void>;
   /** One page of the shown path, oldest first inside the page, counted from the newest. */
@@ -338,10 +343,29 @@ export interface Conversations extends Part {
   attach(viewer: Viewer, messageId: string, afterSeq: number, signal: AbortSignal, pieces?: 'joined' | 'each'): AsyncIterable<TurnEvent[]>;
   /** A call that is not kept (OpenAI dialect without `store`): only its usage row is. Ends like `Models.reply`. @throws {ParleyError} as `Models.resolve` and `Budgets.reserve` */
   answerUnstored(viewer: Viewer, request: UnstoredRequest, signal: AbortSignal): Promise<UnstoredReply>;
+  /**
+   * Asks about a conversation without a trace in it: the model reads what it would read for a message that is kept, and nothing
+   * is stored but the usage row. @throws {ParleyError} as `send`
+   */
+  answerAside(viewer: Viewer, conversationId: string, aside: Aside, signal: AbortSignal): Promise<UnstoredReply>;
+  /** Tells those who watch a conversation of an answer that is not kept. Without permission checks: for whoever made it. */
+  tellAside(conversationId: string, event: AsideEvent): void;
+  /** Tokens of all answers of a conversation, prompt and text: of those whose figures are both known, on whatever branch. */
+  tokensUsed(viewer: Viewer, conversationId: string): Promise<number>;
   /** Vectors of texts; only the usage row is kept. @throws {ParleyError} as `Models.resolve` and `Models.embed` */
   embedUnstored(viewer: Viewer, request: { model: string | null; texts: string[]; dimensions?: number; dialect: string }, signal: AbortSignal): Promise<EmbedResult & { model: string }>;
   /** Pictures, as many as asked for or an error; only the usage row is kept. @throws {ParleyError} as `Models.resolve`, `Models.draw` and `Budgets.reserve` */
   drawUnstored(viewer: Viewer, request: Omit<DrawRequest, 'model'> & { model: string | null; dialect: string }, signal: AbortSignal): Promise<DrawResult & { model: string }>;
+}
+
+/** A question about a conversation that is not kept. */
+export interface Aside {
+  content: string;
+  /** Who is asked. */
+  target: Target;
+  dialect: string;
+  /** As in ModelRequest: the caller reads the answer only when it is complete. */
+  whole?: boolean;
 }
 
 export interface ReplyFigures {
@@ -366,6 +390,8 @@ export interface UnstoredRequest extends Sampling {
   dialect: string;
   /** As in ModelRequest: the caller reads the answer only when it is complete. */
   whole?: boolean;
+  /** A target that `Models.ready` made ready, in place of `model`. */
+  target?: Target;
 }
 
 export interface UnstoredReply {
@@ -373,6 +399,15 @@ export interface UnstoredReply {
   model: string;
   events: AsyncIterable<import('../models/index.ts').ReplyEvent[]>;
 }
+
+/**
+ * What is told of an answer that is not kept. `message` looks like a stored one; at the end its content is left out, and
+ * `length` (UTF-16 units) says how long it is. `offset`: UTF-16 units before the piece, which never cuts a surrogate pair.
+ */
+export type AsideEvent =
+  | { step: 'began'; message: Message }
+  | { step: 'text'; messageId: string; text: string; offset: number }
+  | { step: 'ended'; message: Message; length: number };
 
 /** What happens in a conversation, for those who watch it. Carries what a socket needs to show; texts of running turns come by `attach`. */
 export type ConversationEvent =
@@ -388,6 +423,8 @@ export type ConversationEvent =
   | { type: 'participant_left'; userId: string; username: string }
   /** Has another role or other permissions. */
   | { type: 'participant_changed'; participant: Participant }
+  /** Of an answer that is not kept: its beginning, a piece of its text, its end. */
+  | ({ type: 'aside' } & AsideEvent)
   | { type: 'branch_changed'; headId: string | null }
   | { type: 'changed'; conversation: Conversation }
   | { type: 'deleted' };
