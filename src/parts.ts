@@ -8,6 +8,7 @@ import { createLocalLimiter, createRedisLimiter, type Limiter } from './base/lim
 import { machineName } from './base/machine.ts';
 import { createLog, createMetrics, type Log, type Metrics } from './base/observability/index.ts';
 import { createRedis, type Redis } from './base/redis/index.ts';
+import { withGivenSecrets } from './base/given-secrets.ts';
 import { openSecrets, type Secrets } from './base/secrets.ts';
 import { databaseId, openStorage, type Storage } from './base/storage/index.ts';
 import type { Config } from './config.ts';
@@ -31,6 +32,7 @@ import { registerArketic } from './dialects/arketic/index.ts';
 import { registerFriend } from './dialects/friend/index.ts';
 import { ollamaFace, registerOllama } from './dialects/ollama/index.ts';
 import { registerOpenai } from './dialects/openai/index.ts';
+import { registerStudio } from './dialects/studio/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './dialects/shared/index.ts';
 import { version } from './version.ts';
 
@@ -105,7 +107,7 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   const { redis, shared } = between;
   const bus = overrides.bus ?? between.bus;
   const limiter = overrides.limiter ?? between.limiter;
-  const secrets = openSecrets(dataDir, config.secretsFile);
+  const secrets = withGivenSecrets(openSecrets(dataDir, config.secretsFile), config);
   const jobs = createJobs({ storage, clock, log, metrics, instanceId });
   const accounts = createAccounts({ storage, secrets, limiter, bus, clock, log, metrics, settings: config });
   // The built-in responder tells whoever asks how to add a model: by what is true for somebody without keys.
@@ -153,6 +155,7 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   registerOpenai(http.app, dialectParts);
   registerArketic(http.app, dialectParts);
   registerFriend(http.app, dialectParts);
+  registerStudio(http.app, dialectParts);
   const ollama = createOllamaServer(dialectParts);
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
   const faces = ollama ? [http, ollama] : [http];

@@ -1,3 +1,4 @@
+import { io, type ManagerOptions, type Socket as SocketIoSocket, type SocketOptions } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { createLocalBus } from '../base/events/index.ts';
 import { systemClock, type Clock } from '../base/clock.ts';
@@ -19,6 +20,7 @@ import { registerArketic } from './arketic/index.ts';
 import { registerFriend } from './friend/index.ts';
 import { ollamaFace, registerOllama } from './ollama/index.ts';
 import { registerOpenai } from './openai/index.ts';
+import { registerStudio } from './studio/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './shared/index.ts';
 
 /** JSON that a test looks into; what is not there fails the test. */
@@ -107,6 +109,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   registerOpenai(http.app, parts);
   registerArketic(http.app, parts);
   registerFriend(http.app, parts);
+  registerStudio(http.app, parts);
   const ollama = settings.ollamaApiPort === null ? null : createHttpServer(parts, ollamaFace(settings.ollamaApiPort));
   if (ollama) {
     registerOllama(ollama.app, parts);
@@ -218,5 +221,57 @@ export async function openSocket(server: { port: number }, path: string, headers
     send: (frame) => socket.send(JSON.stringify(frame)),
     sendRaw: (text) => socket.send(text),
     close: () => socket.close(),
+  };
+}
+
+/** One Socket.IO client, with the events it got. */
+export interface TestSocketIo {
+  socket: SocketIoSocket;
+  events: { event: string; payload: Json }[];
+  /** The next event of this name that fits and has not been given yet; waits for it. */
+  next(event: string, fits?: (payload: Json) => boolean): Promise<Json>;
+  /** Sends an event and waits for its acknowledgement, five seconds at most. */
+  ask(event: string, ...payload: unknown[]): Promise<Json>;
+  /** Why the connection ended. */
+  gone: Promise<string>;
+  close(): void;
+}
+
+/** Connects a client of its own, without coming back by itself. Fails with the message of `connect_error`; its code stands in `data`. */
+export async function openSocketIo(server: { port: number }, options: Partial<ManagerOptions & SocketOptions> & { namespace?: string } = {}): Promise<TestSocketIo> {
+  const { namespace = '/', ...rest } = options;
+  const socket = io(`http://127.0.0.1:${server.port}${namespace === '/' ? '' : namespace}`, { transports: ['websocket'], reconnection: false, forceNew: true, ...rest });
+  const events: TestSocketIo['events'] = [];
+  const given = new Set<unknown>();
+  const waiting = new Set<() => void>();
+  socket.onAny((event: string, payload: Json) => {
+    events.push({ event, payload });
+    for (const look of waiting) look();
+  });
+  const gone = new Promise<string>((resolve) => socket.once('disconnect', (reason) => resolve(reason)));
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', () => resolve());
+    socket.once('connect_error', (error) => {
+      socket.close();
+      reject(error);
+    });
+  });
+  return {
+    socket, events, gone,
+    next: (event, fits = () => true) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const found = events.find((candidate) => candidate.event === event && !given.has(candidate) && fits(candidate.payload));
+          if (!found) return;
+          given.add(found);
+          waiting.delete(look);
+          resolve(found.payload);
+        };
+        void gone.then((reason) => reject(new Error(`gone (${reason}) while waiting for ${event}`)));
+        waiting.add(look);
+        look();
+      }),
+    ask: (event, ...payload) => socket.timeout(5000).emitWithAck(event, ...payload),
+    close: () => void socket.close(),
   };
 }

@@ -1,6 +1,7 @@
 export { parseJson } from './body.ts';
 export { createCredentialWatch, whileValid, type CredentialWatch, type Watched } from './credential-watch.ts';
 export { registerNotBuilt, registerScope, type DialectScope, type NotBuilt } from './dialect-scope.ts';
+export { failureOf } from './endings.ts';
 export { errorHeaders, showable } from './errors.ts';
 export { goneController, goneSignal, jsonLines, openEventStream, type EventStream } from './event-stream.ts';
 export { filledText, freeObject, text, wholeNumber } from './fields.ts';

@@ -1,0 +1,39 @@
+import type { Models } from '../../core/models/index.ts';
+import type { RoomFrames, RoomMember, SocketNamespace } from '../shared/index.ts';
+import { modelFields } from './naming.ts';
+import type { Seat, StudioFrame } from './seats.ts';
+import { isShown, messageShape, receivedShape } from './shapes.ts';
+
+/** What the sockets in a conversation's room are told. Only the first two are the document's; those of growing answers are additions. */
+export function studioFrames(models: Pick<Models, 'hasProvider'>, namespace: Pick<SocketNamespace, 'emitToMany'>): RoomFrames<StudioFrame> {
+  return {
+    message: (message) => ({ event: 'message_received', payload: receivedShape(models, message) }),
+    answer: (message) => (isShown(message) ? { event: 'message_received', payload: receivedShape(models, message) } : null),
+    typing: (chatId, event) => ({ event: 'user_typing', payload: { user_id: event.userId, conversation_id: chatId, is_typing: event.isTyping } }),
+    participant: () => null,
+    branchChanged: () => null,
+    changed: () => null,
+    deleted: () => null,
+    started: (message, asked) => {
+      const { provider, name } = modelFields(models, asked);
+      return { event: 'answer_started', payload: { message_id: message.id, conversation_id: message.conversationId, model: name, provider } };
+    },
+    chunk: ({ kind, messageId, chatId, seq, offset, chunk }) => ({
+      event: kind === 'text' ? 'answer_chunk' : 'answer_reasoning',
+      payload: { message_id: messageId, conversation_id: chatId, seq, offset, content: chunk },
+    }),
+    ended: (message) => ({
+      event: 'answer_ended',
+      payload: {
+        message_id: message.id,
+        conversation_id: message.conversationId,
+        status: message.status.toLowerCase(),
+        error: message.error,
+        message: isShown(message) ? messageShape(models, message) : null,
+      },
+    }),
+    sendToMany(members: readonly RoomMember<StudioFrame>[], { event, payload }) {
+      namespace.emitToMany(members.map((member) => (member as Seat).connection), event, payload);
+    },
+  };
+}
