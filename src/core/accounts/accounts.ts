@@ -7,6 +7,7 @@ import type { Storage } from '../../base/storage/index.ts';
 import { createApiKeys } from './api-keys.ts';
 import { createAuthenticate } from './authentication.ts';
 import { createCredentialCache } from './credential-cache.ts';
+import { createInternalTokens } from './internal-tokens.ts';
 import { createInvites } from './invites.ts';
 import { createLocalTrust } from './local-trust.ts';
 import { createLogin } from './login.ts';
@@ -50,6 +51,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
   const sessions = createSessions({ storage, tokens: createTokens(secrets), clock, revocations, lifetimeMs: settings.tokenLifetimeMs });
   const apiKeys = createApiKeys({ storage, clock, log, users, revocations });
   const providerKeys = createProviderKeys({ storage, secrets, clock, log, bus });
+  const internalTokens = createInternalTokens({ users, clock });
   const invites = createInvites({ storage, clock, users });
   const setupCodeOf = (ownerId: string): string => (settings.redisUrl === null ? newSetupCode() : sharedSetupCode(secrets.signingKeys().current.key, ownerId));
   const registration = createRegistration({ storage, clock, settings, users, invites, passwords, localTrust, newSetupCode: setupCodeOf });
@@ -63,6 +65,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
     name: 'accounts',
     async start() {
       await secretsGuard.start();
+      await providerKeys.refuseOtherKey();
       await users.ensureOwner();
       await registration.start();
       await revocationWatch.start();
@@ -74,7 +77,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
       await revocationWatch.stop();
       await apiKeys.settle();
     },
-    authenticate: createAuthenticate({ cache, sessions, apiKeys, localTrust, origins, clock, ownerViewer: owner.viewer }),
+    authenticate: createAuthenticate({ cache, sessions, apiKeys, internalTokens, localTrust, origins, clock, ownerViewer: owner.viewer }),
     localTrust: (credentials) => localTrust.check(credentials),
     localTrustOff: localTrust.impossible,
     originAllowed: (headers) => origins.allowedWithCookie(headers),
@@ -95,6 +98,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
     createInvite: (...parameters) => invites.create(...parameters),
     createApiKey: (...parameters) => apiKeys.create(...parameters),
     apiKeys: (userId) => apiKeys.list(userId),
+    internalCredential: (userId) => internalTokens.issue(userId),
     revokeApiKey: (userId, keyId) => apiKeys.revoke(userId, keyId),
     setProviderKey: (userId, provider, key) => providerKeys.set(userId, provider, key),
     removeProviderKey: (userId, provider) => providerKeys.remove(userId, provider),
@@ -105,7 +109,10 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
       if (options.endSignIns) await users.endAllSignIns();
       return { reencrypted: await providerKeys.reencrypt() };
     },
-    acceptSecrets: () => secretsGuard.record(),
+    async acceptSecrets() {
+      await secretsGuard.record();
+      return { forgotten: await providerKeys.forgetOtherKey() };
+    },
     registration: async () => ({ mode: registration.mode, ownerClaimed: (await users.owner()).claimed }),
     setupCode: () => registration.setupCode(),
   };

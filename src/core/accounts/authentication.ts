@@ -5,6 +5,7 @@ import { ParleyError } from '../../base/errors.ts';
 import { apiKeyPrefix, type ApiKeys } from './api-keys.ts';
 import { cookieOf, csrfCookieName, csrfHeaderName, sessionCookieName } from './cookies.ts';
 import type { CredentialCache, KnownCredential } from './credential-cache.ts';
+import { internalTokenPrefix, type InternalTokens } from './internal-tokens.ts';
 import type { LocalTrust } from './local-trust.ts';
 import type { OriginRules } from './origins.ts';
 import type { Sessions } from './sessions.ts';
@@ -15,6 +16,7 @@ interface AuthenticationParts {
   cache: CredentialCache;
   sessions: Sessions;
   apiKeys: ApiKeys;
+  internalTokens: InternalTokens;
   localTrust: LocalTrust;
   origins: OriginRules;
   clock: Clock;
@@ -44,6 +46,11 @@ export function createAuthenticate(parts: AuthenticationParts): Accounts['authen
     if (credential.kind === 'api-key') parts.apiKeys.noteUse(credential);
     return credential.viewer;
   };
+  const byInternalToken = async (text: string): Promise<Viewer> => {
+    const viewer = await parts.internalTokens.use(text);
+    if (!viewer) throw new ParleyError('unauthorized');
+    return viewer;
+  };
   const byCookie = async (text: string, headers: IncomingHttpHeaders, method: string, csrf: AuthenticationPolicy['csrf']): Promise<Viewer> => {
     if (!origins.allowedWithCookie(headers)) throw new ParleyError('origin_refused');
     const credential = await known(text);
@@ -56,6 +63,7 @@ export function createAuthenticate(parts: AuthenticationParts): Accounts['authen
 
   return async ({ headers, method, queryToken, socket }, policy) => {
     const bearer = bearerOf(headers);
+    if (bearer?.startsWith(internalTokenPrefix)) return byInternalToken(bearer);
     if (bearer !== null) return byHeader(bearer);
     if (queryToken !== null && queryToken !== undefined) return byHeader(queryToken);
     if (policy.cookie) {

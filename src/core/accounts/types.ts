@@ -10,8 +10,8 @@ export interface Viewer {
   username: string;
   role: Role;
   scopes: readonly Scope[];
-  /** How the viewer proved who they are. */
-  via: 'token' | 'cookie' | 'api-key' | 'local-trust' | 'internal';
+  /** How the viewer proved who they are. `program`: a program that has opened the database itself. */
+  via: 'token' | 'cookie' | 'api-key' | 'local-trust' | 'internal' | 'program';
   /** Id of the token or the API key; null for local trust. */
   credentialId: string | null;
   /** When the credential ends, milliseconds since the epoch; null when it does not. */
@@ -127,6 +127,11 @@ export interface Accounts extends Part {
   createApiKey(userId: string, name: string, scopes?: readonly Scope[], expiresAt?: number | null): Promise<{ id: string; key: string; prefix: string }>;
   apiKeys(userId: string): Promise<{ id: string; name: string; prefix: string; createdAt: number; lastUsedAt: number | null }[]>;
   revokeApiKey(userId: string, keyId: string): Promise<void>;
+  /**
+   * A credential with which a process of this server calls it back for a user: for one request to /v1 within a minute, with the
+   * scope `chat` alone. Such calls are a part of one that is counted already, and are not counted again.
+   */
+  internalCredential(userId: string): { token: string; revoke(): void };
   setProviderKey(userId: string, provider: string, key: string): Promise<void>;
   removeProviderKey(userId: string, provider: string): Promise<boolean>;
   /** Masked. */
@@ -140,9 +145,10 @@ export interface Accounts extends Part {
   rotateSecrets(options?: { endSignIns?: boolean }): Promise<{ reencrypted: number }>;
   /**
    * Makes the secrets of this machine those of the database, when the ones it had are lost. Sign-ins end by it, and kept
-   * provider keys cannot be read any more. May be called before `start`, which refuses other secrets.
+   * provider keys cannot be read any more; those of another ENCRYPTION_KEY are deleted, and counted in the answer. May be
+   * called before `start`, which refuses other secrets.
    */
-  acceptSecrets(): Promise<void>;
+  acceptSecrets(): Promise<{ forgotten: number }>;
   /** How registration stands, for the page: who may, whether the owner is unclaimed, whether a code is needed. */
   registration(): Promise<{ mode: 'open' | 'invite' | 'closed'; ownerClaimed: boolean }>;
   /** The set-up code printed at start while the owner is unclaimed and local trust is off; null otherwise. */

@@ -25,8 +25,8 @@ interface Planned {
 }
 
 /** Whether a model answers: not when the sender wants no answer, and not in a conversation without a model unless one is named. */
-function isAnswered(conversation: Pick<ConversationsTable, 'model'>, outgoing: Pick<Outgoing, 'answer' | 'model'>): boolean {
-  return outgoing.answer !== false && (conversation.model !== noModel || Boolean(outgoing.model));
+function isAnswered(conversation: Pick<ConversationsTable, 'model'>, outgoing: Pick<Outgoing, 'answer' | 'model' | 'target'>): boolean {
+  return outgoing.answer !== false && (conversation.model !== noModel || Boolean(outgoing.model ?? outgoing.target));
 }
 
 /*
@@ -35,7 +35,8 @@ function isAnswered(conversation: Pick<ConversationsTable, 'model'>, outgoing: P
 
 const nobody: Planned = { target: null, failure: null };
 
-async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel'>): Promise<Planned> {
+async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel' | 'target'>): Promise<Planned> {
+  if (outgoing.target) return { target: outgoing.target, failure: null };
   try {
     const target = await parts.models.resolve(name, { userId: viewer.userId, role: viewer.role });
     if (target.isBuiltin && outgoing.refuseBuiltin) throw new ParleyError('no_model');

@@ -26,6 +26,8 @@ export interface ContextTurn {
   maxTokens: number | undefined;
   /** Text that the answer begins with already. */
   prefill: string;
+  /** Set when the question is not stored: the message behind which it would stand; null for none. */
+  behind?: string | null;
 }
 
 /** What a source added, to show where an answer came from. */
@@ -133,7 +135,7 @@ export function history(storage: Storage): ContextSource {
     async gather(turn, budget) {
       const kept: ModelMessage[] = [];
       for (let offset = 0; offset < mostMessages; offset += historyChunk) {
-        const rows = turn.question.depth === 1 ? [turn.question] : await pathRows(storage.read, turn.question.id, historyChunk, offset);
+        const rows = await historyRows(storage, turn, offset);
         for (const row of rows) {
           const message = toModelMessage(row);
           if (!message) continue;
@@ -157,6 +159,13 @@ export function history(storage: Storage): ContextSource {
       return { messages, leftOut: 0 };
     },
   };
+}
+
+/** Rows of the path that ends with the question, newest first. */
+async function historyRows({ read }: Storage, { question, behind }: ContextTurn, offset: number): Promise<MessagesTable[]> {
+  if (question.depth === 1) return [question];
+  if (typeof behind !== 'string') return pathRows(read, question.id, historyChunk, offset);
+  return offset > 0 ? pathRows(read, behind, historyChunk, offset - 1) : [question, ...(await pathRows(read, behind, historyChunk - 1, 0))];
 }
 
 /**

@@ -2,6 +2,7 @@ import * as answers from './answers.ts';
 import { createAppending } from './appending.ts';
 import { answerAside } from './asides.ts';
 import { createCancelling } from './cancelling.ts';
+import { conversationUsage } from './conversation-usage.ts';
 import { history, instructions } from './context.ts';
 import { createCurrent } from './current.ts';
 import { createFigures } from './figures.ts';
@@ -70,6 +71,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     restore: (...given) => organising.restoreConversation(parts, ...given),
     pin: (...given) => organising.pinConversation(parts, ...given),
     search: createSearch(parts),
+    usage: (...given) => conversationUsage(parts, ...given),
     message: (...given) => management.oneMessage(parts, ...given),
     pathTo: (...given) => management.pathToMessage(parts, ...given),
     ...createReading(parts, marks),

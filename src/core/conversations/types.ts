@@ -113,6 +113,33 @@ export interface NewConversation {
 
 export type ConversationChanges = Partial<Pick<NewConversation, 'title' | 'description' | 'model' | 'persona' | 'systemPrompt' | 'temperature' | 'maxTokens' | 'isPrivate' | 'tags'>>;
 
+/** What some answers come to. Sums are of the answers where the figure is known, and null where it is of none. */
+export interface AnswerFigures {
+  answers: number;
+  tokensIn: number | null;
+  tokensOut: number | null;
+  /** Micro-dollars (1e-6 USD). */
+  costMicros: number | null;
+  /** Answers that the sums lack: cancelled, broken off, imported, still in the making, or their service does not say. */
+  withoutTokens: number;
+  withoutPrice: number;
+  averageTimeToFirstTokenMs: number | null;
+  averageDurationMs: number | null;
+}
+
+export interface ConversationUsage {
+  /** On all branches. */
+  messages: number;
+  byRole: Record<Message['role'], number>;
+  /** Those of `messages` that were imported: their figures were measured elsewhere and are not in the sums. */
+  imported: number;
+  /** Answers by how they ended, or stand. */
+  byStatus: Partial<Record<MessageStatus, number>>;
+  total: AnswerFigures;
+  /** By the model that spoke; null where none could be asked. */
+  byModel: ({ model: string | null } & AnswerFigures)[];
+}
+
 export interface Page {
   /** Most rows, 1 to 1000. */
   limit: number;
@@ -241,6 +268,8 @@ export interface Conversations extends Part {
   pin(viewer: Viewer, conversationId: string, pinned: boolean): Promise<Conversation>;
   /** Titles and messages of the viewer's conversations that hold all words of the query. @throws {ParleyError} `invalid_request`, as `get`, `rate_limited` */
   search(viewer: Viewer, query: SearchQuery, signal?: AbortSignal): Promise<SearchResult>;
+  /** What its messages come to: counts, tokens, cost and times of the answers, over all branches. @throws {ParleyError} as `get`; archived ones are found */
+  usage(viewer: Viewer, conversationId: string): Promise<ConversationUsage>;
   /** Deletes it, also an archived one and one in the trash, with all messages and running turns (which are cancelled first). Usage rows stay. */
   delete(viewer: Viewer, conversationId: string): Promise<void>;
   /** One page of the shown path, oldest first inside the page, counted from the newest. */

@@ -1,7 +1,8 @@
+import { ParleyError } from '../../base/errors.ts';
 import type { UsageTable } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { estimatePrompt, estimateTokens, type EndedCall } from '../budgets/index.ts';
-import type { ReplyEvent, Target } from '../models/index.ts';
+import { langchainId, type Caller, type ReplyEvent, type Target } from '../models/index.ts';
 import { drawUnstored } from './drawing.ts';
 import type { ConversationParts } from './parts.ts';
 import { reserveCall, spenderOf } from './spending.ts';
@@ -19,9 +20,11 @@ export function createUnstored(parts: ConversationParts): UnstoredCalls {
     flush: usage.flush,
     async answerUnstored(viewer, request, signal) {
       const caller = { userId: viewer.userId, role: viewer.role };
-      const target = await parts.models.resolve(request.model, caller);
-      const { model: _, messages, dialect, ...rest } = request;
-      const reservation = await reserveCall(parts, spenderOf(viewer), () => ({
+      const isInner = viewer.via === 'internal';
+      const target = await (request.target ?? (isInner ? innerTarget(parts, request.model, caller) : parts.models.resolve(request.model, caller)));
+      const { model: _, target: _ready, messages, dialect, ...rest } = request;
+      // What is a part of another call is paid and counted there.
+      const reservation = isInner ? null : await reserveCall(parts, spenderOf(viewer), () => ({
         model: target.id, tokensIn: estimatePrompt(messages, request.tools), tokensOut: request.maxTokens ?? null,
       }));
       // A signal of its own, so that a stopping server can end it, too.
@@ -70,6 +73,16 @@ export function createUnstored(parts: ConversationParts): UnstoredCalls {
     },
     drawUnstored: (...given) => drawUnstored(parts, usage.add, ...given),
   };
+}
+
+/**
+ * The model that another call asks for by calling back: that very one, and nothing in its place.
+ * @throws {ParleyError} as `Models.resolve`; `invalid_request` for one that would call back again
+ */
+async function innerTarget({ models }: ConversationParts, name: string | null, caller: Caller): Promise<Target> {
+  const target = await models.resolve(name, caller);
+  if (target.provider === langchainId) throw new ParleyError('invalid_request', { message: 'LangChain cannot be asked through LangChain.', parameter: 'model' });
+  return { ...target, isExclusive: true };
 }
 
 /** How long a reply may stay unread before what was reserved for it is given back, milliseconds. */
@@ -128,20 +141,22 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
     const { end, usage, timeToFirstTokenMs } = measurement;
     const failed = end && 'error' in end ? end.error : null;
     const outcome = !failed ? 'DELIVERED' : failed.code === 'cancelled' || call.signal.aborted ? 'CANCELLED' : 'FAILED';
-    metrics.turns.inc({ provider: call.target.provider, outcome });
-    if (timeToFirstTokenMs !== null) metrics.firstToken.observe({ provider: call.target.provider }, timeToFirstTokenMs / 1000);
-    const { tokensIn, tokensOut } = usage;
-    const model = measurement.spokenModel ?? call.target.id;
-    const row = {
-      ...usageRow(parts, call.viewer, call.dialect, model),
-      tokens_in: tokensIn ?? null,
-      tokens_out: tokensOut ?? null,
-      cost_micros: models.cost({ id: model }, tokensIn, tokensOut, usage.tokensCached),
-      duration_ms: measurement.durationMs,
-      time_to_first_token_ms: timeToFirstTokenMs === null ? null : Math.round(timeToFirstTokenMs),
-      outcome,
-    } as const;
-    add({ reservation: call.reservation, usage: row, tokensSaid: tokensOut === undefined ? saidTokens(measurement) : 0 });
+    if (call.viewer.via !== 'internal') {
+      metrics.turns.inc({ provider: call.target.provider, outcome });
+      if (timeToFirstTokenMs !== null) metrics.firstToken.observe({ provider: call.target.provider }, timeToFirstTokenMs / 1000);
+      const { tokensIn, tokensOut } = usage;
+      const model = measurement.spokenModel ?? call.target.id;
+      const row = {
+        ...usageRow(parts, call.viewer, call.dialect, model),
+        tokens_in: tokensIn ?? null,
+        tokens_out: tokensOut ?? null,
+        cost_micros: models.cost({ id: model }, tokensIn, tokensOut, usage.tokensCached),
+        duration_ms: measurement.durationMs,
+        time_to_first_token_ms: timeToFirstTokenMs === null ? null : Math.round(timeToFirstTokenMs),
+        outcome,
+      } as const;
+      add({ reservation: call.reservation, usage: row, tokensSaid: tokensOut === undefined ? saidTokens(measurement) : 0 });
+    }
     call.end();
   }
 }

@@ -6,7 +6,7 @@ import { Attendance, attendanceHashes } from './attendance.ts';
 import type { ConversationParts } from './parts.ts';
 import { toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
-import type { ConversationEvent } from './types.ts';
+import type { AsideEvent, ConversationEvent } from './types.ts';
 
 /** How often the rows of all watched conversations are looked at without a hint, where there may be other instances, milliseconds. */
 const lookMs = 5000;
@@ -132,6 +132,8 @@ class Room {
 
   private receive(hint: BusMessage): void {
     if (isGap(hint) && hint.reason === 'subscribed') return;
+    // What is not kept stands in no row: the hint is all there is of it.
+    if (hint.type === 'aside') return this.inOrder(async () => this.tell({ type: 'aside', ...(hint['event'] as AsideEvent) }));
     if (hint.type !== 'typing') return this.compare(hint.type === 'participants' || isGap(hint) ? 'all' : 'messages');
     this.inOrder(async () => this.tell(typingEvent(hint)));
   }
