@@ -23,6 +23,8 @@ export interface Form {
   modelList(names: string[], asked: Asked): object;
   /** What a model says of itself, for services that tell it apart from the list. */
   modelDetails?(name: string, contextLength: number): object;
+  /** A picture of the size that is asked for, or where it is: below `pictures`. Absent for services that draw none. */
+  drawing?(asked: Asked, pictures: string): object | Refusal;
   /** An error as the service words it. */
   errorBody(status: number, code: string | undefined, message: string): object;
   /** The error of a service for a key it does not know, and for a model it does not have. */

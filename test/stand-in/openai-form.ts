@@ -1,4 +1,5 @@
-import { bearer, defined, sse, type Form } from './form.ts';
+import { bearer, defined, sse, type Asked, type Form, type Refusal } from './form.ts';
+import { whitePng } from './png.ts';
 import { bytesOf, defaultPieces, usageOf, type Endpoint, type Script, type Step } from './script.ts';
 
 /** The body of a chat request, as far as the stand-in looks at it. */
@@ -93,6 +94,21 @@ function openaiUsage(script: Script): object | null {
   };
 }
 
+/** The answer to POST /v1/images/generations: dall-e-3 makes one picture a request, and gives an address unless asked for more. */
+function drawing({ body }: Asked, pictures: string): object | Refusal {
+  const { model, n, size = '1024x1024', response_format: format, prompt } = body as { model?: string; n?: number; size?: string; response_format?: string; prompt?: string };
+  const isDallE = model === 'dall-e-3';
+  if (isDallE && (n ?? 1) !== 1) return { status: 400, body: errorBody(400, 'invalid_value', 'You must provide n=1 for this model.') };
+  if (!isDallE && format !== undefined) return { status: 400, body: errorBody(400, 'unknown_parameter', "Unknown parameter: 'response_format'.") };
+  const [width = 0, height = 0] = size.split('x').map(Number);
+  const picture = isDallE && format !== 'b64_json' ? { url: `${pictures}/${size}.png` } : { b64_json: whitePng(width, height).toString('base64') };
+  return {
+    created,
+    data: [{ ...picture, ...(isDallE ? { revised_prompt: `A picture of ${prompt}` } : {}) }],
+    ...(isDallE ? {} : { size, quality: 'medium', output_format: 'png', usage: { input_tokens: 12, output_tokens: 1056, total_tokens: 1068 } }),
+  };
+}
+
 /** The answer to POST /v1/embeddings. */
 function embeddings(texts: string[], model: string, vectorOf: (text: string) => number[]): object {
   return {
@@ -118,7 +134,7 @@ const errorEvent = `data: ${JSON.stringify({ error: { message: 'The server had a
 /** An event whose JSON is broken. */
 const malformedEvent = 'data: {"id":"chatcmpl-standin","choices":[{"delta":{"content":"broken\n\n';
 
-const endpoints: Record<string, Endpoint> = { '/v1/chat/completions': 'chat', '/v1/embeddings': 'embeddings', '/v1/models': 'models' };
+const endpoints: Record<string, Endpoint> = { '/v1/chat/completions': 'chat', '/v1/embeddings': 'embeddings', '/v1/models': 'models', '/v1/images/generations': 'images' };
 
 interface RequestBody extends ChatBody {
   model?: string;
@@ -141,6 +157,7 @@ function textOf(content: string | { text?: string }[] | null): string {
 export const openaiForm: Form = {
   name: 'openai',
   endpointOf: (path) => endpoints[path] ?? null,
+  drawing,
   streamType: 'text/event-stream; charset=utf-8',
   read({ headers, body }) {
     const { model, stream, messages, tools, input, ...more } = body as RequestBody;

@@ -65,7 +65,7 @@ export interface Script {
   byteOrderMark?: boolean;
 }
 
-export type Endpoint = 'chat' | 'embeddings' | 'models' | 'show';
+export type Endpoint = 'chat' | 'embeddings' | 'models' | 'show' | 'images';
 
 /**
  * `hang`: nothing more is sent. `cut`: the connection breaks. `end`: the answer ends early, but well-formed for HTTP.

@@ -3,8 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { anthropicForm } from './anthropic-form.ts';
 import type { Form, FormName, ReadRequest } from './form.ts';
+import { googleForm } from './google-form.ts';
 import { ollamaForm } from './ollama-form.ts';
 import { openaiForm } from './openai-form.ts';
+import { whitePng } from './png.ts';
 import type { Endpoint, Script, Step } from './script.ts';
 
 export type { Script } from './script.ts';
@@ -176,11 +178,11 @@ function createGate(): Gate {
   };
 }
 
-const forms: Partial<Record<FormName, Form>> = { openai: openaiForm, ollama: ollamaForm, anthropic: anthropicForm };
+const forms: Partial<Record<FormName, Form>> = { openai: openaiForm, ollama: ollamaForm, anthropic: anthropicForm, google: googleForm };
 
 /** Names that each form offers when a test names none. */
 const knownModels: Record<FormName, string[]> = {
-  openai: ['gpt-4o', 'gpt-4o-mini', 'gpt-4', 'gpt-3.5-turbo', 'o3-mini', 'text-embedding-3-small'],
+  openai: ['gpt-4o', 'gpt-4o-mini', 'gpt-4', 'gpt-3.5-turbo', 'o3-mini', 'text-embedding-3-small', 'dall-e-3', 'gpt-image-1'],
   ollama: ['llama2:latest', 'codellama:7b', 'nomic-embed-text:latest'],
   anthropic: ['claude-sonnet-4-6', 'claude-haiku-4-5'],
   google: ['gemini-2.5-flash', 'gemini-3.8-flash', 'gemini-embedding-001'],
@@ -202,6 +204,8 @@ async function answer(state: State, request: http.IncomingMessage, response: htt
   if (parts.length > 0) recorded.body = JSON.parse(Buffer.concat(parts).toString('utf8')) as RequestBody;
 
   const { endpoint } = recorded;
+  const [, width, height] = /^\/pictures\/(\d{1,4})x(\d{1,4})\.png$/.exec(recorded.path) ?? [];
+  if (width && height) return void response.writeHead(200, { 'content-type': 'image/png' }).end(whitePng(Number(width), Number(height)));
   if (recorded.path === '/api/version') return sendJson(response, 200, { version: '0.12.0' });
   if (!endpoint) return sendJson(response, 404, routeOf(recorded.path).form.errorBody(404, undefined, `Unknown request URL: ${recorded.path}`));
   const at = state.queue.findIndex((entry) => (entry.script.endpoint ?? 'chat') === endpoint);
@@ -250,6 +254,10 @@ async function perform(state: State, endpoint: Endpoint, script: Script, gate: G
   if (refusal) return sendError(response, refusal.status, refusal.body, script.headers);
   if (script.raw) return sendRaw(script, gate, request, response);
   const model = said.model ?? '';
+  if (endpoint === 'images') {
+    const drawing = form.drawing!(asked, `http://${request.headers.host}/pictures`);
+    return 'status' in drawing ? sendError(response, drawing.status, drawing.body) : sendJson(response, 200, drawing, script.headers);
+  }
   if (endpoint === 'models') return sendJson(response, 200, form.modelList(state.models[form.name], asked), script.headers);
   if (endpoint === 'show') return sendJson(response, 200, form.modelDetails?.(model, state.contextLength), script.headers);
   if (endpoint === 'embeddings') {

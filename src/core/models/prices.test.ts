@@ -10,6 +10,7 @@ test('multiplies tokens by the price of their kind, in micro-dollars', () => {
 test('holds for dated snapshots, unless they have a price of their own', () => {
   expect(priceOf('openai/gpt-4o-2024-08-06', 1_000_000, 0)).toBe(2_500_000);
   expect(priceOf('openai/gpt-4o-2024-05-13', 1_000_000, 0)).toBe(5_000_000);
+  expect(priceOf('anthropic/claude-haiku-4-5-20251001', 1_000_000, 1_000_000)).toBe(6_000_000);
 });
 
 test('knows no price for what is not listed, rather than a near one', () => {

@@ -2,7 +2,7 @@
  * List prices of model services, per million tokens in US dollars. One dollar per million tokens is one micro-dollar
  * per token, so a row multiplied by tokens gives micro-dollars.
  *
- * A price holds for the model of that name and for its dated snapshots (`gpt-4o` for `gpt-4o-2024-08-06`), unless the
+ * A price holds for the model of that name and for its dated snapshots (`gpt-4o` for `gpt-4o-2024-08-06`, `claude-haiku-4-5` for `claude-haiku-4-5-20251001`), unless the
  * snapshot has a row of its own. What is not listed has no known price: its cost is null, never a guess. Discounts
  * (batch, flex) and surcharges (priority, long context) are not in the table.
  */
@@ -27,8 +27,14 @@ const both = 'platform.openai.com/docs/pricing as in github.com/BerriAI/litellm 
 const litellm = 'platform.openai.com/docs/pricing as in github.com/BerriAI/litellm';
 const llmPrices = 'platform.openai.com/docs/pricing as in github.com/simonw/llm-prices';
 
+const anthropicPrices = 'platform.claude.com/docs/en/about-claude/pricing as in github.com/simonw/llm-prices';
+
 function openai(model: string, input: number, cached: number | null, output: number, source: string): Price {
   return { provider: 'openai', model, input, cached, output, date, source };
+}
+
+function anthropic(model: string, input: number, cached: number, output: number): Price {
+  return { provider: 'anthropic', model, input, cached, output, date, source: anthropicPrices };
 }
 
 /** Models whose price depends on the length of the prompt (gpt-5.4, gpt-5.5) are left out: one figure would be wrong. */
@@ -57,6 +63,28 @@ export const prices: readonly Price[] = [
   openai('gpt-3.5-turbo-0125', 0.5, null, 1.5, litellm),
   // The name without a date has meant the 0125 snapshot since February 2024.
   openai('gpt-3.5-turbo', 0.5, null, 1.5, litellm),
+  anthropic('claude-fable-5-1', 10, 0.25, 50),
+  anthropic('claude-fable-5', 10, 1, 50),
+  anthropic('claude-mythos-5', 10, 1, 50),
+  anthropic('claude-opus-5-5', 4, 0.2, 20),
+  anthropic('claude-opus-5', 5, 0.5, 25),
+  anthropic('claude-opus-4-8', 5, 0.5, 25),
+  anthropic('claude-opus-4-7', 5, 0.5, 25),
+  anthropic('claude-opus-4-6', 5, 0.5, 25),
+  anthropic('claude-opus-4-5', 5, 0.5, 25),
+  anthropic('claude-opus-4-1', 15, 1.5, 75),
+  anthropic('claude-opus-4', 15, 1.5, 75),
+  anthropic('claude-sonnet-5-5', 2, 0.2, 10),
+  anthropic('claude-sonnet-5', 2, 0.2, 10),
+  // Twice as much beyond 200,000 tokens, which these two take only with a header that is not sent here.
+  anthropic('claude-sonnet-4-5', 3, 0.3, 15),
+  anthropic('claude-sonnet-4', 3, 0.3, 15),
+  anthropic('claude-3-7-sonnet', 3, 0.3, 15),
+  anthropic('claude-3-5-sonnet', 3, 0.3, 15),
+  anthropic('claude-haiku-4-5', 1, 0.1, 5),
+  anthropic('claude-3-5-haiku', 0.8, 0.08, 4),
+  anthropic('claude-3-opus', 15, 1.5, 75),
+  anthropic('claude-3-haiku', 0.25, 0.025, 1.25),
 ];
 
 const byId = new Map(prices.map((price) => [`${price.provider}/${price.model}`, price]));
@@ -67,7 +95,7 @@ const byId = new Map(prices.map((price) => [`${price.provider}/${price.model}`, 
  * @param tokensCached the part of `tokensIn` that came from the prompt cache
  */
 export function priceOf(id: string, tokensIn: number, tokensOut: number, tokensCached = 0): number | null {
-  const price = byId.get(id) ?? byId.get(id.replace(/-\d{4}-\d{2}-\d{2}$/, ''));
+  const price = byId.get(id) ?? byId.get(id.replace(/-(\d{4}-\d{2}-\d{2}|\d{8})$/, ''));
   if (!price) return null;
   const cached = Math.min(tokensCached, tokensIn);
   return Math.round((tokensIn - cached) * price.input + cached * (price.cached ?? price.input) + tokensOut * price.output);
