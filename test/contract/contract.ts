@@ -72,7 +72,8 @@ export class Contract {
     const response = definition.responses[String(expected)] ?? definition.responses['default'];
     if (expected < 300) this.called.add(id);
     const form = response?.content?.['application/json']?.schema;
-    if (form) this.expectForm(this.allowing(form, id), answer.json, `${id} ${expected}`);
+    if (form) this.expectForm(expected < 300 ? this.allowing(form, id) : form, answer.json, `${id} ${expected}`);
+    if (expected < 300) this.expectStillNull(id, answer.json);
   }
 
   /** Bodies of requests that the document gives as examples. */
@@ -91,6 +92,7 @@ export class Contract {
   hear(channel: string, event: string, payload: unknown, schema: Json): void {
     this.heard.add(`${channel} ${event}`);
     this.expectForm(this.allowing(schema, `${channel} ${event}`), payload, `${channel} ${event}`);
+    this.expectStillNull(`${channel} ${event}`, payload);
   }
 
   /** Remembers an event that the server has taken from a client. */
@@ -115,10 +117,23 @@ export class Contract {
     return fields.reduce((form, field) => withNull(form, field.split('.')), schema);
   }
 
+  /** A field that is on the list of what cannot be true yet must be null: once it is true, it comes off the list. */
+  private expectStillNull(place: string, value: unknown): void {
+    for (const field of notYet[this.name]?.fields[place] ?? []) {
+      expect(valuesAt(value, field.split('.')).filter((found) => found !== null), `${place}: ${field} is true now, take it off the list`).toEqual([]);
+    }
+  }
+
   private expectForm(schema: Json, value: unknown, place: string): void {
     const { valid, errors } = new Validator(schema as Schema, '2020-12', false).validate(value);
     expect(valid ? [] : errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`), `${place}: ${JSON.stringify(value)?.slice(0, 600)}`).toEqual([]);
   }
+}
+
+function valuesAt(value: Json, [name, ...rest]: readonly string[]): unknown[] {
+  if (name === undefined) return [value];
+  const inner: Json[] = name === '[]' ? (value ?? []) : [value?.[name]];
+  return inner.flatMap((each) => valuesAt(each, rest));
 }
 
 /** A copy of a schema in which the field of this path may be null. `[]` stands for the items of a list. */
