@@ -7,12 +7,21 @@ import type { ConversationParts } from './parts.ts';
 import { toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
 import { insertConversation } from './sending.ts';
-import type { Conversation, Message, NewConversation } from './types.ts';
+import type { Conversation, Conversations, Message, NewConversation } from './types.ts';
 
 /*
  * What flat dialects need: the one conversation that each user has open in dialects that know only one, and messages by
  * their number. The current conversation is a pointer in the user's row: other dialects show it like any other.
  */
+
+export function createCurrent(parts: Pick<ConversationParts, 'storage'>): Pick<Conversations, 'current' | 'beginCurrent' | 'selectCurrent' | 'messageNumbered'> {
+  return {
+    current: (...given) => currentConversation(parts, ...given),
+    beginCurrent: (...given) => beginCurrentConversation(parts, ...given),
+    selectCurrent: (...given) => selectCurrentConversation(parts, ...given),
+    messageNumbered: (...given) => messageNumbered(parts, ...given),
+  };
+}
 
 /** The conversation that is current, as far as the viewer may still write in it; null when there is none. */
 async function pointedAt(queries: Queries | WriteQueries, viewer: Viewer, conversationId: string | null): Promise<AccessRow | null> {
@@ -27,7 +36,7 @@ async function pointedAt(queries: Queries | WriteQueries, viewer: Viewer, conver
 }
 
 /** The viewer's current conversation; the first call makes it, however many come at the same time. */
-export async function currentConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, fields: NewConversation): Promise<Conversation> {
+async function currentConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, fields: NewConversation): Promise<Conversation> {
   const user = await storage.read.selectFrom('users').select('current_conversation_id').where('id', '=', viewer.userId).executeTakeFirst();
   const known = await pointedAt(storage.read, viewer, user?.current_conversation_id ?? null);
   if (known) return toConversation(known);
@@ -43,14 +52,14 @@ export async function currentConversation({ storage }: Pick<ConversationParts, '
 }
 
 /** Makes a new conversation and makes it the current one. The one before stays as it is. */
-export async function beginCurrentConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, fields: NewConversation): Promise<Conversation> {
+async function beginCurrentConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, fields: NewConversation): Promise<Conversation> {
   const now = await storage.now();
   const id = await storage.write((queries) => insertCurrent(queries, viewer, fields, now));
   return getConversation({ storage }, viewer, id);
 }
 
 /** Makes a conversation in which the viewer may write the current one. */
-export async function selectCurrentConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<Conversation> {
+async function selectCurrentConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<Conversation> {
   const conversation = await storage.write(async (queries) => {
     const row = await openConversation(queries, viewer, conversationId, 'write');
     await queries.updateTable('users').set({ current_conversation_id: row.id }).where('id', '=', viewer.userId).execute();
@@ -66,7 +75,7 @@ async function insertCurrent(queries: WriteQueries, viewer: Viewer, fields: NewC
 }
 
 /** The message with this `seq`. */
-export async function messageNumbered({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string, seq: number): Promise<Message> {
+async function messageNumbered({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string, seq: number): Promise<Message> {
   const conversation = await openConversation(storage.read, viewer, conversationId, 'read');
   const row = await storage.read.selectFrom('messages').selectAll().where('conversation_id', '=', conversation.id).where('seq', '=', seq).executeTakeFirst();
   if (!row) throw new ParleyError('not_found', { message: 'Message not found' });

@@ -3,10 +3,17 @@ import { ParleyError } from '../../base/errors.ts';
 import { mayAdminister, type Viewer } from '../accounts/index.ts';
 import { openConversation } from './access.ts';
 import type { ConversationParts } from './parts.ts';
-import type { ReplyFigures, Totals } from './types.ts';
+import type { Conversations, ReplyFigures, Totals } from './types.ts';
+
+export function createFigures(parts: Pick<ConversationParts, 'storage'>): Pick<Conversations, 'replyFigures' | 'totals'> {
+  return {
+    replyFigures: (...given) => replyFigures(parts, ...given),
+    totals: (...given) => totals(parts, ...given),
+  };
+}
 
 /** Figures over the whole answers of the shown path. */
-export async function replyFigures({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<ReplyFigures> {
+async function replyFigures({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<ReplyFigures> {
   const conversation = await openConversation(storage.read, viewer, conversationId, 'read');
   const { head_id: head, head_depth: depth, last_seq: last } = conversation;
   if (head === null) return { replies: 0, averageDurationMs: null };
@@ -32,7 +39,7 @@ interface FigureRow {
 }
 
 /** How many rows of each kind the database holds. @throws {ParleyError} `forbidden` for anyone but administrators */
-export async function totals({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer): Promise<Totals> {
+async function totals({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer): Promise<Totals> {
   if (!mayAdminister(viewer)) throw new ParleyError('forbidden', { message: 'Only an administrator may do this.' });
   const [users, conversations, messages] = await Promise.all(
     (['users', 'conversations', 'messages'] as const).map((table) =>

@@ -24,7 +24,7 @@ export async function ask(parts: DialectParts, viewer: Viewer, asked: Asked): Pr
   const { conversations, settings } = parts;
   await takeFrom(parts, { name: 'friend-messages', count: settings.limits.friendMessagesPerMinute, windowMs: 60_000 }, viewer.userId);
   const conversation = await conversationOf(parts, viewer, asked.sessionId);
-  if (conversation.model === noModel) throw new ParleyError('conflict', { message: 'No model answers in this conversation.' });
+  if (conversation.model === noModel) throw new ParleyError('conflict', { message: 'No model answers in this conversation. Choose one for it, or clear the conversation.' });
   const { answer } = await conversations.send(viewer, conversation.id, {
     content: asked.message,
     context: asked.context ?? null,

@@ -3,6 +3,7 @@ import { registerChat } from './chat.ts';
 import { friendDialect } from './dialect.ts';
 import { friendNotBuilt, friendSocketsNotBuilt } from './not-built.ts';
 import { registerSession, registerSignIn } from './sessions.ts';
+import { registerSocket } from './socket.ts';
 import { registerStream } from './stream.ts';
 
 /** Accounts, sessions and the chat; memory, voice, avatar and the rest of the companion come later. */
@@ -22,5 +23,6 @@ export function registerFriend(app: App, parts: DialectParts): void {
   registerScope(app, parts, friendDialect, { ...guard, scope: scopeByMethod }, (scope) => registerChat(scope, parts, credentials));
   // A GET that sends, and that an EventSource asks, which knows no headers.
   registerScope(app, parts, friendDialect, { ...guard, queryToken: true, scope: () => 'write' }, (scope) => registerStream(scope, parts, credentials));
+  registerSocket(parts, credentials, (route) => app.upgrades.add(route));
   for (const pattern of friendSocketsNotBuilt) app.upgrades.addNotBuilt(pattern);
 }

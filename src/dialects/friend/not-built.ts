@@ -25,4 +25,4 @@ export const friendNotBuilt: readonly NotBuilt[] = [
   ['GET', '/stats'],
 ];
 
-export const friendSocketsNotBuilt: readonly string[] = ['/api/chat/ws/:user_id', '/api/voice/stream/:user_id'];
+export const friendSocketsNotBuilt: readonly string[] = ['/api/voice/stream/:user_id'];

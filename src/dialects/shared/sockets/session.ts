@@ -1,5 +1,6 @@
 import type { RawData, WebSocket } from 'ws';
 import type { z } from 'zod';
+import type { ParleyError } from '../../../base/errors.ts';
 import type { Viewer } from '../../../core/accounts/index.ts';
 import { parseJson } from '../body.ts';
 import type { CredentialWatch, Watched } from '../credential-watch.ts';
@@ -119,11 +120,16 @@ export abstract class SocketSession<Frame> implements Watched {
     }
   }
 
-  /** Tells an error; faults of the server go to the log with their cause. */
+  /** Called with what handling a frame throws. */
   protected answerError(thrown: unknown): void {
+    this.sendError(this.noted(thrown), false);
+  }
+
+  /** The error that may be shown; faults of the server go to the log with their cause. */
+  protected noted(thrown: unknown): ParleyError {
     const error = showable(thrown);
     if (error.status >= 500) this.sessions.parts.log.error({ socketId: this.id, err: error.cause ?? error }, error.message);
-    this.sendError(error, false);
+    return error;
   }
 
   protected close(code: number, reason: string): void {
