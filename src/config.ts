@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import { shortestGivenSecret } from './base/given-secrets.ts';
 import type { DefaultBudget } from './core/budgets/index.ts';
 
 /**
@@ -13,6 +14,9 @@ export const settingTable = {
   OLLAMA_API_PORT: { type: 'text', default: '', meaning: "Port on which Ollama's own API is served; empty or `off` for none. Ollama's own is 11434" },
   DATA_DIR: { type: 'path', default: '', meaning: 'Folder for the database, secrets and models; default: the place of the platform for application data' },
   SECRETS_FILE: { type: 'path', default: '', meaning: 'File with the keys of this server, the same for all instances; default: secrets.json in DATA_DIR' },
+  SESSION_SECRET: { type: 'secret', default: '', meaning: 'Signs the session cookies and tokens, in place of the keys in SECRETS_FILE: at least 32 characters. Another value ends all sign-ins' },
+  ENCRYPTION_KEY: { type: 'secret', default: '', meaning: 'Encrypts the kept provider keys, in place of the keys in SECRETS_FILE: at least 32 characters. Without it they cannot be read any more' },
+  ENCRYPTION_KEY_BEFORE: { type: 'secret', default: '', meaning: 'The ENCRYPTION_KEY of before, for one start: what it encrypted is encrypted anew' },
   MODELS_DIR: { type: 'path', default: '', meaning: 'Folder with .gguf files; default: models in DATA_DIR' },
   DATABASE_URL: { type: 'secret', default: '', meaning: 'postgres://... to use PostgreSQL in place of SQLite; one server, or several with REDIS_URL' },
   REDIS_URL: { type: 'secret', default: '', meaning: 'redis://... to run several instances on one PostgreSQL database; all of them need the same one. Switches local trust off' },
@@ -55,6 +59,7 @@ export const settingTable = {
   LIMIT_SOCKETS_PER_ADDRESS: { type: 'number', default: '20', meaning: 'Open sockets from one address' },
   BUDGET_PER_USER: { type: 'list', default: '', meaning: 'What each user but the owner may use, such as day:tokens=200000,day:requests=500,month:cost=5 (dollars); budgets set for a user or key come first' },
   BUDGET_UNPRICED: { type: 'choice', choices: ['refuse', 'allow'], default: 'refuse', meaning: 'What a budget in money does with models whose price is not known; allow counts them as free' },
+  MAX_CONTENT_LENGTH: { type: 'number', default: '104857600', meaning: 'Most bytes of any request body; many routes take less (docs/limits.md)' },
   DRAIN_SECONDS: { type: 'number', default: '10', meaning: 'Seconds a stopping server lets answers finish' },
   OPEN_BROWSER: { type: 'flag', default: 'off', meaning: 'Open the page in a browser at start' },
 } as const satisfies Record<string, SettingRow>;
@@ -79,7 +84,7 @@ export class ConfigError extends Error {}
  * @throws {ConfigError} naming the first setting that cannot be used
  */
 export function readConfig(environment: Record<string, string | undefined> = process.env) {
-  const { text, number, flag, choice, list, port, pairs } = readers(environment);
+  const { text, number, wholeNumber, givenSecret, flag, choice, list, port, pairs } = readers(environment);
   const dataDir = text('DATA_DIR') ? absolute(text('DATA_DIR')) : defaultDataDir(environment);
   const ollama = list('OLLAMA_URLS');
   const ollamaApiPort = ['', 'off'].includes(text('OLLAMA_API_PORT')) ? null : port('OLLAMA_API_PORT', text('OLLAMA_API_PORT'));
@@ -96,6 +101,9 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     ollamaApiPort,
     dataDir,
     secretsFile: text('SECRETS_FILE') ? absolute(text('SECRETS_FILE')) : join(dataDir, 'secrets.json'),
+    sessionSecret: givenSecret('SESSION_SECRET'),
+    encryptionKey: givenSecret('ENCRYPTION_KEY'),
+    encryptionKeyBefore: givenSecret('ENCRYPTION_KEY_BEFORE'),
     modelsDir: text('MODELS_DIR') ? absolute(text('MODELS_DIR')) : join(dataDir, 'models'),
     databaseUrl: text('DATABASE_URL') || null,
     redisUrl: text('REDIS_URL') || null,
@@ -141,17 +149,44 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       socketsPerAddress: number('LIMIT_SOCKETS_PER_ADDRESS'),
     },
     budgets: { perUser: budgetsPerUser(list('BUDGET_PER_USER')), unpriced: choice('BUDGET_UNPRICED', settingTable.BUDGET_UNPRICED.choices) },
+    maxContentLength: wholeNumber('MAX_CONTENT_LENGTH'),
     drainMs: number('DRAIN_SECONDS') * 1000,
     openBrowser: flag('OPEN_BROWSER'),
   };
 }
 
+/**
+ * Reads the settings, with some of them given by a program in place of the environment.
+ * @param changes by the names of the variables; undefined leaves the environment's
+ * @throws {ConfigError} as `readConfig`, and for a name that is no setting
+ */
+export function readConfigWith(changes: Partial<Record<SettingName, string | number | boolean>>): Config {
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  const unknown = given.find(([name]) => !Object.hasOwn(settingTable, name));
+  if (unknown) throw new ConfigError(`There is no setting ${unknown[0]}. docs/settings.md lists all.`);
+  return readConfig({ ...process.env, ...Object.fromEntries(given.map(([name, value]) => [name, String(value)])) });
+}
+
 /** Functions that read one setting each, as its type. */
 function readers(environment: Record<string, string | undefined>) {
-  const text = (name: SettingName): string => (environment[name] ?? settingTable[name].default).trim();
+  const text = (name: SettingName): string => {
+    const value = (environment[name] ?? settingTable[name].default).trim();
+    // Secrets as the published API documents print them (`your-secret-key`) stand for those that were never set.
+    return settingTable[name].type === 'secret' && /^your-/i.test(value) ? '' : value;
+  };
+  const givenSecret = (name: SettingName): string | null => {
+    const value = text(name);
+    if (value !== '' && value.length < shortestGivenSecret) throw new ConfigError(`${name} must have at least ${shortestGivenSecret} characters. Make one with: openssl rand -base64 32`);
+    return value || null;
+  };
   const number = (name: SettingName): number => {
     const value = Number(text(name));
     if (!Number.isFinite(value) || value < 0) throw new ConfigError(`${name} must be a number of 0 or more, not "${text(name)}".`);
+    return value;
+  };
+  const wholeNumber = (name: SettingName): number => {
+    const value = Number(text(name));
+    if (!Number.isSafeInteger(value) || value < 1) throw new ConfigError(`${name} must be a whole number of 1 or more, written out, not "${text(name)}".`);
     return value;
   };
   const flag = (name: SettingName): boolean => {
@@ -177,7 +212,7 @@ function readers(environment: Record<string, string | undefined>) {
       if (at < 1) throw new ConfigError(`${name} must be a list of name=value, separated by commas.`);
       return [item.slice(0, at), item.slice(at + 1)];
     }));
-  return { text, number, flag, choice, list, port, pairs };
+  return { text, number, wholeNumber, givenSecret, flag, choice, list, port, pairs };
 }
 
 /**

@@ -130,7 +130,7 @@ function newKey(): SecretKey {
 }
 
 /** `v1.<key id>.<nonce, text and tag in base64url>`. Version and key id are authenticated with the rest. */
-function encryptWith(key: SecretKey, plain: string, associated: string): string {
+export function encryptWith(key: SecretKey, plain: string, associated: string): string {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', key.key, nonce, { authTagLength: tagBytes });
   cipher.setAAD(Buffer.from(`${cipherVersion}.${key.id}.${associated}`));
@@ -138,7 +138,8 @@ function encryptWith(key: SecretKey, plain: string, associated: string): string 
   return `${cipherVersion}.${key.id}.${text.toString('base64url')}`;
 }
 
-function decryptWith(key: SecretKey, text: string, associated: string): string {
+/** The text of `encryptWith`. @throws {SecretsError} when it is damaged, or belongs to another key or thing */
+export function decryptWith(key: SecretKey, text: string, associated: string): string {
   const bytes = Buffer.from(text.split('.')[2] ?? '', 'base64url');
   if (bytes.length < nonceBytes + tagBytes) throw new SecretsError('A stored secret is damaged.');
   const decipher = createDecipheriv('aes-256-gcm', key.key, bytes.subarray(0, nonceBytes), { authTagLength: tagBytes });
@@ -151,7 +152,8 @@ function decryptWith(key: SecretKey, text: string, associated: string): string {
   }
 }
 
-function keyIdOf(cipher: string): string | null {
+/** The id of the key that a text was encrypted with; null when it is no such text. */
+export function keyIdOf(cipher: string): string | null {
   const parts = cipher.split('.');
   return parts.length === 3 && parts[0] === cipherVersion ? parts[1]! : null;
 }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { withGivenSecrets } from '../../base/given-secrets.ts';
 import { openSecrets } from '../../base/secrets.ts';
 import { moveDatabase, type MoveEnd, type MoveProgress, type MoveReport, type Reading } from '../../base/storage/index.ts';
 import { readConfig, type Config } from '../../config.ts';
@@ -59,10 +60,11 @@ function serverAt(address: string, { databaseUrl }: Config): MoveEnd {
 }
 
 /** The database is of no full use without the keys in secrets.json, which is not in it. */
-async function secretsProblems(source: Reading, { dataDir, secretsFile: path }: Config): Promise<string[]> {
+async function secretsProblems(source: Reading, config: Config): Promise<string[]> {
+  const { dataDir, secretsFile: path } = config;
   const consequence = 'without it everybody is signed out, and the kept keys for model services cannot be read';
   if (!existsSync(path)) return [`${path} is missing: copy it from the server that used this database; ${consequence}.`];
-  const secrets = openSecrets(dataDir, path);
+  const secrets = withGivenSecrets(openSecrets(dataDir, path), config);
   let unreadable = 0;
   for await (const rows of source.read('provider_keys', ['ciphertext'], ['user_id', 'provider'])) {
     unreadable += rows.filter(([ciphertext]) => !secrets.holdsKeyOf(String(ciphertext))).length;

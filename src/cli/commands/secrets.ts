@@ -7,6 +7,7 @@ export async function rotateSecrets(options: { endSignIns?: boolean }): Promise<
 }
 
 export async function acceptSecrets(): Promise<void> {
-  await withStorage((core) => core.accounts.acceptSecrets());
+  const { forgotten } = await withStorage((core) => core.accounts.acceptSecrets());
+  if (forgotten > 0) console.log(`${forgotten} kept ${forgotten === 1 ? 'key' : 'keys'} for model services could not be read with this ENCRYPTION_KEY and ${forgotten === 1 ? 'is' : 'are'} forgotten.`);
   console.log('The keys of this machine are those of the database now. Give the same file to every other instance before it starts again.');
 }

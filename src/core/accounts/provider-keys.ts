@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Bus } from '../../base/events/index.ts';
 import { ParleyError } from '../../base/errors.ts';
 import type { Log } from '../../base/observability/index.ts';
+import { isFromGivenKey } from '../../base/given-secrets.ts';
 import { SecretsError, type Secrets } from '../../base/secrets.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import type { Accounts } from './types.ts';
@@ -14,6 +15,10 @@ export interface ProviderKeys {
   get: Accounts['providerKey'];
   /** Encrypts again, with the current key, what older keys encrypted. The answer is how many rows it was. */
   reencrypt(): Promise<number>;
+  /** @throws {SecretsError} when keys were encrypted with an ENCRYPTION_KEY that this server has not got */
+  refuseOtherKey(): Promise<void>;
+  /** Deletes such keys. The answer is how many there were. */
+  forgetOtherKey(): Promise<number>;
 }
 
 const providerForm = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -101,6 +106,18 @@ export function createProviderKeys({ storage, secrets, clock, log, bus }: { stor
         throw new ParleyError('no_api_key', { message: `The stored API key for ${provider} cannot be read any more. Set it again in Settings.`, cause: error });
       }
     },
+    async refuseOtherKey() {
+      const unreadable = await ofOtherKey(storage, secrets);
+      if (unreadable.length > 0) throw new SecretsError(otherKey(unreadable.length));
+    },
+    async forgetOtherKey() {
+      const unreadable = await ofOtherKey(storage, secrets);
+      for (const { user_id: userId, provider, ciphertext } of unreadable) {
+        await storage.write((queries) => queries.deleteFrom('provider_keys').where('user_id', '=', userId).where('provider', '=', provider).where('ciphertext', '=', ciphertext).execute());
+      }
+      changed();
+      return unreadable.length;
+    },
     async reencrypt() {
       const rows = await storage.read.selectFrom('provider_keys').select(['user_id', 'provider', 'ciphertext']).execute();
       let renewed = 0;
@@ -113,13 +130,33 @@ export function createProviderKeys({ storage, secrets, clock, log, bus }: { stor
   };
 }
 
+interface KeptKey {
+  user_id: string;
+  provider: string;
+  ciphertext: string;
+}
+
+/** Keys that need an ENCRYPTION_KEY which is not there. */
+async function ofOtherKey(storage: Storage, secrets: Secrets): Promise<KeptKey[]> {
+  const rows = await storage.read.selectFrom('provider_keys').select(['user_id', 'provider', 'ciphertext']).execute();
+  return rows.filter(({ ciphertext }) => isFromGivenKey(ciphertext) && !secrets.holdsKeyOf(ciphertext));
+}
+
+function otherKey(count: number): string {
+  return (
+    `${count} kept ${count === 1 ? 'key' : 'keys'} for model services ${count === 1 ? 'was' : 'were'} encrypted with another ENCRYPTION_KEY. ` +
+    'Set that one again; to change it, set it as ENCRYPTION_KEY_BEFORE for one start. ' +
+    'Where nobody has it any more, `parley secrets accept` forgets the keys it encrypted.'
+  );
+}
+
 async function readCiphertext(storage: Storage, userId: string, provider: string): Promise<string | null> {
   const row = await storage.read.selectFrom('provider_keys').select('ciphertext').where('user_id', '=', userId).where('provider', '=', provider).executeTakeFirst();
   return row?.ciphertext ?? null;
 }
 
 /** Each row alone, and only if nobody has set another key meanwhile. */
-async function reencryptRow(storage: Storage, secrets: Secrets, row: { user_id: string; provider: string; ciphertext: string }, log: Log): Promise<boolean> {
+async function reencryptRow(storage: Storage, secrets: Secrets, row: KeptKey, log: Log): Promise<boolean> {
   const associated = associatedData(row.user_id, row.provider);
   let ciphertext: string;
   try {

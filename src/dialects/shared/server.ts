@@ -67,7 +67,7 @@ export function createHttpServer(parts: DialectParts, face: Face = homeFace(part
   };
   const app = fastify({
     logger: false,
-    bodyLimit: maxBodyBytes,
+    bodyLimit: Math.min(maxBodyBytes, parts.settings.maxContentLength),
     genReqId: createRequestIds(),
     requestIdHeader: false,
     routerOptions: { maxParamLength: 500, ignoreTrailingSlash: false, caseSensitive: true },
@@ -86,6 +86,7 @@ export function createHttpServer(parts: DialectParts, face: Face = homeFace(part
     metrics: parts.metrics,
   }));
   app.addHook('onRoute', (route) => {
+    if (route.bodyLimit !== undefined) route.bodyLimit = Math.min(route.bodyLimit, parts.settings.maxContentLength);
     // A copy of the options may still get its dialect from a hook of its scope, which runs behind this one.
     const entry = { methods: [route.method].flat(), expression: patternToExpression(route.url), get dialect() { return route.config?.dialect; } };
     routes.push(entry);

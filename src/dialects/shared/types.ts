@@ -44,6 +44,8 @@ export interface HttpSettings {
   ollamaApiPort: number | null;
   publicUrl: string | null;
   trustProxy: boolean;
+  /** Most bytes of any body; routes may take less. */
+  maxContentLength: number;
   limits: {
     messagesPerHour: number;
     friendMessagesPerMinute: number;
