@@ -181,6 +181,94 @@ describe.skipIf(!documents)('The contract of arketic', () => {
     socket.close();
   });
 
+  it('ai-message: whole, by the service alone, with figures that add up', async () => {
+    const chat = await newChat({ ai_model: 'gpt-4', system_prompt: 'Be kind.' });
+    const path = { chat_id: chat.id };
+    const [plain] = contract.examples('sendAiMessage').filter((body: Json) => body.stream === false);
+    const asked = world.standIn.next({ pieces: ['It', ' learns.'], usage: { tokensIn: 40, tokensOut: 9 }, model: 'gpt-4-0613' });
+    const { json } = await contract.call('sendAiMessage', { as: ann, path, body: plain });
+    expect((await asked.request).headers.authorization).toBe('Bearer sk-key-of-ann-0123456789');
+    expect(json).toMatchObject({ success: true, streaming: false, service_used: 'langchain' });
+    const { user_message: question, ai_response: answer, chat_info: info, service_info: service } = json.data;
+    expect(answer).toMatchObject({ content: 'It learns.', model_used: 'gpt-4-0613', tokens_used: { input: 40, output: 9, total: 49 }, finish_reason: 'stop', via_langchain: true });
+    expect(question.content).toBe(plain.message);
+    expect(info).toMatchObject({ chat_id: chat.id, total_messages: 2, total_tokens_used: 49 });
+    expect(service).toMatchObject({ circuit_breaker_state: 'CLOSED', service_health: 'healthy' });
+    const stored = await row(answer.id);
+    expect(answer.processing_time_ms).toBe(Math.round(stored.duration_ms));
+    const history = (await contract.call('getChatHistory', { as: ann, path })).json;
+    expect(history.messages.map(({ id }: Json) => id)).toEqual([question.id, answer.id]);
+    const sum = history.messages.reduce((total: number, message: Json) => total + (message.tokens_used ?? 0), 0);
+    expect(sum).toBe(info.total_tokens_used);
+
+    world.standIn.next({ pieces: ['Unsaved.'], usage: { tokensIn: 50, tokensOut: 1 } });
+    const unsaved = (await contract.call('sendAiMessage', { as: ann, path, body: { message: 'Forget this', save_to_history: false } })).json.data;
+    expect(unsaved.ai_response).toMatchObject({ id: expect.any(String), content: 'Unsaved.' });
+    expect(unsaved.chat_info.total_messages).toBe(2);
+    expect((await contract.call('getChatHistory', { as: ann, path })).json.chat.message_count).toBe(2);
+    await contract.call('sendAiMessage', { as: ann, path, body: { message: '   ' }, status: 400 });
+    await contract.call('sendAiMessage', { as: ann, path, body: { message: 'x'.repeat(50_001) }, status: 422 });
+    await contract.call('sendAiMessage', { as: ben, path, body: plain, status: 403 });
+    await contract.call('sendAiMessage', { as: ann, path: { chat_id: '123e4567-e89b-12d3-a456-426614174000' }, body: plain, status: 404 });
+    await contract.call('sendAiMessage', { path, body: plain, status: 401 });
+  });
+
+  it('ai-message: streamed, the text comes over the sockets under the id of the answer', async () => {
+    const chat = await newChat({ ai_model: 'gpt-4' });
+    const socket = await open(chat.id);
+    await socket.next('welcome');
+    const [streamed] = contract.examples('sendAiMessage').filter((body: Json) => body.stream === true);
+    world.standIn.next({ pieces: ['Bit', ' by', ' bit'] });
+    const { json } = await contract.call('sendAiMessage', { as: ann, path: { chat_id: chat.id }, body: streamed });
+    expect(json).toMatchObject({ streaming: true, service_used: 'langchain', data: { chat_id: chat.id, stream_via: 'websocket', service_info: { langchain_available: true } } });
+    const complete = await socket.next('ai_response_complete', (frame) => frame.message.id === json.data.ai_message_id);
+    expect(complete.message.content).toBe('Bit by bit');
+    hear(socket.frames);
+    socket.close();
+    const lost = await contract.call('sendAiMessage', { as: ann, path: { chat_id: (await newChat({ ai_model: 'gpt-4' })).id }, body: { message: 'To nobody', stream: true, save_to_history: false }, status: 400 });
+    expect(lost.json.detail).toEqual(expect.any(String));
+  });
+
+  it('the diagnostics measure what they say', async () => {
+    const health = (await contract.call('getLangchainHealth', { as: ann })).json;
+    expect(health.data.service_health).toMatchObject({ status: 'healthy', circuit_breaker_state: health.data.circuit_breaker.state });
+    expect(health.data.circuit_breaker).toMatchObject({ state: 'CLOSED', failure_threshold: 5, timeout_seconds: 60 });
+    expect(health.data).toMatchObject({ integration_status: 'active', fallback_available: true });
+    const status = (await contract.call('getServicesStatus', { as: ann })).json.data;
+    expect(status.langchain_service.base_url).toBe(status.langchain_service.health.service_url);
+    expect(status.websocket_manager.connections).toEqual((await contract.call('getChatStats', { as: ann })).json.websocket_connections);
+
+    for (const id of ['testLangchain', 'testOpenai']) {
+      const [body] = contract.examples(id);
+      world.standIn.next({ pieces: ['Fine.'], usage: { tokensIn: 11, tokensOut: 2 } });
+      const { json } = await contract.call(id, { as: ann, body });
+      expect(json.data.request).toEqual(body);
+      expect(json.data.response).toMatchObject({ content: 'Fine.', tokens_used: 13, finish_reason: 'stop' });
+      expect(json.data.user_info).toEqual({ user_id: ann.userId, username: 'ann' });
+      await contract.call(id, { as: ann, body: {}, status: 422 });
+      await contract.call(id, { body, status: 401 });
+    }
+    const connection = (await contract.call('testConnection', { as: ann })).json.data;
+    expect(connection).toMatchObject({ user_id: ann.userId, username: 'ann', database: 'ok', langchain_service: 'healthy', open_websockets: 0 });
+  });
+
+  it('the gauge of sockets counts what is open, and shows strangers no ids of chats', async () => {
+    const chats = [await newChat({ ai_model: null }), await newChat({ ai_model: null })];
+    const gauge = async (as = ann): Promise<Json> => (await contract.call('getChatStats', { as })).json.websocket_connections;
+    const before = await gauge();
+    const sockets = [await open(chats[0].id), await open(chats[0].id), await open(chats[1].id)];
+    for (const socket of sockets) await socket.next('welcome');
+    const three = await gauge();
+    expect(three.total_connections).toBe(before.total_connections + 3);
+    expect(three.connections_per_chat).toMatchObject({ [chats[0].id]: 2, [chats[1].id]: 1 });
+    expect(Object.keys((await gauge(ben)).connections_per_chat)).toEqual([]);
+    sockets[0]!.close();
+    sockets[2]!.socket.terminate();
+    await expect.poll(async () => (await gauge()).connections_per_chat).toEqual({ [chats[0].id]: 1 });
+    sockets[1]!.close();
+    await expect.poll(async () => (await gauge()).total_connections).toBe(before.total_connections);
+  });
+
   it('who has no key is told so on the socket', async () => {
     const dan = await world.userWithoutKey('dan');
     const chat = await newChat({ ai_model: 'gpt-4' }, dan);
@@ -191,5 +279,10 @@ describe.skipIf(!documents)('The contract of arketic', () => {
     expect(error).toMatchObject(events.error_messages.documented[0]);
     hear(socket.frames);
     socket.close();
+  });
+
+  it('every operation and every event of the document has been called and heard', () => {
+    expect(contract.uncalled()).toEqual([]);
+    expect(contract.unheard(channel, [...events.client_messages, ...events.server_messages].map(({ name }: Json) => name))).toEqual([]);
   });
 });
