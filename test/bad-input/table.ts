@@ -23,6 +23,7 @@ export interface Entry {
 const chat = ({ chatId }: Chat): string => `/api/v1/chat/chats/${chatId}`;
 const question = (made: Chat): string => `${chat(made)}/messages/${made.questionId}`;
 const answer = (made: Chat): string => `${chat(made)}/messages/${made.answerId}`;
+const studioMessages = ({ chatId }: Chat): string => `/api/chat/conversations/${chatId}/messages`;
 const at = (path: string) => (): string => path;
 
 const chatFields = {
@@ -108,11 +109,22 @@ export const routeTable: Record<string, Entry> = {
   'GET /api/auth/session': { access: 'anyone', path: at('/api/auth/session'), good: 200 },
   'POST /api/auth/logout': { access: 'user', path: at('/api/auth/logout'), good: 200, endsCredential: true },
 
+  'GET /api/chat/conversations': { access: 'user', path: at('/api/chat/conversations'), query: ['limit', 'offset'], good: 200 },
+  'POST /api/chat/conversations': {
+    access: 'user', path: at('/api/chat/conversations'), good: 201,
+    body: { title: 'A title', system_prompt: 'Be kind.', model_provider: 'openai', model_name: 'gpt-4o', settings: { temperature: 0.5, max_tokens: 100 } },
+  },
+  'GET /api/chat/conversations/:conversation_id/messages': { access: 'user', path: studioMessages, query: ['limit', 'offset'], good: 200, owned: true },
+  // The server of this suite has no model but the built-in responder, which does not speak this dialect.
+  'POST /api/chat/conversations/:conversation_id/messages': { access: 'user', path: studioMessages, body: { content: 'Hello?', model: 'parley', provider: 'builtin' }, good: 503, owned: true },
+
   'GET /api/v1/chat/chats': { access: 'user', path: at('/api/v1/chat/chats'), query: ['limit', 'offset', 'state', 'pinned', 'include'], good: 200 },
   'POST /api/v1/chat/chats': { access: 'user', path: at('/api/v1/chat/chats'), body: { ...chatFields, chat_type: 'DIRECT', auto_title: false }, good: 200 },
   'GET /api/v1/chat/chats/:chat_id': { access: 'user', path: chat, query: ['limit', 'offset', 'include'], good: 200, owned: true },
   'PATCH /api/v1/chat/chats/:chat_id': { access: 'user', path: chat, body: chatFields, good: 200, owned: true },
   'DELETE /api/v1/chat/chats/:chat_id': { access: 'user', path: chat, good: 204, owned: true },
+  'GET /api/v1/chat/search': { access: 'user', path: at('/api/v1/chat/search?q=hello'), query: ['q', 'limit', 'offset', 'cursor', 'chat_id', 'role', 'from', 'to', 'state'], good: 200 },
+  'GET /api/v1/chat/chats/:chat_id/usage': { access: 'user', path: (made) => `${chat(made)}/usage`, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/archive': { access: 'user', path: (made) => `${chat(made)}/archive`, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/trash': { access: 'user', path: (made) => `${chat(made)}/trash`, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/restore': { access: 'user', path: (made) => `${chat(made)}/restore`, good: 200, owned: true },
@@ -156,6 +168,16 @@ export const routeTable: Record<string, Entry> = {
   'GET /api/v1/chat/budgets': { access: 'user', path: at('/api/v1/chat/budgets'), query: ['user_id'], good: 200 },
   'PUT /api/v1/chat/budgets/:subject/:subject_id/:period': { access: 'admin', path: at('/api/v1/chat/budgets/users/none/day'), body: { requests: 5, tokens: 1000, cost_usd: 0.5 }, good: 404 },
   'DELETE /api/v1/chat/budgets/:subject/:subject_id/:period': { access: 'admin', path: at('/api/v1/chat/budgets/keys/none/month'), good: 404 },
+};
+
+/** A good payload of each event of Socket.IO's main namespace. */
+export const eventTable: Record<string, (made: Chat) => Record<string, unknown>> = {
+  join_conversation: ({ chatId }) => ({ conversation_id: chatId, stream: true }),
+  leave_conversation: ({ chatId }) => ({ conversation_id: chatId }),
+  send_message: ({ chatId }) => ({ conversation_id: chatId, content: 'Hello?', model: 'parley', provider: 'builtin' }),
+  typing_indicator: ({ chatId }) => ({ conversation_id: chatId, is_typing: true }),
+  attach_answer: ({ answerId }) => ({ message_id: answerId, after: 0 }),
+  cancel_answer: ({ answerId }) => ({ message_id: answerId }),
 };
 
 /** A good frame of each type that a client may send, by the address of its socket. */
