@@ -125,9 +125,9 @@ describe.skipIf(!documents)('The contract of studio', () => {
     const id = { conversation_id: conversation.id };
     const [one, two, outside, foreign] = [await open(ann), await open(ann), await open(ann), await open(ben)];
     for (const member of [one, two]) expect(await member.ask('join_conversation', id)).toMatchObject({ ok: true });
-    expect(await foreign.ask('join_conversation', id)).toEqual({ error: expect.any(String) });
-    expect(await foreign.ask('send_message', { ...id, content: 'Let me in' })).toEqual({ error: expect.any(String) });
-    expect(await foreign.ask('typing_indicator', { ...id, is_typing: true })).toEqual({ error: expect.any(String) });
+    expect(await foreign.ask('join_conversation', id)).toMatchObject({ error: expect.any(String) });
+    expect(await foreign.ask('send_message', { ...id, content: 'Let me in' })).toMatchObject({ error: expect.any(String) });
+    expect(await foreign.ask('typing_indicator', { ...id, is_typing: true })).toMatchObject({ error: expect.any(String) });
 
     expect(await one.ask('typing_indicator', { ...clientEvents.typing_indicator.example, ...id, user_id: 'forged' })).toMatchObject({ ok: true });
     await expect.poll(() => two.heard.filter(({ event }) => event === 'user_typing').length).toBe(1);
