@@ -9,3 +9,4 @@ export { createLineSplitter, StreamFormError, type LineSplitter } from './lines.
 export { parseRetryAfter } from './retry-after.ts';
 export { createSseParser } from './sse.ts';
 export { TextChunks } from './text-chunks.ts';
+export { argumentsObject, goOn, toolNameOf } from './words.ts';
