@@ -8,6 +8,7 @@ import { registerModels } from './models.ts';
 import { registerOrganising } from './organising.ts';
 import { arketicNotBuilt } from './not-built.ts';
 import { registerPulls } from './pulls.ts';
+import { registerSearch } from './search.ts';
 import { registerSocket } from './socket.ts';
 import { registerUsage } from './usage.ts';
 
@@ -26,6 +27,7 @@ export function registerArketic(app: App, parts: DialectParts): void {
     registerMessages(scope, parts);
     registerEventFeed(scope, parts, credentials);
     registerOrganising(scope, parts);
+    registerSearch(scope, parts);
     registerModels(scope, parts);
     registerPulls(scope, parts);
     registerUsage(scope, parts);

@@ -4,7 +4,7 @@ import { text } from '../shared/index.ts';
 const id = text({ min: 1, max: 200 });
 
 /** A moment: a day (its beginning in UTC), or an ISO 8601 time in UTC. */
-const moment = z
+export const moment = z
   .string()
   .max(30)
   .regex(/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?Z)?$/, { error: 'must be a day such as 2026-11-21, or a time in UTC' })
