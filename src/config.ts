@@ -38,6 +38,13 @@ export const settingTable = {
   FALLBACK_MODELS: { type: 'list', default: '', meaning: 'Models to ask, in order, when a service is down; the answer names the one that spoke' },
   AUTO_TITLES: { type: 'choice', choices: ['first-message', 'model'], default: 'first-message', meaning: 'Title of a new chat: the beginning of its first message, or one that the answering model is asked for' },
   TRASH_DAYS: { type: 'number', default: '30', meaning: 'Days that chats wait in the trash before they are deleted for good; 0 leaves them there' },
+  LANGCHAIN_SERVICE_URL: { type: 'text', default: '', meaning: 'Address of a LangChain service that runs already; empty starts one when it is needed, `off` switches the integration off' },
+  LANGCHAIN_SERVICE_SECRET: { type: 'secret', default: '', meaning: 'What that service wants as bearer token; for `parley langchain` what it asks for' },
+  LANGCHAIN_IDLE_SECONDS: { type: 'number', default: '600', meaning: 'Seconds without a call after which the LangChain service that Parley started is ended' },
+  LANGCHAIN_CIRCUIT_BREAKER: { type: 'flag', default: 'on', meaning: 'Leave the LangChain service alone for a minute after five failures in a row' },
+  LANGCHAIN_FALLBACK: { type: 'flag', default: 'on', meaning: "Let the test of the LangChain service fall back to the model's own provider" },
+  LANGCHAIN_STREAMING: { type: 'flag', default: 'on', meaning: 'Let answers come through the LangChain service in pieces' },
+  LANGCHAIN_HEALTH_CHECKS: { type: 'flag', default: 'on', meaning: 'Ask the LangChain service how it is whenever its status is looked at' },
   LLAMA_THREADS: { type: 'number', default: '0', meaning: 'Threads of the embedded engine; 0 means the fastest number, measured when a model is first loaded' },
   LLAMA_SEQUENCES: { type: 'number', default: '4', meaning: 'Conversations the embedded engine answers at the same time' },
   LLAMA_CONTEXT: { type: 'number', default: '4096', meaning: 'Tokens of context for each of them (less when the model has less)' },
@@ -72,6 +79,9 @@ interface SettingRow {
 }
 
 export type SettingName = keyof typeof settingTable;
+
+/** Variables without which a program does not run, or trusts no certificate, on some machines. */
+const childVariables = ['SystemRoot', 'TEMP', 'TMP', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'NODE_COMPILE_CACHE'];
 
 /** The settings, parsed. Units as in the table. */
 export type Config = ReturnType<typeof readConfig>;
@@ -125,6 +135,17 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     fallbackModels: list('FALLBACK_MODELS'),
     trashDays: number('TRASH_DAYS'),
     autoTitles: choice('AUTO_TITLES', settingTable.AUTO_TITLES.choices),
+    langchain: {
+      service: text('LANGCHAIN_SERVICE_URL'),
+      secret: text('LANGCHAIN_SERVICE_SECRET'),
+      idleMs: number('LANGCHAIN_IDLE_SECONDS') * 1000,
+      circuitBreaker: flag('LANGCHAIN_CIRCUIT_BREAKER'),
+      fallback: flag('LANGCHAIN_FALLBACK'),
+      streaming: flag('LANGCHAIN_STREAMING'),
+      healthChecks: flag('LANGCHAIN_HEALTH_CHECKS'),
+    },
+    /** What a process of this server's own needs of the environment to run: no setting, no secret. */
+    childEnvironment: Object.fromEntries(childVariables.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]]))) as Record<string, string>,
     llama: {
       threads: number('LLAMA_THREADS'),
       sequences: number('LLAMA_SEQUENCES'),

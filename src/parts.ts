@@ -18,16 +18,24 @@ import { createConversations, type Conversations } from './core/conversations/in
 import {
   createAnthropicProvider,
   createBuiltinProvider,
+  createCohereProvider,
+  createGoogleProvider,
+  createLangchainProvider,
   createLlamaProvider,
   createModels,
   createModelStore,
   createOllamaProvider,
   createOpenaiCompatibleProvider,
   createOpenaiProvider,
+  createOutsideService,
+  createOwnService,
+  type LangchainProvider,
   type ModelProvider,
   type Models,
   type ModelStore,
 } from './core/models/index.ts';
+import { createLangchain } from './core/langchain/index.ts';
+import { createPresence } from './core/presence/index.ts';
 import { registerArketic } from './dialects/arketic/index.ts';
 import { registerFriend } from './dialects/friend/index.ts';
 import { ollamaFace, registerOllama } from './dialects/ollama/index.ts';
@@ -58,6 +66,8 @@ export interface Core {
   models: Models;
   modelStore: ModelStore;
   budgets: Budgets;
+  /** Says where this server answers, once that is known: services of its own call it back there. */
+  answersAt(address: () => string): void;
 }
 
 /** A whole server, made but not started. */
@@ -112,11 +122,12 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   const accounts = createAccounts({ storage, secrets, limiter, bus, clock, log, metrics, settings: config });
   // The built-in responder tells whoever asks how to add a model: by what is true for somebody without keys.
   const nobody = { userId: '', role: 'user' as const };
-  const providers = overrides.providers ?? [...createProviders(config, clock, log), createBuiltinProvider({ surroundings: () => models.providers(nobody) })];
-  const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log, metrics, settings: config });
+  let ownAddress = (): string => '';
+  const providers = overrides.providers ?? [...createProviders(config, clock, log, { accounts, address: () => ownAddress() }), createBuiltinProvider({ surroundings: () => models.providers(nobody) })];
+  const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log, metrics, settings: { ...config, withoutBreaker: config.langchain.circuitBreaker ? [] : ['langchain'] } });
   const modelStore = createModelStore({ folder: modelsDir, jobs, log, clock, machine: redis ? machineName(dataDir) : null });
   const budgets = createBudgets({ storage, models, bus, clock, log, metrics, instanceId, settings: config.budgets });
-  return { config, instanceId, clock, log, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets };
+  return { config, instanceId, clock, log, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets, answersAt: (address) => void (ownAddress = address) };
 }
 
 /** The bus and the limiter: those of one process, or over Redis for several instances. */
@@ -132,14 +143,29 @@ function betweenInstances({ redisUrl, storage, ...parts }: Pick<Core, 'storage' 
 }
 
 /** The providers that the settings name. @throws {Error} for an address or a name that cannot be used, naming it */
-function createProviders(config: Config, clock: Clock, log: Log): ModelProvider[] {
+function createProviders(config: Config, clock: Clock, log: Log, own: { accounts: Accounts; address(): string }): ModelProvider[] {
   const timeoutMs = config.modelTimeoutMs;
   const providers = [createLlamaProvider({ folder: config.modelsDir, settings: config.llama, dataFolder: config.dataDir, log, clock })];
   if (config.ollamaUrls.length > 0) providers.push(createOllamaProvider({ urls: config.ollamaUrls, timeoutMs, clock }));
   for (const [id, baseUrl] of config.compatibleServers) providers.push(createOpenaiCompatibleProvider({ id, baseUrl, timeoutMs, clock }));
-  providers.push(createOpenaiProvider({ baseUrl: config.openaiBaseUrl, timeoutMs, clock }));
+  const openai = createOpenaiProvider({ baseUrl: config.openaiBaseUrl, timeoutMs, clock });
+  providers.push(openai);
   providers.push(createAnthropicProvider({ baseUrl: config.anthropicBaseUrl, timeoutMs, clock }));
+  providers.push(createGoogleProvider({ baseUrl: config.googleBaseUrl, timeoutMs, clock }));
+  providers.push(createCohereProvider({ baseUrl: config.cohereBaseUrl, timeoutMs, clock }));
+  if (config.langchain.service !== 'off') providers.push(langchainProvider(config, openai, clock, log, own));
   return providers;
+}
+
+/** LangChain: a service that the settings name, or one of our own, which calls back for what is not OpenAI's. */
+function langchainProvider(config: Config, openai: ModelProvider, clock: Clock, log: Log, { accounts, address }: { accounts: Accounts; address(): string }): LangchainProvider {
+  const { service, secret, idleMs, streaming } = config.langchain;
+  return createLangchainProvider({
+    service: service === '' ? createOwnService({ clock, log, idleMs, environment: config.childEnvironment }) : createOutsideService(service, secret),
+    openai, openaiBaseUrl: config.openaiBaseUrl, timeoutMs: config.modelTimeoutMs, streaming, clock,
+    // A service on another machine reaches this one as people do.
+    callBack: { baseUrl: () => `${(service === '' ? null : config.publicUrl) ?? address()}/v1`, credential: (userId) => accounts.internalCredential(userId) },
+  });
 }
 
 /**
@@ -150,17 +176,30 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   const core = createCore(config, overrides);
   const { accounts, budgets, jobs, models, shared, storage } = core;
   const conversations = createConversations({ ...core, settings: config });
-  const dialectParts = { ...core, conversations, settings: config, version, ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
+  const presence = createPresence({ ...core, several: core.redis !== null });
+  const langchain = createLangchain({ ...core, conversations, provider: core.providers.find(isLangchain) ?? null, features: config.langchain, isWatched: (id) => presence.isWatched(id) });
+  const dialectParts = { ...core, conversations, presence, langchain, settings: config, version, ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
   const http = createHttpServer(dialectParts);
   registerOpenai(http.app, dialectParts);
   registerArketic(http.app, dialectParts);
   registerFriend(http.app, dialectParts);
   registerStudio(http.app, dialectParts);
   const ollama = createOllamaServer(dialectParts);
+  core.answersAt(() => urlOf(http.addresses()[0]!));
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
   const faces = ollama ? [http, ollama] : [http];
-  const order = [storage, ...shared, accounts, budgets, models, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [storage, ...shared, accounts, budgets, models, jobs, presence, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   return { ...core, conversations, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
+}
+
+function isLangchain(provider: ModelProvider): provider is LangchainProvider {
+  return provider.kind === 'langchain';
+}
+
+/** How a process on this machine reaches an address that is listened at. */
+function urlOf({ host, port }: { host: string; port: number }): string {
+  const own = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${own.includes(':') ? `[${own}]` : own}:${port}`;
 }
 
 /** The second app, where a port is set for it: Ollama's own API, and /v1, which Ollama's clients expect beside it. */

@@ -60,6 +60,7 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
     loaded: () => [],
     ready: async (target) => target,
     dismiss: () => undefined,
+    mayAsk: async () => false,
     breaker: () => null,
     providers: async () => [],
     embed: async (_target, texts) => {

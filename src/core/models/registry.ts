@@ -113,6 +113,10 @@ export function createModels(parts: ModelParts): Models {
       if (provider && isFree(provider, id)) return 0;
       return typeof tokensIn === 'number' && typeof tokensOut === 'number' ? priceOf(id, tokensIn, tokensOut, tokensCached) : null;
     },
+    async mayAsk(id, caller) {
+      const provider = byId.get(id);
+      return provider !== undefined && (!keys.isNeeded(provider) || (await keys.find(provider, caller)) !== null);
+    },
     breaker: (provider) => breakers.get(provider)?.state() ?? null,
     hasProvider: (id) => byId.has(id),
     loaded: () => providers.flatMap((provider) => provider.loaded?.() ?? []).sort((one, other) => other.lastUsedAt - one.lastUsedAt),

@@ -72,6 +72,8 @@ export interface Models extends Part {
    * @param target the model that spoke: after a `model` event its `id`, not that of the target that was asked
    */
   cost(target: Pick<Target, 'id'>, tokensIn: number | null | undefined, tokensOut: number | null | undefined, tokensCached?: number): number | null;
+  /** Whether there is such a provider, and the caller has the key that it needs. */
+  mayAsk(provider: string, caller: Caller): Promise<boolean>;
   /** The breaker of a provider now; null for a provider that is none. */
   breaker(provider: string): BreakerState | null;
   /** Whether there is a provider of this id, whether it can be used or not. */

@@ -9,7 +9,9 @@ import type { Storage } from '../../base/storage/index.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
 import type { Budgets } from '../../core/budgets/index.ts';
 import type { Conversations } from '../../core/conversations/index.ts';
+import type { Langchain } from '../../core/langchain/index.ts';
 import type { Models, ModelStore } from '../../core/models/index.ts';
+import type { Presence } from '../../core/presence/index.ts';
 import type { SocketIo } from './socket-io/types.ts';
 import type { UpgradeRouter } from './upgrades.ts';
 
@@ -20,6 +22,8 @@ export interface DialectParts {
   models: Models;
   modelStore: ModelStore;
   budgets: Budgets;
+  langchain: Langchain;
+  presence: Presence;
   jobs: Jobs;
   storage: Storage;
   /** For /health; null or absent where one instance runs without it. */

@@ -1,0 +1,3 @@
+export type * from './types.ts';
+export { createLangchain } from './langchain.ts';
+export type { LangchainParts } from './parts.ts';

@@ -1,0 +1,2 @@
+export type * from './types.ts';
+export { createPresence, type PresenceParts } from './presence.ts';
