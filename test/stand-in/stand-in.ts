@@ -2,6 +2,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { anthropicForm } from './anthropic-form.ts';
+import { cohereForm } from './cohere-form.ts';
 import type { Form, FormName, ReadRequest } from './form.ts';
 import { googleForm } from './google-form.ts';
 import { ollamaForm } from './ollama-form.ts';
@@ -178,7 +179,7 @@ function createGate(): Gate {
   };
 }
 
-const forms: Partial<Record<FormName, Form>> = { openai: openaiForm, ollama: ollamaForm, anthropic: anthropicForm, google: googleForm };
+const forms: Record<FormName, Form> = { openai: openaiForm, ollama: ollamaForm, anthropic: anthropicForm, google: googleForm, cohere: cohereForm };
 
 /** Names that each form offers when a test names none. */
 const knownModels: Record<FormName, string[]> = {

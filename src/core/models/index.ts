@@ -5,6 +5,8 @@ export { createSchemaCheck, type SchemaCheck } from './json-schema.ts';
 export { pictureTypeOf, readPictureUrl, type PictureSource, type PictureType } from './pictures.ts';
 export { createModels, type ModelParts, type ModelSettings } from './registry.ts';
 export { createAnthropicProvider, type AnthropicOptions } from './providers/anthropic/index.ts';
+export { createCohereProvider, type CohereOptions } from './providers/cohere/index.ts';
+export { createGoogleProvider, type GoogleOptions } from './providers/google/index.ts';
 export { createBuiltinProvider, type BuiltinOptions } from './providers/builtin/index.ts';
 export { createLlamaProvider, readThreadMeasurements, type LlamaProviderOptions, type ThreadMeasurement } from './providers/llama/index.ts';
 export { createOllamaProvider, type OllamaOptions } from './providers/ollama/index.ts';

@@ -111,7 +111,7 @@ export function createModels(parts: ModelParts): Models {
       const id = withoutLangchain(target.id);
       const provider = byId.get(id.slice(0, id.indexOf('/')));
       if (provider && isFree(provider, id)) return 0;
-      return typeof tokensIn === 'number' && typeof tokensOut === 'number' ? priceOf(id, tokensIn, tokensOut, tokensCached) : null;
+      return typeof tokensIn === 'number' && typeof tokensOut === 'number' ? priceOf(id, tokensIn, tokensOut, tokensCached ?? 0, clock.now()) : null;
     },
     async mayAsk(id, caller) {
       const provider = byId.get(id);

@@ -28,13 +28,13 @@ export function kindsOf(entry: ModelEntry): ModelInfo['kinds'] {
  */
 export function thinkingBy(model: string): 'level' | 'budget' | 'none' {
   if (otherPurposes.test(model)) return 'none';
-  if (/^gemini-2\.5/.test(model)) return 'budget';
+  if (model.startsWith('gemini-2.5')) return 'budget';
   return /^gemini-([3-9]|\d\d)/.test(model) || /^gemini-(pro|flash|flash-lite)-latest$/.test(model) ? 'level' : 'none';
 }
 
 /** Whether the service wants the signatures of its thoughts back with its tool calls (Gemini 3 and later). */
 export function wantsSignatures(model: string): boolean {
-  return /^gemini-/.test(model) && !/^gemini-(1|2|pro$|pro-vision)/.test(model);
+  return model.startsWith('gemini-') && !/^gemini-(1|2|pro$|pro-vision)/.test(model);
 }
 
 /** Tokens that Google's own compatibility layer sets for these words: ai.google.dev/gemini-api/docs/openai. */

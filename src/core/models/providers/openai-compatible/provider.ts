@@ -14,7 +14,7 @@ export interface OpenaiCompatibleOptions {
 }
 
 /** Names that other providers carry. */
-const taken = ['openai', 'ollama', 'llama', 'builtin'];
+const taken = ['openai', 'anthropic', 'google', 'cohere', 'langchain', 'ollama', 'llama', 'builtin'];
 
 /**
  * Any server with OpenAI's endpoints: vLLM, llama.cpp's server, LM Studio, OpenRouter, Groq and so on. Whether it

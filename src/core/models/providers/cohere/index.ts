@@ -1,0 +1,1 @@
+export { createCohereProvider, type CohereOptions } from './provider.ts';

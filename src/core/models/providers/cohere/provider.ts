@@ -1,0 +1,115 @@
+import type { Clock } from '../../../../base/clock.ts';
+import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ReplyEvent } from '../../types.ts';
+import { createCaller, failedReply, streamReply, toParleyError, unreadable, wholePatience, type Caller } from '../../wire/index.ts';
+import { readEmbeddings, toEmbedBody } from './embeddings.ts';
+import { readStatusError } from './errors.ts';
+import { toChatBody } from './messages.ts';
+import { capabilitiesOf, kindsOf, refusal, type ModelEntry } from './options.ts';
+import { createChatReader, createChatReplyReader } from './reply.ts';
+
+export interface CohereOptions {
+  /** Such as https://api.cohere.com. @throws {Error} from the constructor when it is no http(s) URL */
+  baseUrl: string;
+  /** Milliseconds without a byte after which a call fails. */
+  timeoutMs: number;
+  clock: Clock;
+}
+
+const label = 'Cohere';
+/** Models on one page of the list, as many as the service gives, and pages read of one list, at most. */
+const pageSize = 1000;
+const maxPages = 10;
+/** Texts embedded in one call: the service takes no more. */
+const embedBatch = 96;
+
+/** Cohere, by its chat API in the second version. Calls need a key. */
+export function createCohereProvider(options: CohereOptions): ModelProvider {
+  const caller = createCaller({
+    ...options,
+    id: 'cohere',
+    label,
+    // Its own clients name the address with or without the version: both mean the same.
+    baseUrl: options.baseUrl.replace(/\/v[12]\/?$/, ''),
+    needsKey: true,
+    headers: (apiKey): Record<string, string> => (apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
+    readError: readStatusError,
+    howToAdd: 'Set COHERE_API_KEY before the start, add a key in Settings, or run `parley key add cohere`.',
+  });
+
+  const stream = (question: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> => {
+    const refused = caller.refusedKey(call.apiKey) ?? refusal(question);
+    if (refused) return failedReply(refused);
+    const reading = { label, apiKey: call.apiKey };
+    return streamReply({
+      service: caller.service(call.apiKey),
+      request: { ...caller.request('POST', '/v2/chat', call, toChatBody(question)), ...(question.whole ? { timeoutMs: options.timeoutMs * wholePatience } : {}) },
+      createReader: () => (question.whole ? createChatReader(reading) : createChatReplyReader(reading)),
+    });
+  };
+  const models = (call: CallOptions): Promise<ModelInfo[]> => listModels(caller, call);
+
+  return {
+    id: 'cohere',
+    kind: 'cohere',
+    location: caller.location,
+    needsKey: true,
+    stop: () => caller.close(),
+    stream,
+    models,
+    embed: (question, call) => embed(caller, question, call),
+    state: (call) => caller.state(call, models),
+  };
+}
+
+/** The list is still part of the first version of the API. */
+async function listModels(caller: Caller, call: CallOptions): Promise<ModelInfo[]> {
+  const models = new Map<string, ModelInfo>();
+  let token = '';
+  for (let page = 0; page < maxPages; page += 1) {
+    const path = `/v1/models?page_size=${pageSize}${token === '' ? '' : `&page_token=${encodeURIComponent(token)}`}`;
+    const answer = (await caller.ask('GET', path, call)) as { models?: unknown; next_page_token?: unknown } | null;
+    if (!Array.isArray(answer?.models)) throw toParleyError(unreadable({ label }));
+    for (const entry of (answer.models as (Partial<ModelEntry> | null)[]).slice(0, pageSize)) {
+      const model = typeof entry?.name === 'string' ? describe(entry as ModelEntry, caller) : null;
+      if (model) models.set(model.model, model);
+    }
+    if (typeof answer.next_page_token !== 'string' || answer.next_page_token === '') break;
+    token = answer.next_page_token;
+  }
+  return [...models.values()];
+}
+
+/** A model of the list; null for those that are of no use here. */
+function describe(entry: ModelEntry, caller: Caller): ModelInfo | null {
+  const { name, context_length: length } = entry;
+  const kinds = kindsOf(entry);
+  if (name === '' || name.length > 200 || kinds.length === 0) return null;
+  return {
+    id: `cohere/${name}`,
+    provider: 'cohere',
+    model: name,
+    label: name,
+    kinds,
+    location: caller.location,
+    contextLength: typeof length === 'number' && Number.isInteger(length) && length > 0 ? length : null,
+    sizeBytes: null,
+    createdAt: null,
+    details: {
+      format: null, architecture: null, parameterSize: null, quantisation: null, licence: null, trainedTokens: null, embeddingLength: null, sha256: null,
+      capabilities: capabilitiesOf(entry),
+    },
+  };
+}
+
+async function embed(caller: Caller, { model, texts, dimensions }: EmbedRequest, call: CallOptions): Promise<EmbedResult> {
+  const vectors: Float32Array[] = [];
+  let tokensIn: number | null = 0;
+  for (let from = 0; from < texts.length; from += embedBatch) {
+    const batch = texts.slice(from, from + embedBatch);
+    const read = readEmbeddings(await caller.ask('POST', '/v2/embed', call, toEmbedBody(model, batch, dimensions)), batch.length);
+    if (!read) throw toParleyError(unreadable({ label }));
+    vectors.push(...read.vectors);
+    tokensIn = read.tokensIn !== null && tokensIn !== null ? tokensIn + read.tokensIn : null;
+  }
+  return { vectors, tokensIn };
+}
