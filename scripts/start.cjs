@@ -11,15 +11,22 @@
  * Steps 1 to 3 leave a stamp, so a second start does none of them. Plain CommonJS: old Nodes must be able to read it.
  * `npm start` is `start.cjs serve`, `npm test` is `start.cjs test`, `npx parley ...` is `start.cjs ...`;
  * `start.cjs --script FILE ...` runs a file of the project, such as those of bench/.
+ *
+ * In an installed package (`npm pack`) there is nothing to prepare: it holds what was built.
  */
 const { prepare } = require('./start/prepare.cjs');
 const { runCommand } = require('./start/command.cjs');
+const { packagedEntry, packagedNode } = require('./start/packaged.cjs');
 const { say, StartError } = require('./start/words.cjs');
 
 async function main(args) {
   const began = Date.now();
   if (Number(process.versions.node.split('.')[0]) < 18) {
     throw new StartError(`Node ${process.versions.node} is too old to start from.`, ['Install Node 18 or newer (https://nodejs.org); Parley fetches what else it needs by itself.']);
+  }
+  if (packagedEntry()) {
+    process.exitCode = await runCommand(packagedNode(), args, () => undefined);
+    return;
   }
   const isServer = args.length === 0 || args[0] === 'serve';
   const { node, worked } = await prepare({ page: isServer || args[0] === 'test' });

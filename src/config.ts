@@ -1,7 +1,6 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { shortestGivenSecret } from './base/given-secrets.ts';
-import type { DefaultBudget } from './core/budgets/index.ts';
 
 /**
  * Every setting: its variable, type, default and meaning. This is the only file that reads the environment.
@@ -85,6 +84,15 @@ const childVariables = ['SystemRoot', 'TEMP', 'TMP', 'TMPDIR', 'NODE_EXTRA_CA_CE
 
 /** The settings, parsed. Units as in the table. */
 export type Config = ReturnType<typeof readConfig>;
+
+/** One item of BUDGET_PER_USER; null for no bound. Written out here, so that the public types need none of the inside. */
+interface BudgetForEveryUser {
+  period: 'day' | 'month';
+  requests: number | null;
+  tokens: number | null;
+  /** Micro-dollars. */
+  costMicros: number | null;
+}
 
 /** A setting that cannot be used; the message names it and says what is allowed. */
 export class ConfigError extends Error {}
@@ -240,15 +248,15 @@ function readers(environment: Record<string, string | undefined>) {
  * `period:kind=number`, several by commas. Dollars become micro-dollars.
  * @throws {ConfigError} for anything else
  */
-function budgetsPerUser(items: readonly string[]): DefaultBudget[] {
-  const budgets: DefaultBudget[] = [];
+function budgetsPerUser(items: readonly string[]): BudgetForEveryUser[] {
+  const budgets: BudgetForEveryUser[] = [];
   for (const item of items) {
     const [, period, kind, figure] = /^(day|month):(requests|tokens|cost)=(\d{1,12}(?:\.\d{1,6})?)$/.exec(item) ?? [];
     if (!figure || (kind !== 'cost' && figure.includes('.'))) {
       throw new ConfigError(`BUDGET_PER_USER must be a list such as day:tokens=200000,day:requests=500,month:cost=5, not "${item}".`);
     }
     let budget = budgets.find((known) => known.period === period);
-    if (!budget) budgets.push((budget = { period: period as DefaultBudget['period'], requests: null, tokens: null, costMicros: null }));
+    if (!budget) budgets.push((budget = { period: period as BudgetForEveryUser['period'], requests: null, tokens: null, costMicros: null }));
     if (kind === 'cost') budget.costMicros = Math.round(Number(figure) * 1e6);
     else budget[kind as 'requests' | 'tokens'] = Number(figure);
   }

@@ -4,12 +4,15 @@ const path = require('node:path');
 const { spawn } = require('node:child_process');
 const { cache, root } = require('./paths.cjs');
 const { environmentFor } = require('./npm.cjs');
+const { packagedEntry } = require('./packaged.cjs');
 const { StartError } = require('./words.cjs');
 
 const signals = process.platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK'] : ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
 
 /** What Node runs for these arguments, and in which folder. */
 function scriptFor(args) {
+  const packaged = packagedEntry();
+  if (packaged) return { script: [packaged, ...args], cwd: process.cwd() };
   if (args[0] === 'test') return { script: [path.join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', ...args.slice(1)], cwd: root };
   if (args[0] === '--script') {
     if (!args[1]) throw new StartError('--script needs a file.');

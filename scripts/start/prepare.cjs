@@ -234,4 +234,4 @@ async function prepare(wanted) {
   return { node: chosen.node, worked: true };
 }
 
-module.exports = { prepare };
+module.exports = { isNewEnough, oldestNode, prepare };
