@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { RecentCount } from './recent-count.ts';
 
 /**
  * The figures behind /metrics. Each part counts into the ones it is given; nothing here is computed elsewhere.
@@ -10,6 +11,8 @@ export function createMetrics() {
   const registers = [registry];
   return {
     registry,
+    /** Requests answered by this process in the last minute: a figure of /stats, not of the registry. */
+    recentRequests: new RecentCount(),
     /** Requests answered, by dialect, route pattern and status. */
     httpRequests: new Counter({ name: 'parley_http_requests_total', help: 'HTTP requests answered', labelNames: ['dialect', 'route', 'status'], registers }),
     /** Seconds from request to the end of its answer (streams excluded). */

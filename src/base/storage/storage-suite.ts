@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ParleyError } from '../errors.ts';
@@ -327,6 +328,14 @@ function lifeSuite(opened: () => TestStorage): void {
     test('says that it is well', async () => {
       expect(await opened().storage.check()).toEqual({ ok: true });
       expect(await opened().storage.integrity()).toEqual([]);
+    });
+
+    test('says how large it is on its disk, and grows by what is written', async () => {
+      const { storage } = opened();
+      const before = await storage.sizeBytes();
+      expect(before).toBeGreaterThan(10_000);
+      await storage.write((queries) => queries.insertInto('settings').values({ key: 'large', value: randomBytes(1_500_000).toString('base64') }).execute());
+      expect((await storage.sizeBytes()) - before).toBeGreaterThan(1_500_000);
     });
 
     test('not started, or stopped, it answers that it is not open', async () => {

@@ -66,6 +66,8 @@ export interface Storage {
    * @returns what is wrong, for a person; empty when nothing is
    */
   integrity(): Promise<string[]>;
+  /** Bytes that the database takes on its disk, logs of writing beside its file included. */
+  sizeBytes(): Promise<number>;
   /** Reads one row and writes one; what is wrong otherwise, for /health and `doctor`. */
   check(): Promise<{ ok: true } | { ok: false; problem: string }>;
 }

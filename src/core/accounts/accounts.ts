@@ -19,6 +19,7 @@ import { createRevocationWatch } from './revocation-watch.ts';
 import { createRevocations } from './revocations.ts';
 import { scopesOfRole } from './scopes.ts';
 import { createSecretsGuard } from './secrets-guard.ts';
+import { createSessionUse } from './session-use.ts';
 import { createSessions } from './sessions.ts';
 import type { AccountSettings } from './settings.ts';
 import { newSetupCode, sharedSetupCode } from './setup-code.ts';
@@ -49,6 +50,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
   const passwords = createPasswordHasher();
   const users = createUsers({ storage, clock, revocations });
   const sessions = createSessions({ storage, tokens: createTokens(secrets), clock, revocations, lifetimeMs: settings.tokenLifetimeMs });
+  const sessionUse = createSessionUse({ storage, clock, log });
   const apiKeys = createApiKeys({ storage, clock, log, users, revocations });
   const providerKeys = createProviderKeys({ storage, secrets, clock, log, bus });
   const internalTokens = createInternalTokens({ users, clock });
@@ -75,9 +77,9 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
     async stop() {
       await secretsGuard.stop();
       await revocationWatch.stop();
-      await apiKeys.settle();
+      await Promise.all([apiKeys.settle(), sessionUse.settle()]);
     },
-    authenticate: createAuthenticate({ cache, sessions, apiKeys, internalTokens, localTrust, origins, clock, ownerViewer: owner.viewer }),
+    authenticate: createAuthenticate({ cache, sessions, apiKeys, sessionUse, internalTokens, localTrust, origins, clock, ownerViewer: owner.viewer }),
     localTrust: (credentials) => localTrust.check(credentials),
     localTrustOff: localTrust.impossible,
     originAllowed: (headers) => origins.allowedWithCookie(headers),
@@ -109,6 +111,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
       if (options.endSignIns) await users.endAllSignIns();
       return { reencrypted: await providerKeys.reencrypt() };
     },
+    activeSessions: (...parameters) => sessionUse.activeSessions(...parameters),
     async acceptSecrets() {
       await secretsGuard.record();
       return { forgotten: await providerKeys.forgetOtherKey() };

@@ -8,6 +8,7 @@ import type { CredentialCache, KnownCredential } from './credential-cache.ts';
 import { internalTokenPrefix, type InternalTokens } from './internal-tokens.ts';
 import type { LocalTrust } from './local-trust.ts';
 import type { OriginRules } from './origins.ts';
+import type { SessionUse } from './session-use.ts';
 import type { Sessions } from './sessions.ts';
 import { equalTexts } from './tokens.ts';
 import type { Accounts, AuthenticationPolicy, Viewer } from './types.ts';
@@ -16,6 +17,7 @@ interface AuthenticationParts {
   cache: CredentialCache;
   sessions: Sessions;
   apiKeys: ApiKeys;
+  sessionUse: Pick<SessionUse, 'note'>;
   internalTokens: InternalTokens;
   localTrust: LocalTrust;
   origins: OriginRules;
@@ -44,6 +46,7 @@ export function createAuthenticate(parts: AuthenticationParts): Accounts['authen
   const byHeader = async (text: string): Promise<Viewer> => {
     const credential = await known(text);
     if (credential.kind === 'api-key') parts.apiKeys.noteUse(credential);
+    else parts.sessionUse.note(credential.credentialId);
     return credential.viewer;
   };
   const byInternalToken = async (text: string): Promise<Viewer> => {
@@ -58,6 +61,7 @@ export function createAuthenticate(parts: AuthenticationParts): Accounts['authen
     if (!credential.cookieViewer || credential.csrfToken === null) throw new ParleyError('unauthorized');
     const isOwnPage = csrf === 'same-origin' && origins.isSameOrigin(headers);
     if (!safeMethods.has(method) && !isOwnPage && !carriesCsrfToken(headers, credential.csrfToken)) throw new ParleyError('csrf_failed');
+    parts.sessionUse.note(credential.credentialId);
     return credential.cookieViewer;
   };
 

@@ -45,7 +45,7 @@ export function createSessions({ storage, tokens, clock, revocations, lifetimeMs
       const tokenId = newId();
       const ended = await insertToken(storage, user, {
         id: tokenId, user_id: user.id, scopes: JSON.stringify(scopes), client: client?.slice(0, maxClientLength).toWellFormed() ?? null,
-        created_at: issuedAt, expires_at: expiresAt, revoked_at: null,
+        created_at: issuedAt, expires_at: expiresAt, revoked_at: null, last_used_at: issuedAt,
       }, clock.now());
       for (const id of ended) revocations.credential(user.id, id);
       const signed = tokens.sign({ tokenId, userId: user.id, username: user.username, scopes, issuedAt, expiresAt });
@@ -85,6 +85,7 @@ interface NewToken {
   created_at: number;
   expires_at: number;
   revoked_at: number | null;
+  last_used_at: number;
 }
 
 /**

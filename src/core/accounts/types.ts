@@ -80,6 +80,14 @@ export interface SignIn {
   expiresAt: number;
 }
 
+/** A sign-in that is used. */
+export interface ActiveSession {
+  username: string;
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+  lastUsedAt: number;
+}
+
 /** Users, their credentials and what they may. Implemented by `createAccounts`. */
 export interface Accounts extends Part {
   /**
@@ -149,6 +157,11 @@ export interface Accounts extends Part {
    * called before `start`, which refuses other secrets.
    */
   acceptSecrets(): Promise<{ forgotten: number }>;
+  /**
+   * Sign-ins that were used within the last `withinMs`, newest use first, at most `limit` of them; `count` is of all. What
+   * other instances saw is known up to a minute late. @throws {ParleyError} `forbidden` for anyone but administrators
+   */
+  activeSessions(viewer: Viewer, withinMs: number, limit: number): Promise<{ count: number; sessions: ActiveSession[] }>;
   /** How registration stands, for the page: who may, whether the owner is unclaimed, whether a code is needed. */
   registration(): Promise<{ mode: 'open' | 'invite' | 'closed'; ownerClaimed: boolean }>;
   /** The set-up code printed at start while the owner is unclaimed and local trust is off; null otherwise. */

@@ -22,7 +22,6 @@ export const friendNotBuilt: readonly NotBuilt[] = [
   ['GET', '/api/avatar/sync-speech'],
   ['GET', '/api/agents/status'],
   ['POST', '/api/agents/test'],
-  ['GET', '/stats'],
 ];
 
 export const friendSocketsNotBuilt: readonly string[] = ['/api/voice/stream/:user_id'];

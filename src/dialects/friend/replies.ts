@@ -1,26 +1,6 @@
-import { errorTable, ParleyError, type ErrorCode } from '../../base/errors.ts';
+import { ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import type { TurnEvent } from '../../core/conversations/index.ts';
-import type { DialectParts } from '../shared/index.ts';
-
-type End = Extract<TurnEvent, { kind: 'end' }>;
-
-/** Why a reply is not whole; null when it is. */
-export function failureOf(end: Pick<End, 'status' | 'error'>): ParleyError | null {
-  switch (end.status) {
-    case 'DELIVERED':
-      return null;
-    case 'CANCELLED':
-      return new ParleyError('cancelled');
-    case 'INTERRUPTED':
-      return new ParleyError('shutting_down', { message: 'The server stopped in the middle of the answer; its text is kept.' });
-    case 'FAILED': {
-      const code = end.error && end.error.code in errorTable ? (end.error.code as ErrorCode) : 'provider_error';
-      const { message, retryAfterMs } = end.error ?? {};
-      return new ParleyError(code, { ...(message === undefined ? {} : { message }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
-    }
-  }
-}
+import { failureOf, type DialectParts } from '../shared/index.ts';
 
 /**
  * The whole text of a reply, as soon as it has ended. When `signal` is aborted only the reading stops: the reply goes on.

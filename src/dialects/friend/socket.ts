@@ -3,13 +3,13 @@ import { errorTable, ParleyError } from '../../base/errors.ts';
 import { usernameKey } from '../../core/accounts/index.ts';
 import type { Message } from '../../core/conversations/index.ts';
 import {
-  closeSocket, requireScope, sendFrame, sendFrameAndWait, SocketSession, SocketSessions, text, typeOf, viewerOfUpgrade, type CredentialWatch,
+  closeSocket, failureOf, requireScope, requireStillValidSocket, sendFrame, sendFrameAndWait, SocketSession, SocketSessions, text, typeOf, viewerOfUpgrade, type CredentialWatch,
   type DialectParts, type UpgradeRoute,
 } from '../shared/index.ts';
 import { ask, conversationOf } from './asking.ts';
 import { cancelNumbered } from './chat.ts';
 import { chunkFrame, errorFrame, replyFrame, startFrame } from './frames.ts';
-import { failureOf, secondsSince } from './replies.ts';
+import { secondsSince } from './replies.ts';
 import { messageNumber, messageText, sessionId } from './schemas.ts';
 
 /** Messages of one socket whose replies are awaited at a time; further ones wait for a place. */
@@ -52,6 +52,7 @@ export function registerSocket(parts: DialectParts, credentials: CredentialWatch
       const viewer = await viewerOfUpgrade(parts, upgrade);
       if (usernameKey(upgrade.params['user_id']!) !== usernameKey(viewer.username)) throw new ParleyError('forbidden', { message: 'This is the address of another user.' });
       new FriendSession(sessions, upgrade, viewer).begin();
+      await requireStillValidSocket(parts.accounts, upgrade, viewer);
     },
   });
 }

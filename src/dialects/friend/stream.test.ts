@@ -92,10 +92,6 @@ describe.each(engines)('The streamed chat of the friend dialect on %s', (engine)
     const late = await openStream(server, 'message=Hello', { as: ann, lastId: events[0]!.id });
     expect(await late.rest()).toMatchObject([{ event: 'message', data: 'two' }, { event: 'done' }]);
     expect((await history()).stats.message_count).toBe(2);
-    // Nobody comes back by itself for a day.
-    const raw = await server.request('GET', '/api/chat/stream?message=Hello', { as: ann });
-    expect(raw.text).toMatch(/event: done\nid: [^\n]+\nretry: 86400000\ndata: complete\n\n$/);
-    expect((await history()).stats.message_count).toBe(4);
   });
 
   it('goes on in the same way when the log of the reply has been folded away', async () => {
@@ -179,13 +175,12 @@ describe.each(engines)('The streamed chat of the friend dialect on %s', (engine)
     server.models.answerWith(['fine']);
     const login = await server.request('POST', '/api/auth/login', { body: ann });
     const cookie = login.headers.getSetCookie().map((text) => text.split(';')[0]).join('; ');
-    const statuses = [];
-    for (const headers of [
+    const statuses: number[] = [];
+    const sources: Record<string, string>[] = [
       { 'sec-fetch-site': 'same-origin' }, { origin: server.url },
       {}, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'none' }, { origin: 'https://elsewhere.example' },
-    ]) {
-      statuses.push((await server.request('GET', '/api/chat/stream?message=Hello', { headers: { cookie, ...headers } as Record<string, string> })).status);
-    }
+    ];
+    for (const headers of sources) statuses.push((await server.request('GET', '/api/chat/stream?message=Hello', { headers: { cookie, ...headers } })).status);
     expect(statuses).toEqual([200, 200, 403, 403, 403, 403, 403]);
     expect((await history()).stats.message_count).toBe(4);
   });

@@ -2,17 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
 import type { Message } from '../../core/conversations/index.ts';
-import { openEventStream, showable, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope, type EventStream } from '../shared/index.ts';
+import { credentialsOf, failureOf, openEventStream, queryTokenOf, requireStillValid, showable, viewerFrom, type CredentialWatch, type DialectParts, type DialectScope, type EventStream } from '../shared/index.ts';
 import { ask } from './asking.ts';
-import { failureOf } from './replies.ts';
 import { streamQuery } from './schemas.ts';
 import { Words } from './words.ts';
-
-/**
- * Milliseconds an EventSource is told to wait when the reply has ended. Clients that do not know the event `done`, as the
- * document's own, would come back at once.
- */
-const doneRetryMs = 86_400_000;
 
 /** The reply as server-sent events, word by word. */
 export function registerStream(scope: DialectScope, parts: DialectParts, credentials: CredentialWatch): void {
@@ -93,12 +86,14 @@ async function readable({ conversations }: DialectParts, viewer: Viewer, answerI
 async function follow(parts: DialectParts, credentials: CredentialWatch, viewer: Viewer, place: Place, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const stream = openEventStream(reply);
   const stopWatching = credentials.watch(viewer, () => stream.cut(errorEvent(new ParleyError('unauthorized'), null)));
-  stream.begin();
   try {
+    await requireStillValid(parts.accounts, credentialsOf(request, queryTokenOf(request)), viewer);
+    stream.begin();
     // From here on the client that comes back names this reply, and the message is not sent again.
     await stream.write(`id: ${idOf(place.answerId, place.position)}\n\n`);
     await tell(parts, stream, viewer, place);
   } catch (thrown) {
+    if (!stream.begun) throw thrown;
     const error = showable(thrown);
     if (error.status >= 500) parts.log.error({ err: error.cause ?? error, requestId: request.id }, 'a streamed reply broke');
     stream.end(errorEvent(error, null));
@@ -131,11 +126,11 @@ function wordEvent(piece: string, id: string): string {
 }
 
 function doneEvent(id: string): string {
-  return `event: done\nid: ${id}\nretry: ${doneRetryMs}\ndata: complete\n\n`;
+  return `event: done\nid: ${id}\ndata: complete\n\n`;
 }
 
 /** @param id null when the reply may be gone on with */
 function errorEvent(error: ParleyError, id: string | null): string {
-  const place = id === null ? '' : `id: ${id}\nretry: ${doneRetryMs}\n`;
+  const place = id === null ? '' : `id: ${id}\n`;
   return `event: error\n${place}data: ${JSON.stringify({ error: error.message, error_code: error.code })}\n\n`;
 }

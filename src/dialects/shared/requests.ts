@@ -33,7 +33,7 @@ export function createRequestIds(): (request: { headers: Record<string, string |
 
 /** Hooks of every request: id, headers, cross-origin answers, refusing while the server stops, the log line, the figures. */
 export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }): void {
-  const { accounts, log, metrics, settings } = parts;
+  const { accounts, clock, log, metrics, settings } = parts;
   app.decorateRequest('viewer', null);
   app.decorateRequest('streams', false);
 
@@ -56,6 +56,7 @@ export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state
   app.addHook('onResponse', async (request, reply) => {
     const dialect = (request.routeOptions.config.dialect ?? serverDialect).name;
     const status = reply.raw.statusCode;
+    metrics.recentRequests.add(clock.monotonic());
     metrics.httpRequests.inc({ dialect, route: request.routeOptions.url ?? 'unknown', status: String(status) });
     if (!request.streams) metrics.httpSeconds.observe({ dialect }, reply.elapsedTime / 1000);
     if (log.isLevelEnabled('debug')) {

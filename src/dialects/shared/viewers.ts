@@ -22,7 +22,7 @@ export async function viewerOf(accounts: Accounts, request: FastifyRequest, poli
 }
 
 /** The token of an address; null when it has none. Several are none that could be true. */
-function queryTokenOf(request: FastifyRequest): string | null {
+export function queryTokenOf(request: FastifyRequest): string | null {
   const token = (request.query as Record<string, unknown>)['token'];
   return token === undefined ? null : typeof token === 'string' ? token : '';
 }

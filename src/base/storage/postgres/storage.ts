@@ -148,6 +148,11 @@ export class PostgresStorage implements Storage {
     return missingMigrations(names, this.#options.migrations ?? migrations);
   }
 
+  async sizeBytes(): Promise<number> {
+    const { rows } = await sql<{ size: number }>`select pg_database_size(current_database()) as size`.execute(this.read);
+    return Number(rows[0]!.size);
+  }
+
   async check(): Promise<{ ok: true } | { ok: false; problem: string }> {
     return await checkStorage(this, this.#options.clock);
   }

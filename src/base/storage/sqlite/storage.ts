@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Kysely } from 'kysely';
 import { ParleyError } from '../../errors.ts';
@@ -139,6 +140,12 @@ export class SqliteStorage implements Storage {
     } catch (error) {
       throw translateSqliteError(error, this.#options.dataDir);
     }
+  }
+
+  async sizeBytes(): Promise<number> {
+    this.#opened();
+    const files = ['', '-wal', '-shm'].map(async (ending) => (await stat(this.#path + ending).catch(() => null))?.size ?? 0);
+    return (await Promise.all(files)).reduce((sum, size) => sum + size, 0);
   }
 
   async check(): Promise<{ ok: true } | { ok: false; problem: string }> {
