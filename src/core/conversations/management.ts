@@ -10,7 +10,7 @@ import { isBusy, toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
 import { insertConversation } from './sending.ts';
 import type { Viewer } from '../accounts/index.ts';
-import type { Conversation, ConversationChanges, ListFilter, Message, NewConversation, Page } from './types.ts';
+import type { Conversation, ConversationChanges, Conversations, ListFilter, Message, NewConversation, Page } from './types.ts';
 
 export async function getConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<Conversation> {
   return toConversation(await openConversation(storage.read, viewer, conversationId, 'read'));
@@ -126,4 +126,19 @@ function toColumns(changes: ConversationChanges): Partial<ConversationsTable> {
   if (changes.isPrivate !== undefined) columns.is_private = changes.isPrivate ? 1 : 0;
   if (changes.tags !== undefined) columns.tags = changes.tags === null ? null : JSON.stringify(changes.tags);
   return columns;
+}
+
+/** Making, showing and changing conversations. */
+export function createManagement(parts: ConversationParts): Pick<Conversations, 'create' | 'list' | 'get' | 'change' | 'delete' | 'message' | 'pathTo' | 'typing' | 'selectBranch'> {
+  return {
+    create: (...given) => createConversation(parts, ...given),
+    list: (...given) => listConversations(parts, ...given),
+    get: (...given) => getConversation(parts, ...given),
+    change: (...given) => changeConversation(parts, ...given),
+    delete: (...given) => deleteConversation(parts, ...given),
+    message: (...given) => oneMessage(parts, ...given),
+    pathTo: (...given) => pathToMessage(parts, ...given),
+    typing: (...given) => tellTyping(parts, ...given),
+    selectBranch: (...given) => selectBranch(parts, ...given),
+  };
 }

@@ -7,7 +7,7 @@ import type { ConversationParts } from './parts.ts';
 import { participantRow, participantRows, toParticipant } from './participants.ts';
 import { tellRemoved } from './removals.ts';
 import { insertParticipant, nextConversationNumber } from './statements.ts';
-import type { Participant, ParticipantChanges } from './types.ts';
+import type { Conversations, Participant, ParticipantChanges } from './types.ts';
 
 /** Most people in one conversation. */
 export const mostParticipants = 1000;
@@ -163,4 +163,15 @@ async function handOver(queries: WriteQueries, conversation: AccessRow, to: Row)
   const { last_conversation_number: number } = (await nextConversationNumber.first(queries, { id: to.user_id }))!;
   await queries.updateTable('participants').set({ role: 'ADMIN' }).where('conversation_id', '=', conversation.id).where('user_id', '=', conversation.owner_id).execute();
   await queries.updateTable('conversations').set({ owner_id: to.user_id, number }).where('id', '=', conversation.id).execute();
+}
+
+/** What people do about taking part. */
+export function createMembers(parts: ConversationParts): Pick<Conversations, 'join' | 'leave' | 'invite' | 'changeParticipant' | 'removeParticipant'> {
+  return {
+    join: (...given) => joinConversation(parts, ...given),
+    leave: (...given) => leaveConversation(parts, ...given),
+    invite: (...given) => inviteParticipant(parts, ...given),
+    changeParticipant: (...given) => changeParticipant(parts, ...given),
+    removeParticipant: (...given) => removeParticipant(parts, ...given),
+  };
 }

@@ -4,7 +4,7 @@ import { lockConversation, openConversation, type AccessRow, type conversationRo
 import { cancelAll } from './cancelling.ts';
 import type { ConversationParts } from './parts.ts';
 import { toConversation } from './rows.ts';
-import type { Conversation, ListFilter } from './types.ts';
+import type { Conversation, Conversations, ListFilter } from './types.ts';
 
 /*
  * What people keep in order: the archive, the trash, and pins.
@@ -66,4 +66,14 @@ export async function pinConversation({ storage }: ConversationParts, viewer: Vi
     return openConversation(queries, viewer, conversationId, 'read');
   });
   return toConversation(row);
+}
+
+/** Putting conversations away, and pinning them. */
+export function createOrganising(parts: ConversationParts): Pick<Conversations, 'archive' | 'trash' | 'restore' | 'pin'> {
+  return {
+    archive: (...given) => archiveConversation(parts, ...given),
+    trash: (...given) => trashConversation(parts, ...given),
+    restore: (...given) => restoreConversation(parts, ...given),
+    pin: (...given) => pinConversation(parts, ...given),
+  };
 }

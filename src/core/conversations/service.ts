@@ -8,13 +8,14 @@ import { createCurrent } from './current.ts';
 import { createFigures } from './figures.ts';
 import { forgetAnswer } from './forgetting.ts';
 import { createFollowing } from './following.ts';
-import * as management from './management.ts';
-import * as organising from './organising.ts';
-import * as members from './members.ts';
+import { createManagement } from './management.ts';
+import { createOrganising } from './organising.ts';
+import { createMembers } from './members.ts';
 import type { ConversationNeeds, ConversationParts } from './parts.ts';
 import { listPublic } from './public-list.ts';
 import { createReadMarks } from './read-marks.ts';
 import { createReading } from './marked-reading.ts';
+import { readParts, readPicture } from './picture-reading.ts';
 import { Recovery } from './recovery.ts';
 import { createRemovals } from './removals.ts';
 import { sentContext } from './sent-context.ts';
@@ -61,30 +62,17 @@ export function createConversations(needs: ConversationNeeds): Conversations {
 
   return {
     name: 'conversations',
-    create: (...given) => management.createConversation(parts, ...given),
-    list: (...given) => management.listConversations(parts, ...given),
-    get: (...given) => management.getConversation(parts, ...given),
-    change: (...given) => management.changeConversation(parts, ...given),
-    delete: (...given) => management.deleteConversation(parts, ...given),
-    archive: (...given) => organising.archiveConversation(parts, ...given),
-    trash: (...given) => organising.trashConversation(parts, ...given),
-    restore: (...given) => organising.restoreConversation(parts, ...given),
-    pin: (...given) => organising.pinConversation(parts, ...given),
+    ...createManagement(parts),
+    ...createOrganising(parts),
+    ...createMembers(parts),
     search: createSearch(parts),
     usage: (...given) => conversationUsage(parts, ...given),
-    message: (...given) => management.oneMessage(parts, ...given),
-    pathTo: (...given) => management.pathToMessage(parts, ...given),
     ...createReading(parts, marks),
     listPublic: (...given) => listPublic(parts, ...given),
-    join: (...given) => members.joinConversation(parts, ...given),
-    leave: (...given) => members.leaveConversation(parts, ...given),
-    invite: (...given) => members.inviteParticipant(parts, ...given),
-    changeParticipant: (...given) => members.changeParticipant(parts, ...given),
-    removeParticipant: (...given) => members.removeParticipant(parts, ...given),
-    typing: (...given) => management.tellTyping(parts, ...given),
-    selectBranch: (...given) => management.selectBranch(parts, ...given),
     ...createCurrent(parts),
     ...createFigures(parts),
+    picture: (...given) => readPicture(parts, ...given),
+    partsOf: (...given) => readParts(parts, ...given),
     send: (...given) => answers.send(parts, ...given),
     sendAfter: (...given) => answers.sendAfter(parts, ...given),
     sendWithHistory: (...given) => answers.sendWithHistory(parts, ...given),
