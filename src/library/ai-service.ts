@@ -50,7 +50,7 @@ export class AIService {
     for await (const text of asked.texts) content += text;
     const { model: spoke, usage } = asked.figures;
     const cost = asked.opened.core.models.cost({ id: spoke }, usage.tokensIn, usage.tokensOut, usage.tokensCached);
-    const named = splitModel(spoke);
+    const named = splitModel(spoke, asked.opened.core.models);
     return { content, model: named.model, provider: named.provider ?? provider, tokensUsed: tokensOf(usage.tokensIn, usage.tokensOut), cost: dollars(cost) };
   }
 
@@ -84,7 +84,7 @@ export class AIService {
       const [first] = drawn.pictures;
       if (!first || drawn.pictures.length !== n) throw new ParleyError('provider_error', { message: `${drawn.pictures.length} pictures came in place of ${n}.` });
       const urls = drawn.pictures.map(({ url }) => url);
-      return { url: first.url, urls, model: splitModel(drawn.model).model, size: drawn.size ?? size, ...(first.revisedPrompt === null ? {} : { revisedPrompt: first.revisedPrompt }) };
+      return { url: first.url, urls, model: splitModel(drawn.model, core.models).model, size: drawn.size ?? size, ...(first.revisedPrompt === null ? {} : { revisedPrompt: first.revisedPrompt }) };
     });
   }
 
@@ -95,8 +95,9 @@ export class AIService {
    */
   async getEmbedding(text: string, model: string = 'text-embedding-3-small'): Promise<number[]> {
     if (typeof text !== 'string' || text === '') throw new ParleyError('invalid_request', { message: 'text must be a text that is not empty.', parameter: 'text' });
-    const id = splitModel(model).provider === null ? modelId('openai', model) : model;
-    return await this.#call(splitModel(id).provider, async ({ core, conversations }) => {
+    const named = typeof model === 'string' && model.includes('/');
+    const id = named ? model : modelId('openai', model);
+    return await this.#call(id.slice(0, id.indexOf('/')), async ({ core, conversations }) => {
       const viewer = await viewerOf(core, this.#userId);
       const { vectors } = await conversations.embedUnstored(viewer, { model: id, texts: [text], dialect }, new AbortController().signal);
       return Array.from(vectors[0]!);
@@ -129,13 +130,13 @@ export class AIService {
       const viewer = await viewerOf(opened.core, this.#userId);
       const reply = await opened.conversations.answerUnstored(viewer, request, signal);
       const figures: Figures = { model: reply.model, usage: {} };
-      return { opened, texts: textsOf(reply, figures), figures };
+      return { opened, texts: textsOf(reply, figures, asked.provider), figures };
     });
   }
 }
 
 /** The pieces of text of an answer. @throws {AIServiceError} when it ends with an error */
-async function* textsOf(reply: UnstoredReply, figures: Figures): AsyncGenerator<string, void, void> {
+async function* textsOf(reply: UnstoredReply, figures: Figures, provider: string): AsyncGenerator<string, void, void> {
   for await (const batch of reply.events) {
     let text = '';
     let error: ReplyError | null = null;
@@ -146,6 +147,6 @@ async function* textsOf(reply: UnstoredReply, figures: Figures): AsyncGenerator<
       else if (event.type === 'error') error = event.error;
     }
     if (text !== '') yield text;
-    if (error) throw new AIServiceError(error.code, error.message, { provider: splitModel(figures.model).provider, providerStatus: error.status, retryAfterMs: error.retryAfterMs });
+    if (error) throw new AIServiceError(error.code, error.message, { provider, providerStatus: error.status, retryAfterMs: error.retryAfterMs });
   }
 }

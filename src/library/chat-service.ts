@@ -60,7 +60,7 @@ export class ChatService {
       const conversation = await conversations.get(viewer, sessionId);
       // Members of a group see its messages, but a session is its owner's.
       if (conversation.ownerId !== viewer.userId) throw new ParleyError('forbidden');
-      return toSession(conversation, await this.#allMessages(viewer, sessionId));
+      return toSession(core.models, conversation, await this.#allMessages(viewer, sessionId));
     } catch (error) {
       // Whether it exists is nobody's business but its owner's.
       if (error instanceof ParleyError && error.code === 'forbidden') throw notFound();
@@ -71,14 +71,14 @@ export class ChatService {
   /**
    * Stores a message without asking a model. Who may write into the session is for the caller to know.
    * @param modelUsed kept as the message's model and in its metadata
-   * @param tokensUsed whole number of 0 or more
+   * @param tokensUsed whole number of 0 or more; default 0
    * @returns its id
    * @throws {ParleyError} `not_found`, `empty_message`, `invalid_request`
    */
   async addMessage(sessionId: string, role: SessionMessage['role'], content: string, modelUsed?: string | null, tokensUsed?: number | null): Promise<string> {
     const { conversations } = await this.#opening.get();
     const viewer = await this.#ownerOf(sessionId);
-    const { id } = await conversations.append(viewer, sessionId, { role, content, model: modelUsed, tokens: tokensUsed });
+    const { id } = await conversations.append(viewer, sessionId, { role, content, model: modelUsed, tokens: tokensUsed ?? 0 });
     return id;
   }
 
@@ -94,11 +94,11 @@ export class ChatService {
     const opened = await this.#opening.get();
     const viewer = await this.#ownerOf(sessionId);
     const session = await opened.conversations.get(viewer, sessionId);
-    const wanted = wantedModel(session.model === noModel ? null : session.model, model, provider);
+    const wanted = wantedModel(opened, session.model === noModel ? null : session.model, model, provider);
     const { answer } = await opened.conversations.send(viewer, sessionId, { content: userMessage, model: wanted, dialect, refuseBuiltin: true, whole: true });
     const ended = await ending(opened, viewer, answer!);
-    if (ended.status !== 'DELIVERED') throw failure(ended, wanted);
-    const spoke = splitModel(ended.model ?? wanted);
+    if (ended.status !== 'DELIVERED') throw failure(opened, ended, wanted);
+    const spoke = splitModel(ended.model ?? wanted, opened.core.models);
     return {
       content: ended.content,
       model: spoke.model,
@@ -142,9 +142,10 @@ function notFound(): ParleyError {
 }
 
 /** Which model answers: the call's, the session's, the documented one. */
-function wantedModel(ofSession: string | null, model: string | null | undefined, provider: Provider | null | undefined): string {
+function wantedModel({ core: { models } }: Opened, ofSession: string | null, model: string | null | undefined, provider: Provider | null | undefined): string {
   if (provider) {
-    const kept = ofSession !== null && splitModel(ofSession).provider === provider ? splitModel(ofSession).model : null;
+    const named = ofSession === null ? null : splitModel(ofSession, models);
+    const kept = named?.provider === provider ? named.model : null;
     return modelId(provider, model ?? kept);
   }
   return model || ofSession || documentedModel;
@@ -177,8 +178,8 @@ async function othersRun(conversations: Opened['conversations'], viewer: Viewer,
 }
 
 /** Why there is no answer. */
-function failure(ended: Message, wanted: string): AIServiceError {
+function failure({ core }: Opened, ended: Message, wanted: string): AIServiceError {
   const code = ended.error?.code ?? 'cancelled';
   const known: ErrorCode = Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'provider_error';
-  return new AIServiceError(known, ended.error?.message || `The answer ended as ${ended.status}.`, { provider: splitModel(ended.model ?? wanted).provider });
+  return new AIServiceError(known, ended.error?.message || `The answer ended as ${ended.status}.`, { provider: splitModel(ended.model ?? wanted, core.models).provider });
 }

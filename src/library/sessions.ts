@@ -1,10 +1,13 @@
 import { noModel, type Conversation, type Message } from '../core/conversations/index.ts';
+import type { Models } from '../core/models/index.ts';
 import { dollars, splitModel, tokensOf } from './requests.ts';
 import type { SessionMessage, SessionWithMessages } from './types.ts';
 
+type Providers = Pick<Models, 'hasProvider'>;
+
 /** A conversation as a chat session. */
-export function toSession(conversation: Conversation, messages: readonly Message[]): SessionWithMessages {
-  const named = conversation.model === null || conversation.model === noModel ? null : splitModel(conversation.model);
+export function toSession(models: Providers, conversation: Conversation, messages: readonly Message[]): SessionWithMessages {
+  const named = conversation.model === null || conversation.model === noModel ? null : splitModel(conversation.model, models);
   const { temperature, maxTokens } = conversation;
   return {
     id: conversation.id,
@@ -14,32 +17,30 @@ export function toSession(conversation: Conversation, messages: readonly Message
     modelName: named?.model ?? null,
     systemPrompt: conversation.systemPrompt,
     settings: { ...(temperature === null ? {} : { temperature }), ...(maxTokens === null ? {} : { maxTokens }) },
-    isActive: conversation.archivedAt === null,
+    isActive: conversation.archivedAt === null && conversation.trashedAt === null,
     createdAt: new Date(conversation.createdAt),
     updatedAt: new Date(conversation.lastActivityAt),
-    messages: messages.filter(isShown).map(toSessionMessage),
+    messages: messages.filter(isShown).map((message) => toSessionMessage(models, message)),
   };
 }
 
-/**
- * A session shows what was said: messages of its three roles. Answers that failed, and those still being made, are not
- * among them.
- */
-function isShown(message: Message): message is Message & { role: SessionMessage['role'] } {
-  if (message.role === 'tool') return false;
+/** A session shows what was said: answers that failed, and those still being made, are not among it. */
+function isShown(message: Message): boolean {
   if (message.role !== 'assistant' || message.status === 'DELIVERED') return true;
   return (message.status === 'CANCELLED' || message.status === 'INTERRUPTED') && message.content !== '';
 }
 
-function toSessionMessage(message: Message & { role: SessionMessage['role'] }): SessionMessage {
+function toSessionMessage(models: Providers, message: Message): SessionMessage {
+  const isAnswer = message.role === 'assistant';
   return {
     id: message.id,
     sessionId: message.conversationId,
-    role: message.role,
+    // Results of tools are no role of the document.
+    role: message.role === 'tool' ? 'system' : message.role,
     content: message.content,
-    metadata: { ...message.metadata, ...(message.model === null ? {} : { modelUsed: splitModel(message.model).model }) },
-    tokensUsed: tokensOf(message.tokensIn, message.tokensOut) ?? 0,
-    cost: message.role === 'assistant' ? dollars(message.costMicros) : 0,
+    metadata: { ...message.metadata, ...(message.model === null ? {} : { modelUsed: splitModel(message.model, models).model }), ...(message.role === 'tool' ? { role: 'tool' } : {}) },
+    tokensUsed: isAnswer ? tokensOf(message.tokensIn, message.tokensOut) : (message.tokensIn ?? 0),
+    cost: isAnswer ? dollars(message.costMicros) : 0,
     createdAt: new Date(message.createdAt),
   };
 }

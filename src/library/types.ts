@@ -111,8 +111,8 @@ export interface SessionMessage {
   content: string;
   /** `modelUsed` where a model made it, and what was stored with it. */
   metadata: Record<string, unknown>;
-  /** 0 where no tokens were counted for it, as the document has it. */
-  tokensUsed: number;
+  /** 0 for messages that nobody counted tokens of; null for an answer whose service did not say them. */
+  tokensUsed: number | null;
   /** US dollars; 0 for messages that no model made, null for an answer whose price is not known. */
   cost: number | null;
   createdAt: Date;

@@ -34,7 +34,7 @@ describe.each(engines)('appended messages on %s', (engine) => {
     expect(await conversations.messages(ann, chat, page)).toEqual([system, question, answer]);
     expect(system).toMatchObject({ role: 'system', senderId: null, status: 'DELIVERED', parentId: null, seq: 1, tokensIn: null, tokensOut: null, model: null });
     expect(question).toMatchObject({ role: 'user', senderId: ann.userId, parentId: system.id, seq: 2, tokensIn: 5, tokensOut: null, metadata: { note: 1 } });
-    expect(answer).toMatchObject({ role: 'assistant', senderId: null, parentId: question.id, seq: 3, tokensIn: null, tokensOut: 12, model: 'gpt-4o', costMicros: null, durationMs: null });
+    expect(answer).toMatchObject({ role: 'assistant', senderId: null, parentId: question.id, seq: 3, tokensIn: 0, tokensOut: 12, model: 'gpt-4o', costMicros: null, durationMs: null });
     expect(answer.endedAt).toBe(answer.createdAt);
     expect(house.models.calls).toHaveLength(0);
     expect(await store.storage.read.selectFrom('usage').selectAll().execute()).toEqual([]);

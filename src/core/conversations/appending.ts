@@ -60,7 +60,8 @@ function appendedRow(tail: Tail, viewerId: string, { role, content, model, token
     status: 'DELIVERED',
     metadata: metadata ? JSON.stringify(metadata) : null,
     model: model ?? null,
-    [role === 'assistant' ? 'tokens_out' : 'tokens_in']: tokens ?? null,
+    tokens_in: typeof tokens === 'number' && role === 'assistant' ? 0 : (tokens ?? null),
+    tokens_out: role === 'assistant' ? (tokens ?? null) : null,
     // Behind an answer in the making nobody knows the path yet.
     path_hash: tail.headHash === null ? null : nextHash(tail.headHash, role, content, null),
     created_at: now,
