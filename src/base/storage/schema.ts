@@ -12,6 +12,7 @@ export interface Schema {
   conversations: ConversationsTable;
   participants: ParticipantsTable;
   messages: MessagesTable;
+  message_pictures: MessagePicturesTable;
   turns: TurnsTable;
   turn_log: TurnLogTable;
   usage: UsageTable;
@@ -194,6 +195,18 @@ export interface MessagesTable {
   error_message: string | null;
   created_at: number;
   ended_at: number | null;
+}
+
+/**
+ * Pictures that were sent with messages, apart from them: who reads a conversation does not read its pictures. What is
+ * known of each, and those that are only named by their address, stand in `messages.metadata`.
+ */
+export interface MessagePicturesTable {
+  message_id: string;
+  /** 0, 1, 2, ... among the pictures of the message; those named by their address have no row. */
+  position: number;
+  /** Base64. */
+  content: string;
 }
 
 /** One row for each answer that is waiting or being made; deleted when it has ended. */

@@ -5,7 +5,7 @@ export const usualAnswer = 1024;
 /** Tokens of the form around one message: role marks and the like. */
 export const messageOverhead = 8;
 /** Tokens held for a picture: what a large one takes at OpenAI (85 and 170 for each of 8 tiles). */
-const tokensOfPicture = 1445;
+export const tokensOfPicture = 1445;
 
 /**
  * Tokens of a text without a tokenizer: a third of its characters, and half of the bytes beyond one for each of them.

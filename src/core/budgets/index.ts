@@ -1,4 +1,4 @@
 export type * from './types.ts';
 export type { BudgetParts } from './parts.ts';
 export { createBudgets } from './budgets.ts';
-export { estimatePrompt, estimateTokens, messageOverhead, tokensOfSize } from './estimate.ts';
+export { estimatePrompt, estimateTokens, messageOverhead, tokensOfPicture, tokensOfSize } from './estimate.ts';

@@ -6,6 +6,8 @@ import type { ModelMessage, Target } from '../models/index.ts';
 import { lockConversation, openConversation, openMessage, type AccessRow } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { historyHashes, rootHash, splitHistory } from './path.ts';
+import { blind } from './picture-reading.ts';
+import { copyPictures, insertPictures, picturesOf, picturesToKeep } from './pictures.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { toMessage } from './rows.ts';
 import { insertMessage } from './statements.ts';
@@ -35,17 +37,26 @@ function isAnswered(conversation: Pick<ConversationsTable, 'model'>, outgoing: P
 
 const nobody: Planned = { target: null, failure: null };
 
-async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel' | 'target'>): Promise<Planned> {
-  if (outgoing.target) return { target: outgoing.target, failure: null };
+async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel' | 'target' | 'parts'>): Promise<Planned> {
+  if (outgoing.target) {
+    refuseBlind(outgoing.target, outgoing.parts);
+    return { target: outgoing.target, failure: null };
+  }
   try {
     const target = await parts.models.resolve(name, { userId: viewer.userId, role: viewer.role });
     if (target.isBuiltin && outgoing.refuseBuiltin) throw new ParleyError('no_model');
+    refuseBlind(target, outgoing.parts);
     return { target, failure: null };
   } catch (error) {
     const known = error instanceof ParleyError && ['model_not_found', 'no_api_key', 'no_model'].includes(error.code);
     if (!known || outgoing.withoutModel === 'throw') throw error;
     return { target: null, failure: error };
   }
+}
+
+/** Pictures for a model that is known not to see are refused before anything is stored. @throws {ParleyError} `unsupported_value` */
+function refuseBlind(target: Target, parts: Outgoing['parts']): void {
+  if (target.seesPictures === false && parts?.some((part) => part.type === 'image')) throw blind(target);
 }
 
 function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, request: Pick<TurnRequest, 'model'> & Partial<TurnRequest>, outgoing: Options & Partial<Outgoing>, times: Times, replacesId: string | null = null): AnswerPlan {
@@ -238,8 +249,10 @@ export async function edit(parts: ConversationParts, viewer: Viewer, messageId: 
   const when = await times(parts);
   const stored = await parts.storage.write(async (queries) => {
     const { current, tail } = await branchAt(parts, queries, viewer, original);
-    const question = { ...questionRow(tail, viewer.userId, message, when.now), replaces_id: original.id, is_edited: 1, metadata: original.metadata, reply_to_id: original.reply_to_id };
+    const pictures = picturesOf(original);
+    const question = { ...questionRow(tail, viewer.userId, message, when.now, pictures), replaces_id: original.id, is_edited: 1, metadata: original.metadata, reply_to_id: original.reply_to_id };
     await insertMessage.run(queries, question);
+    if (pictures.length > 0) await copyPictures(queries, original.id, question.id);
     await countMessages(queries, current.id, viewer.userId, 1);
     const behind = follow({ ...tail, lastSeq: current.last_seq }, question);
     const answer = answered ? await addAnswer(queries, behind, answerPlan(parts, viewer, planned, { model: wanted }, message, when)) : null;
@@ -314,7 +327,8 @@ function questionOf(settings: Pick<ConversationsTable, 'system_prompt' | 'person
 function checked<Message extends Outgoing>(message: Message): Message {
   const content = cleanText(message.content, 'content');
   // The result of a tool may be nothing.
-  if (content.trim() === '' && message.toolCallId === undefined) throw new ParleyError('empty_message', { parameter: 'content' });
+  const { pictures } = picturesToKeep(message.parts);
+  if (content.trim() === '' && message.toolCallId === undefined && pictures.length === 0) throw new ParleyError('empty_message', { parameter: 'content' });
   const before = message.before ?? [];
   if (before.length > mostBefore) throw new ParleyError('invalid_request', { message: `At most ${mostBefore} messages may come with the one that is answered.` });
   return { ...message, content, before: before.map((item) => ({ ...item, content: cleanText(item.content, 'content') })) };
@@ -339,6 +353,7 @@ async function addQuestion(
   const place = outgoing.before?.length ? await addSaid(queries, tail, viewer.userId, outgoing.before, now) : tail;
   const question = questionRow(place, viewer.userId, outgoing, now);
   await insertMessage.run(queries, question);
+  await insertPictures(queries, question.id, picturesToKeep(outgoing.parts));
   const behind = follow(place, question);
   const answer = plan ? await addAnswer(queries, behind, plan) : null;
   const end = answer ? { ...follow(behind, answer.message), headHash: null } : behind;

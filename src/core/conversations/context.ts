@@ -1,7 +1,10 @@
 import { ParleyError } from '../../base/errors.ts';
 import type { MessagesTable, Storage } from '../../base/storage/index.ts';
 import type { ModelMessage, Models, Target, ToolCall } from '../models/index.ts';
+import { tokensOfPicture } from '../budgets/index.ts';
 import { pathRows } from './path.ts';
+import { addPictures, type Pictured } from './picture-reading.ts';
+import { picturesOf } from './pictures.ts';
 
 /** Tokens for the answer when nobody set a bound. */
 const answerReserve = 1024;
@@ -50,8 +53,8 @@ export interface ContextSource {
 
 /** Counts tokens down. */
 export interface TokenBudget {
-  /** Takes the tokens of this message from the budget, if they fit; says whether they did. */
-  take(message: ModelMessage): Promise<boolean>;
+  /** Takes the tokens of this message, and of its pictures, from the budget, if they fit; says whether they did. */
+  take(message: ModelMessage, pictures?: number): Promise<boolean>;
 }
 
 /** The context for a turn, in the order in which a model reads it. */
@@ -89,26 +92,27 @@ function oneSystemMessage(messages: ModelMessage[]): ModelMessage[] {
  */
 function tokenBudget(target: Target, models: Models, tokens: number): TokenBudget {
   let used = 0;
-  let uncounted: { text: string; bound: number }[] = [];
+  let uncounted: { text: string; bound: number; overhead: number }[] = [];
 
   async function count(): Promise<void> {
-    for (const { text, bound } of uncounted) {
-      used += (await models.countTokens(target, text)).tokens + messageOverhead - bound;
+    for (const { text, bound, overhead } of uncounted) {
+      used += (await models.countTokens(target, text)).tokens + overhead - bound;
     }
     uncounted = [];
   }
 
   return {
-    async take(message) {
+    async take(message, pictures = 0) {
       const text = message.toolCalls ? message.content + JSON.stringify(message.toolCalls) : message.content;
-      const bound = text.length * 3 + messageOverhead;
+      const overhead = messageOverhead + pictures * tokensOfPicture;
+      const bound = text.length * 3 + overhead;
       if (used + bound > tokens && uncounted.length > 0) await count();
       if (used + bound <= tokens) {
         used += bound;
-        uncounted.push({ text, bound });
+        uncounted.push({ text, bound, overhead });
         return true;
       }
-      const exact = (await models.countTokens(target, text)).tokens + messageOverhead;
+      const exact = (await models.countTokens(target, text)).tokens + overhead;
       if (used + exact > tokens) return false;
       used += exact;
       return true;
@@ -134,16 +138,20 @@ export function history(storage: Storage): ContextSource {
     name: 'history',
     async gather(turn, budget) {
       const kept: ModelMessage[] = [];
+      const pictured: Pictured[] = [];
       for (let offset = 0; offset < mostMessages; offset += historyChunk) {
         const rows = await historyRows(storage, turn, offset);
         for (const row of rows) {
           const message = toModelMessage(row);
           if (!message) continue;
-          if (await budget.take(message)) {
+          const pictures = picturesOf(row);
+          if (await budget.take(message, turn.target.seesPictures === false ? 0 : pictures.length)) {
             kept.push(message);
+            if (pictures.length > 0) pictured.push({ messageId: row.id, message, pictures });
             continue;
           }
           const [question] = kept;
+          await addPictures(storage, pictured, question, turn.target);
           const messages = pairTools(kept.reverse());
           // The result of a tool means nothing without its call, which did not fit.
           if (question === undefined || messages.at(-1) !== question) throw overflow('The message', turn.target);
@@ -152,6 +160,7 @@ export function history(storage: Storage): ContextSource {
         if (rows.length < historyChunk) break;
       }
       const [question] = kept;
+      await addPictures(storage, pictured, question, turn.target);
       const messages = pairTools(kept.reverse());
       if (question?.role === 'tool' && messages.at(-1) !== question) {
         throw new ParleyError('invalid_request', { message: `No tool call ${JSON.stringify(question.toolCallId)} stands before this result.` });

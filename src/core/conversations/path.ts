@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { MessagesTable, Queries, WriteQueries } from '../../base/storage/index.ts';
 import type { ModelMessage } from '../models/index.ts';
+import { hashedPictures, picturesToKeep, type KeptPicture } from './pictures.ts';
 
 /**
  * Paths through the tree of messages. A conversation shows the path from its root to its head; everything else are
@@ -14,8 +15,8 @@ export function rootHash(systemPrompt: string | null): string {
 }
 
 /** Hash of the path that ends with this message. `tools` is the JSON of its tool calls, or the id of the call it answers. */
-export function nextHash(parentHash: string, role: string, content: string, tools: string | null): string {
-  return digest(parentHash, role, content, tools);
+export function nextHash(parentHash: string, role: string, content: string, tools: string | null, pictures: readonly KeptPicture[] = []): string {
+  return digest(parentHash, role, content + hashedPictures(pictures), tools);
 }
 
 function digest(parentHash: string, role: string, content: string, tools: string | null): string {
@@ -41,7 +42,7 @@ export function splitHistory(history: readonly ModelMessage[]): { systemPrompt: 
 /** The hashes along a history, one for each message. */
 export function historyHashes(systemPrompt: string | null, messages: readonly ModelMessage[]): string[] {
   let hash = rootHash(systemPrompt);
-  return messages.map((message) => (hash = nextHash(hash, message.role, message.content, toolsColumn(message))));
+  return messages.map((message) => (hash = nextHash(hash, message.role, message.content, toolsColumn(message), picturesToKeep(message.parts).pictures)));
 }
 
 /** Rows of the path that ends at `headId`, newest first: skips `offset` rows and gives at most `limit`. */

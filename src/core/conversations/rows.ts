@@ -1,5 +1,6 @@
 import type { ConversationsTable, MessagesTable } from '../../base/storage/index.ts';
 import type { ToolCall } from '../models/index.ts';
+import { splitMetadata } from './pictures.ts';
 import type { Conversation, Message } from './types.ts';
 
 /** A conversation row with what is counted beside it. */
@@ -53,7 +54,7 @@ export function toMessage(row: MessagesTable, siblings: string[], live?: LiveTex
     replyToId: row.reply_to_id,
     replacesId: row.replaces_id,
     isEdited: row.is_edited === 1,
-    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>),
+    ...splitMetadata(row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>)),
     model: row.model,
     tokensIn: row.tokens_in,
     tokensOut: row.tokens_out,

@@ -5,6 +5,7 @@ import type { Role } from '../accounts/index.ts';
 import type { Budgets } from '../budgets/index.ts';
 import type { ModelMessage } from '../models/index.ts';
 import { nextHash, rootHash, toolsColumn } from './path.ts';
+import { insertPictures, picturesToKeep, withPictures } from './pictures.ts';
 import { participantRow } from './participants.ts';
 import { newMessageRow } from './rows.ts';
 import { withSentContext } from './sent-context.ts';
@@ -42,10 +43,10 @@ export function tailOf(conversation: AccessRow): Tail {
 }
 
 /** A question behind the head. The parent is the head as it stands in this transaction: sending never branches. */
-export function questionRow(tail: Tail, senderId: string, outgoing: Outgoing, now: number): MessagesTable {
+export function questionRow(tail: Tail, senderId: string, outgoing: Outgoing, now: number, pictures = picturesToKeep(outgoing.parts).pictures): MessagesTable {
   const role = outgoing.toolCallId === undefined ? 'user' : 'tool';
   const tools = toolsColumn(outgoing);
-  const metadata = withSentContext(outgoing.metadata, outgoing.context);
+  const metadata = withPictures(withSentContext(outgoing.metadata, outgoing.context), pictures);
   return newMessageRow({
     id: newId(),
     conversation_id: tail.conversationId,
@@ -60,7 +61,7 @@ export function questionRow(tail: Tail, senderId: string, outgoing: Outgoing, no
     reply_to_id: outgoing.replyToId ?? null,
     metadata: metadata && JSON.stringify(metadata),
     idempotency_key: outgoing.idempotencyKey ?? null,
-    path_hash: tail.headHash === null ? null : nextHash(tail.headHash, role, outgoing.content, tools),
+    path_hash: tail.headHash === null ? null : nextHash(tail.headHash, role, outgoing.content, tools, pictures),
     created_at: now,
     ended_at: now,
   });
@@ -69,6 +70,8 @@ export function questionRow(tail: Tail, senderId: string, outgoing: Outgoing, no
 /** A message that was said already, behind `tail`: of a history, or one that comes with a question. */
 export function saidRow(tail: Tail, senderId: string, message: ModelMessage, now: number): MessagesTable {
   const tools = toolsColumn(message);
+  const { pictures } = picturesToKeep(message.parts);
+  const metadata = withPictures(null, pictures);
   return newMessageRow({
     id: newId(),
     conversation_id: tail.conversationId,
@@ -80,7 +83,8 @@ export function saidRow(tail: Tail, senderId: string, message: ModelMessage, now
     content: message.content,
     tools,
     status: 'DELIVERED',
-    path_hash: tail.headHash === null ? null : nextHash(tail.headHash, message.role, message.content, tools),
+    metadata: metadata && JSON.stringify(metadata),
+    path_hash: tail.headHash === null ? null : nextHash(tail.headHash, message.role, message.content, tools, pictures),
     created_at: now,
     ended_at: now,
   });
@@ -97,6 +101,7 @@ export async function addSaid(queries: WriteQueries, tail: Tail, senderId: strin
   const own = rows.filter((row) => row.sender_id !== null).length;
   if (own > 0) await countMessages(queries, tail.conversationId, senderId, own);
   for (let first = 0; first < rows.length; first += 100) await queries.insertInto('messages').values(rows.slice(first, first + 100)).execute();
+  for (const [index, { parts }] of messages.entries()) await insertPictures(queries, rows[index]!.id, picturesToKeep(parts));
   return tail;
 }
 

@@ -3,7 +3,7 @@ import { newId } from '../../base/ids.ts';
 import type { Log } from '../../base/observability/index.ts';
 import type { Storage, WriteQueries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
-import { estimateTokens, messageOverhead, tokensOfSize, type Budgets, type Estimate, type Spender } from '../budgets/index.ts';
+import { estimateTokens, messageOverhead, tokensOfPicture, tokensOfSize, type Budgets, type Estimate, type Spender } from '../budgets/index.ts';
 import { assumedContext } from './context.ts';
 import type { TurnRequest } from './turns/request.ts';
 
@@ -68,7 +68,7 @@ export async function reserveAnswer(queries: WriteQueries, budgets: Budgets, ans
 
 /** Estimated tokens of the path that ends with this message, and of a text that the answer goes on with. */
 async function pathTokens(queries: WriteQueries, messageId: string, continues: string | undefined): Promise<number> {
-  const { rows } = await sql<{ messages: number | string; characters: number | string; bytes: number | string }>`
+  const { rows } = await sql<{ messages: number | string; characters: number | string; bytes: number | string; pictures: number | string }>`
     with recursive path(id, parent_id, hop) as (
       select id, parent_id, 1 from messages where id = ${messageId}
       union all
@@ -78,8 +78,9 @@ async function pathTokens(queries: WriteQueries, messageId: string, continues: s
     )
     select count(*) as messages,
       coalesce(sum(length(content) + coalesce(length(tools), 0)), 0) as characters,
-      coalesce(sum(octet_length(content) + coalesce(octet_length(tools), 0)), 0) as bytes
+      coalesce(sum(octet_length(content) + coalesce(octet_length(tools), 0)), 0) as bytes,
+      (select count(*) from message_pictures where message_id in (select id from path)) as pictures
     from messages where id in (select id from path union all select ${continues ?? null})`.execute(queries);
-  const { messages, characters, bytes } = rows[0]!;
-  return tokensOfSize(Number(characters), Number(bytes)) + Number(messages) * messageOverhead;
+  const { messages, characters, bytes, pictures } = rows[0]!;
+  return tokensOfSize(Number(characters), Number(bytes)) + Number(messages) * messageOverhead + Number(pictures) * tokensOfPicture;
 }

@@ -34,6 +34,8 @@ export interface ScriptedModels extends Models {
   /** Answers every later call at once with these words; null gives the calls to the test again. */
   answerWith(words: string[] | null): void;
   contextLength: number | null;
+  /** Default null: not known. */
+  seesPictures: boolean | null;
 }
 
 /** @param tokensOf how texts are counted; one token a word unless told */
@@ -46,6 +48,7 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
     name: 'scripted models',
     calls,
     contextLength: 100_000,
+    seesPictures: null,
     call: () => {
       const next = calls[taken.length + waiting.length];
       if (next && waiting.length === 0) {
@@ -73,7 +76,7 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
     countTokens: async (_target, text) => ({ tokens: tokensOf(text), exact: true }),
     async resolve(name) {
       if (name === 'missing') throw new ParleyError('model_not_found');
-      return { id: name ?? 'scripted/one', provider: 'scripted', model: 'one', contextLength: models.contextLength, isBuiltin: false } satisfies Target;
+      return { id: name ?? 'scripted/one', provider: 'scripted', model: 'one', contextLength: models.contextLength, isBuiltin: false, seesPictures: models.seesPictures } satisfies Target;
     },
     async *reply(_target, request, _caller, signal) {
       const queue: (ReplyEvent[] | Error)[] = [];

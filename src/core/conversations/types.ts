@@ -1,5 +1,6 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { DrawRequest, DrawResult, EmbedResult, FinishReason, ModelMessage, Sampling, Target, ToolChoiceRequest, TokenLogprob, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
+import type { ContentPart, DrawRequest, DrawResult, EmbedResult, FinishReason, ModelMessage, PictureType, Sampling, Target, ToolChoiceRequest, TokenLogprob, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
+import type { KeptPicture } from './pictures.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { SearchQuery, SearchResult } from './search/types.ts';
 
@@ -75,6 +76,8 @@ export interface Message {
   replacesId: string | null;
   isEdited: boolean;
   metadata: Record<string, unknown> | null;
+  /** Sent with it, in order; their bytes are read one by one (`picture`). */
+  pictures: KeptPicture[];
   /** `provider/model` that spoke (or is speaking). */
   model: string | null;
   tokensIn: number | null;
@@ -175,7 +178,10 @@ export interface PublicConversation extends Pick<Conversation, 'id' | 'title' | 
 
 /** A message to send. */
 export interface Outgoing {
+  /** The text. With `parts` the text of these alone, one below the other. */
   content: string;
+  /** Text and pictures in their order, where there is more than text: at most 8 pictures of 6 MB. */
+  parts?: ContentPart[];
   metadata?: Record<string, unknown> | null;
   /** What the sender's program knows of the circumstances (a place, the time of day): the model is told it as data, and it is kept in the message's metadata. */
   context?: Record<string, unknown> | null;
@@ -221,7 +227,7 @@ export interface Appended {
   content: string;
   /** Which model is said to have made it: `provider/model`, or a bare name. */
   model?: string | null;
-  /** Tokens it is said to have used: kept as those sent, or, for an answer, as those made. */
+  /** Tokens it is said to have used: kept as those sent, or, for an answer, as those made, with none sent. */
   tokens?: number | null;
   metadata?: Record<string, unknown> | null;
 }
@@ -355,6 +361,10 @@ export interface Conversations extends Part {
    * would begin while an answer of the conversation is being made.
    */
   sendAfter(viewer: Viewer, answerId: string, message: Outgoing): Promise<Sent>;
+  /** The bytes of one picture of a message, in base64. `position` as in its `pictures`. @throws {ParleyError} `not_found`, also for one that is named by its address */
+  picture(viewer: Viewer, messageId: string, position: number): Promise<{ type: PictureType; base64: string }>;
+  /** Text and pictures of a message as they were sent; undefined for one without pictures. */
+  partsOf(viewer: Viewer, message: Pick<Message, 'id' | 'content' | 'pictures'>): Promise<ContentPart[] | undefined>;
   /** Answers the same message once more, on a sibling branch. */
   regenerate(viewer: Viewer, messageId: string, options: Pick<Outgoing, 'model' | 'sampling' | 'dialect'>): Promise<Message>;
   /** Replaces a user's own message by a sibling (is_edited) and answers that one. */

@@ -170,7 +170,13 @@ function pickDefault(provider: ModelProvider, models: ModelInfo[]): ModelInfo | 
 }
 
 function targetOf(provider: ModelProvider, model: ModelInfo): Target {
-  return { id: model.id, provider: provider.id, model: model.model, contextLength: model.contextLength, isBuiltin: provider.kind === 'builtin' };
+  return { id: model.id, provider: provider.id, model: model.model, contextLength: model.contextLength, isBuiltin: provider.kind === 'builtin', seesPictures: sees(provider, model) };
+}
+
+/** What runs in this process sees nothing; of the others those that say so. */
+function sees(provider: ModelProvider, { details }: ModelInfo): boolean | null {
+  if (provider.kind === 'llama' || provider.kind === 'builtin') return false;
+  return details?.capabilities ? details.capabilities.includes('vision') : null;
 }
 
 function unlisted(provider: ModelProvider, model: string): Target {

@@ -14,6 +14,8 @@ export interface Target {
   provider: string;
   model: string;
   contextLength: number | null;
+  /** Whether it sees pictures; null, or undefined, when not known: then they are sent, and its service has the last word. */
+  seesPictures?: boolean | null;
   /** `builtin` answers only in `/v1`, arketic and the page; other dialects answer 503 `no_model` instead. */
   isBuiltin: boolean;
   /** No fallback model is asked in its place. Default false. */

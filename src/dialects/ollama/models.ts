@@ -18,7 +18,8 @@ export function registerModels(scope: DialectScope, parts: DialectParts): void {
   scope.get('/api/tags', { schema: { summary: 'Models that can be asked now' } }, async (request) => {
     const list = await models.list(viewerFrom(request));
     const names = createNames(list);
-    return { models: list.toSorted((one, other) => (other.createdAt ?? 0) - (one.createdAt ?? 0)).map((model) => listed(model, names)) };
+    // Models that only draw have no place in Ollama's list.
+    return { models: list.filter((model) => model.kinds.some((kind) => kind !== 'image')).toSorted((one, other) => (other.createdAt ?? 0) - (one.createdAt ?? 0)).map((model) => listed(model, names)) };
   });
   scope.post('/api/show', { schema: { summary: 'What is known of a model', body: nameRequest } }, async (request) => {
     const { id, info } = await findModel(parts, viewerFrom(request), nameIn(request.body));

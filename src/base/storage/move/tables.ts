@@ -19,6 +19,7 @@ export const movedTables: Readonly<Record<keyof Schema, readonly string[]>> = {
   participants: ['conversation_id', 'user_id'],
   // A message follows one of a lower seq in the same conversation.
   messages: ['conversation_id', 'seq'],
+  message_pictures: ['message_id', 'position'],
   turns: ['message_id'],
   turn_log: ['message_id', 'seq'],
   usage: ['id'],

@@ -3,6 +3,7 @@ import type { NewJob } from '../../../base/jobs/index.ts';
 import { newId } from '../../../base/ids.ts';
 import { estimateTokens, type Budgets } from '../../budgets/index.ts';
 import { nextHash } from '../path.ts';
+import { picturesOf } from '../pictures.ts';
 import type { HeldTurn, TurnRequest } from './request.ts';
 import { leaseMs } from './request.ts';
 import { hashBeforeAnswer, insertEndEvent, insertUsage, noteEndInConversation, removeHeldTurn, storeEndOfMessage, turnsOf } from '../statements.ts';
@@ -163,12 +164,12 @@ export async function promoteNext(queries: WriteQueries, conversationId: string,
 /** What was sent while the answer before it was being made gets its path hashes when that answer has ended. */
 async function hashQuestion(queries: WriteQueries, answerId: string): Promise<void> {
   const answer = await queries.selectFrom('messages').select('parent_id').where('id', '=', answerId).executeTakeFirst();
-  const unhashed: Pick<MessagesTable, 'id' | 'content' | 'role' | 'tools'>[] = [];
+  const unhashed: Pick<MessagesTable, 'id' | 'content' | 'role' | 'tools' | 'metadata'>[] = [];
   let hash: string | null = null;
   for (let id = answer?.parent_id ?? null; id !== null; ) {
-    const row: Pick<MessagesTable, 'id' | 'parent_id' | 'content' | 'role' | 'tools' | 'path_hash'> | undefined = await queries
+    const row: Pick<MessagesTable, 'id' | 'parent_id' | 'content' | 'role' | 'tools' | 'metadata' | 'path_hash'> | undefined = await queries
       .selectFrom('messages')
-      .select(['id', 'parent_id', 'content', 'role', 'tools', 'path_hash'])
+      .select(['id', 'parent_id', 'content', 'role', 'tools', 'metadata', 'path_hash'])
       .where('id', '=', id)
       .executeTakeFirst();
     hash = row?.path_hash ?? null;
@@ -179,7 +180,7 @@ async function hashQuestion(queries: WriteQueries, answerId: string): Promise<vo
   }
   for (const row of unhashed.reverse()) {
     if (hash === null) return;
-    hash = nextHash(hash, row.role, row.content, row.tools);
+    hash = nextHash(hash, row.role, row.content, row.tools, picturesOf(row));
     await queries.updateTable('messages').set({ path_hash: hash }).where('id', '=', row.id).execute();
   }
 }
