@@ -67,7 +67,7 @@ export class Telling {
       id, conversationId, model, createdAt,
       parentId: null, seq: 0, depth: 0, role: 'assistant', senderId: null, content: '', reasoning: null, toolCalls: null, toolCallId: null, status: 'PROCESSING',
       replyToId: null, replacesId: null, isEdited: false, metadata: null, tokensIn: null, tokensOut: null, tokensReasoning: null, tokensCached: null, costMicros: null,
-      timeToFirstTokenMs: null, durationMs: null, finishReason: null, confidence: null, error: null, endedAt: null, lastEventSeq: 0, siblings: [],
+      timeToFirstTokenMs: null, durationMs: null, finishReason: null, confidence: null, error: null, endedAt: null, lastEventSeq: 0, siblings: [], pictures: [],
       ...fields,
     };
   }

@@ -1,15 +1,16 @@
-import { createCredentialWatch, registerNotBuilt, registerScope, scopeByMethod, type App, type DialectParts, type Guard } from '../shared/index.ts';
+import { createCredentialWatch, registerScope, scopeByMethod, type App, type DialectParts, type Guard } from '../shared/index.ts';
 import { registerChats } from './chats.ts';
 import { arketicDialect } from './errors.ts';
 import { registerEventFeed } from './event-feed.ts';
+import { registerLangchain } from './langchain.ts';
 import { registerMembers } from './members.ts';
 import { registerMessages } from './messages.ts';
 import { registerModels } from './models.ts';
 import { registerOrganising } from './organising.ts';
-import { arketicNotBuilt } from './not-built.ts';
 import { registerPulls } from './pulls.ts';
 import { registerSearch } from './search.ts';
 import { registerSocket } from './socket.ts';
+import { registerStatus } from './status.ts';
 import { registerUsage } from './usage.ts';
 
 /** Chats for programs and for the page, at /api/v1/chat. Always needs credentials: a token, an API key, or the cookie. */
@@ -31,7 +32,8 @@ export function registerArketic(app: App, parts: DialectParts): void {
     registerModels(scope, parts);
     registerPulls(scope, parts);
     registerUsage(scope, parts);
-    registerNotBuilt(scope, arketicNotBuilt);
+    registerLangchain(scope, parts);
+    registerStatus(scope, parts);
   });
   registerSocket(parts, credentials, (route) => app.upgrades.add(route));
 }

@@ -3,10 +3,11 @@ import { z } from 'zod';
 import { ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import type { Message } from '../../core/conversations/index.ts';
+import type { ContentPart } from '../../core/models/index.ts';
 import { text, takeFrom, viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
 import { unknownMessage } from './errors.ts';
 import {
-  branchOptions, chatPath, editMessage, messageAnswer, messagePath, sendMessage, sendQuery, sentAnswer, wholeChatAnswer, wholeMessageAnswer,
+  branchOptions, chatPath, editMessage, messageAnswer, messagePath, picturePath, sendMessage, sendQuery, sentAnswer, wholeChatAnswer, wholeMessageAnswer,
 } from './schemas.ts';
 import { messageShape, wholeChatShape, wholeMessageShape } from './shapes.ts';
 
@@ -21,6 +22,7 @@ export function registerMessages(scope: DialectScope, parts: DialectParts): void
   scope.post(
     '/api/v1/chat/chats/:chat_id/messages',
     {
+      bodyLimit: messageBodyBytes,
       schema: {
         summary: 'Sends a message; a model answers on the socket and in the history',
         description: 'With `include=answer` the answer in the making comes along.',
@@ -38,6 +40,7 @@ export function registerMessages(scope: DialectScope, parts: DialectParts): void
       await takeMessage(parts, viewer);
       const sent = await conversations.send(viewer, request.params.chat_id, {
         content: body.content,
+        ...(body.images?.length ? { parts: partsFrom(body.content, body.images) } : {}),
         replyToId: body.reply_to_id ?? null,
         metadata: body.message_metadata ?? null,
         answer: body.answer,
@@ -51,7 +54,27 @@ export function registerMessages(scope: DialectScope, parts: DialectParts): void
   scope.get(messageUrl, { schema: { summary: 'One message', params: messagePath, response: { 200: wholeMessageAnswer } } }, async (request) =>
     wholeMessageShape(await messageOf(parts, viewerFrom(request), request.params)),
   );
+  scope.get(
+    `${messageUrl}/images/:position`,
+    { schema: { summary: 'One picture of a message', description: 'Addition. The bytes, in the type that they are.', params: picturePath } },
+    async (request, reply) => {
+      const viewer = viewerFrom(request);
+      const message = await messageOf(parts, viewer, request.params);
+      const { type, base64 } = await conversations.picture(viewer, message.id, request.params.position);
+      // A message never changes its pictures. They are people's own, and nothing in them may run.
+      return reply.type(type).header('cache-control', 'private, max-age=31536000, immutable').header('content-security-policy', "sandbox; default-src 'none'").send(Buffer.from(base64, 'base64'));
+    },
+  );
   registerBranches(scope, parts);
+}
+
+/** Bytes of a message: its text and, in base64, two pictures of the largest size. */
+const messageBodyBytes = 16 * 1_048_576;
+
+/** Pictures before the text: models read them best so. */
+function partsFrom(content: string, images: readonly string[]): ContentPart[] {
+  const pictures = images.map((url): ContentPart => ({ type: 'image', url }));
+  return content === '' ? pictures : [...pictures, { type: 'text', text: content }];
 }
 
 /** What acts on one message. */
@@ -104,7 +127,7 @@ function registerBranches(scope: DialectScope, parts: DialectParts): void {
 }
 
 /** Every question to a model counts, sent, edited or asked again. @throws {ParleyError} `rate_limited` */
-async function takeMessage(parts: DialectParts, viewer: Viewer): Promise<void> {
+export async function takeMessage(parts: DialectParts, viewer: Viewer): Promise<void> {
   await takeFrom(parts, { name: 'messages', count: parts.settings.limits.messagesPerHour, windowMs: 3_600_000 }, viewer.userId);
 }
 

@@ -7,13 +7,14 @@ const id = text({ min: 1, max: 200 });
 export const chatPath = z.object({ chat_id: id });
 export const messagePath = z.object({ chat_id: id, message_id: id });
 
-const modelName = text({ min: 1, max: 200 });
+export const modelName = text({ min: 1, max: 200 });
+export const systemPrompt = text({ max: 8000 });
 const chatFields = {
   title: filledText(200),
   description: text({ max: 1000 }),
   ai_model: modelName,
   ai_persona: text({ max: 8000 }),
-  system_prompt: text({ max: 8000 }),
+  system_prompt: systemPrompt,
   temperature: z.number().min(0).max(1),
   max_tokens: z.int().min(1).max(32_000),
   is_private: z.boolean(),
@@ -66,12 +67,15 @@ export const historyPage = z.object({
 });
 
 export const sendMessage = z.object({
-  content: text({ max: 50_000 }).describe('1 to 50000 characters; blank is refused with 400'),
+  content: text({ max: 50_000 }).describe('1 to 50000 characters; blank is refused with 400, but beside pictures'),
   message_type: z.enum(['USER', 'AI', 'SYSTEM']).default('USER').describe('Only USER may be sent'),
   reply_to_id: id.nullish(),
   message_metadata: freeObject(8192).nullish(),
   answer: z.boolean().default(true).describe('Whether a model answers'),
+  images: z.array(text({ min: 1, max: 8_400_000 })).max(8).nullish().describe('Addition. Pictures as data: URLs with base64 (PNG, JPEG, GIF, WebP, 6 MB each), or https: addresses, which the service of the model reads'),
 });
+
+export const picturePath = messagePath.extend({ position: wholeNumber({ min: 0, max: 7 }) });
 
 export const sendQuery = z.object({ include: z.enum(['answer']).optional() });
 
@@ -135,6 +139,7 @@ export const wholeMessageAnswer = messageAnswer.extend({
   last_event_seq: z.int(),
   reply_to_id: z.string().nullable(),
   message_metadata: z.record(z.string(), z.unknown()).nullable(),
+  images: z.array(z.object({ url: z.string(), type: z.string().nullable(), bytes: z.int().nullable() })).describe('Pictures of the message: where each is read, here or at its own address'),
   replaces_id: z.string().nullable(),
   tool_calls: z.array(z.object({ id: z.string(), name: z.string(), arguments: z.string() })).nullable(),
   tool_call_id: z.string().nullable(),

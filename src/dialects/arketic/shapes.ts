@@ -1,5 +1,6 @@
 import { isoTime } from '../../base/clock.ts';
 import { noModel, type Conversation, type ConversationChanges, type Message, type Participant } from '../../core/conversations/index.ts';
+import { withoutLangchain } from '../../core/models/index.ts';
 import type { ChangeChat, ChatAnswer, MessageAnswer, WholeChatAnswer, WholeMessageAnswer } from './schemas.ts';
 
 /** Stands in `ai_model` for the default model of whoever sends. An addition: the document knows names and null. */
@@ -31,9 +32,11 @@ function modelFrom(name: string | null): string | null {
   return name === null ? noModel : name === defaultModel ? null : name;
 }
 
-/** The provider's own name, as the document shows it, of `provider/model`. */
+/** The provider's own name, as the document shows it, of `provider/model`, whatever way it was asked. */
 export function plainModelName(model: string | null): string | null {
-  return model === null ? null : model.slice(model.indexOf('/') + 1);
+  if (model === null) return null;
+  const id = withoutLangchain(model);
+  return id.slice(id.indexOf('/') + 1);
 }
 
 export function wholeChatShape(conversation: Conversation): WholeChatAnswer {
@@ -93,11 +96,17 @@ export function wholeMessageShape(message: Message): WholeMessageAnswer {
     last_event_seq: message.lastEventSeq,
     reply_to_id: message.replyToId,
     message_metadata: message.metadata,
+    images: message.pictures.map(({ url, type, bytes }, position) => ({ url: url ?? pictureUrl(message, position), type, bytes })),
     replaces_id: message.replacesId,
     tool_calls: message.toolCalls,
     tool_call_id: message.toolCallId,
     ended_at: message.endedAt === null ? null : isoTime(message.endedAt),
   };
+}
+
+/** Where a picture that is kept here is read. */
+function pictureUrl({ conversationId, id }: Message, position: number): string {
+  return `/api/v1/chat/chats/${conversationId}/messages/${id}/images/${position}`;
 }
 
 export function participantShape(participant: Participant) {

@@ -44,6 +44,7 @@ class ChatSession extends SocketSession<ClientFrame> {
   private readonly rooms: Rooms<string>;
   private readonly room: Room<string>;
   private readonly connection: Connection;
+  private uncount: () => void = () => undefined;
 
   constructor(sessions: SocketSessions, rooms: Rooms<string>, room: Room<string>, upgrade: Upgrade, viewer: Viewer) {
     super(sessions, upgrade, viewer);
@@ -57,11 +58,13 @@ class ChatSession extends SocketSession<ClientFrame> {
     const { connection, room } = this;
     if (!connection.isOpen) return this.rooms.leave(room);
     this.listen();
+    this.uncount = this.sessions.parts.presence.opened(room.chatId, this.viewer.userId);
     connection.send(welcomeFrame(room.chatId, connection.viewer, this.sessions.parts.clock.now()));
     room.members.add(connection);
   }
 
   protected closed(): void {
+    this.uncount();
     this.room.members.delete(this.connection);
     this.connection.release();
     this.rooms.leave(this.room);

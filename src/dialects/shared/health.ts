@@ -46,7 +46,8 @@ export function createHealth(parts: HealthParts): () => Promise<Health> {
   };
 }
 
-async function databaseWorks(storage: Pick<Storage, 'check'>): Promise<boolean> {
+/** Whether the database answers a query now; no answer within a second counts as none. */
+export async function databaseWorks(storage: Pick<Storage, 'check'>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<{ ok: false }>((resolve) => {
     timer = setTimeout(() => resolve({ ok: false }), patienceMs);

@@ -46,6 +46,7 @@ export interface HttpSettings {
   alsoListen: readonly number[];
   /** Port of the Ollama API; 0 for any free one, null for none. */
   ollamaApiPort: number | null;
+  openaiBaseUrl: string;
   publicUrl: string | null;
   trustProxy: boolean;
   /** Most bytes of any body; routes may take less. */

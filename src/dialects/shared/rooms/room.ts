@@ -2,6 +2,7 @@ import { ParleyError } from '../../../base/errors.ts';
 import type { Viewer } from '../../../core/accounts/index.ts';
 import type { ConversationEvent, Message, TurnEvent } from '../../../core/conversations/index.ts';
 import type { DialectParts } from '../types.ts';
+import { Asides } from './asides.ts';
 import { followAlone } from './following.ts';
 import type { RoomFrames } from './frames.ts';
 import { GrowingAnswer, type DueText } from './growing-answer.ts';
@@ -40,6 +41,7 @@ export class Room<Frame> {
   private viewer: Viewer;
   private readonly turns = new Map<string, AbortController>();
   private readonly ended = new Set<string>();
+  private readonly asides: Asides<Frame>;
   /** Set as soon as a member wants pieces of answers; resolves when those that run already are followed. */
   private following: Promise<void> | null = null;
 
@@ -48,6 +50,7 @@ export class Room<Frame> {
     this.frames = frames;
     this.chatId = chatId;
     this.viewer = viewer;
+    this.asides = new Asides(frames, this.members);
   }
 
   /** One event of the conversation. */
@@ -70,6 +73,8 @@ export class Room<Frame> {
       case 'participant_joined':
       case 'participant_changed':
         return this.broadcast(frames.participant(chatId, event));
+      case 'aside':
+        return this.asides.receive(event);
       case 'branch_changed':
         return this.broadcast(frames.branchChanged(chatId, event.headId));
       case 'changed':
@@ -120,6 +125,7 @@ export class Room<Frame> {
   close(): void {
     for (const abort of this.turns.values()) abort.abort();
     this.turns.clear();
+    this.asides.stop();
   }
 
   private async tell(message: Message, fromHere: boolean, signal: AbortSignal): Promise<void> {

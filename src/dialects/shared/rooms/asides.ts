@@ -1,0 +1,97 @@
+import type { ConversationEvent, Message } from '../../../core/conversations/index.ts';
+import type { RoomFrames } from './frames.ts';
+import { GrowingAnswer, type DueText } from './growing-answer.ts';
+import type { RoomMember } from './member.ts';
+
+type AsideEvent = Extract<ConversationEvent, { type: 'aside' }>;
+
+/** Most answers that are told at the same time; more are not begun. */
+const mostAtOnce = 100;
+/** Longest answer that is told, in UTF-16 units. */
+const longestAnswer = 4_000_000;
+
+interface Growing {
+  answer: GrowingAnswer;
+  begun: Message;
+  text: string;
+}
+
+/**
+ * Answers that are not kept, told to a room in the same frames as others. No row holds them: who comes in the middle hears
+ * the rest, and with the end the whole.
+ */
+export class Asides<Frame> {
+  private readonly frames: RoomFrames<Frame>;
+  private readonly members: ReadonlySet<RoomMember<Frame>>;
+  private readonly running = new Map<string, Growing>();
+
+  constructor(frames: RoomFrames<Frame>, members: ReadonlySet<RoomMember<Frame>>) {
+    this.frames = frames;
+    this.members = members;
+  }
+
+  receive(event: AsideEvent): void {
+    switch (event.step) {
+      case 'began':
+        return this.begin(event.message);
+      case 'text':
+        return this.take(event.messageId, event.text, event.offset);
+      case 'ended':
+        return this.end(event.message, event.length);
+    }
+  }
+
+  stop(): void {
+    for (const { answer } of this.running.values()) answer.stop();
+    this.running.clear();
+  }
+
+  private begin(begun: Message): void {
+    if (this.running.size >= mostAtOnce) return;
+    const answer = new GrowingAnswer({ messageId: begun.id, chatId: begun.conversationId }, { text: '', reasoning: '', seq: 0 }, { plain: true, whole: true }, (due) => this.tellChunk(begun, due));
+    this.running.set(begun.id, { answer, begun, text: '' });
+    this.tellStart(begun);
+  }
+
+  private take(messageId: string, text: string, offset: number): void {
+    const growing = this.running.get(messageId);
+    // Behind a piece that was lost nothing fits any more: the end says so.
+    if (!growing || offset !== growing.text.length || growing.text.length > longestAnswer) return;
+    growing.text += text;
+    growing.answer.take({ seq: growing.answer.seq + 1, kind: 'text', text, offset });
+    growing.answer.update();
+  }
+
+  private end(message: Message, length: number): void {
+    const growing = this.running.get(message.id);
+    if (!growing) return;
+    this.running.delete(message.id);
+    growing.answer.flush();
+    growing.answer.stop();
+    const isWhole = growing.text.length === length;
+    const lost = { status: 'FAILED' as const, error: { code: 'internal', message: 'A part of this answer was lost on the way.' } };
+    this.tellStart(growing.begun);
+    this.send(this.followers(), this.frames.ended({ ...message, content: growing.text, ...(isWhole ? {} : lost) }));
+  }
+
+  /** Says once to each member that the answer has begun. */
+  private tellStart(begun: Message): void {
+    const unaware = this.followers().filter((member) => !member.told(begun.id).started);
+    for (const member of unaware) member.told(begun.id).started = true;
+    this.send(unaware, this.frames.started(begun, begun.model));
+  }
+
+  private tellChunk(begun: Message, { chunk, repeatsWhole }: DueText): void {
+    this.tellStart(begun);
+    // Who is slow gets the whole with the end.
+    this.send(this.followers().filter((member) => member.pieces === (repeatsWhole ? 'whole' : 'each') && !member.isSlow), this.frames.chunk(chunk));
+  }
+
+  private send(members: readonly RoomMember<Frame>[], frame: Frame): void {
+    if (members.length > 0) this.frames.sendToMany(members, frame);
+  }
+
+  private followers(): RoomMember<Frame>[] {
+    return [...this.members].filter((member) => member.pieces !== 'none');
+  }
+}
