@@ -3,6 +3,7 @@ import type { RouteOptions } from 'fastify';
 import { errorTable } from '../../src/base/errors.ts';
 import { engines } from '../../src/base/storage/testing.ts';
 import { clientFrames } from '../../src/dialects/arketic/socket.ts';
+import { clientFrames as friendFrames } from '../../src/dialects/friend/socket.ts';
 import { openSocket, openSocketIo, type RequestOptions, type Json, type TestResponse, type TestUser } from '../../src/dialects/testing.ts';
 import { forgedCredentials, hostileBodies, hostileQueries, hostileSegments, hostileValues, mutations } from './hostile.ts';
 import { eventTable, frameTable, routeTable, type Entry } from './table.ts';
@@ -29,7 +30,7 @@ function suite(world: World): void {
   const remote = { 'x-forwarded-for': '192.0.2.1' };
 
   function isWithoutModel(answer: TestResponse, route: RouteOptions | null): boolean {
-    return answer.status === 503 && route?.config?.dialect?.name === 'studio' && ['no_model', 'model_not_found', 'no_api_key'].includes(answer.headers.get('x-error-code') ?? '');
+    return answer.status === 503 && ['studio', 'friend'].includes(route?.config?.dialect?.name ?? '') && ['no_model', 'model_not_found', 'no_api_key'].includes(answer.headers.get('x-error-code') ?? '');
   }
 
   /** A clear refusal in the form of the dialect: never a fault of the server, and nothing of its inside. */
@@ -86,6 +87,7 @@ function suite(world: World): void {
     it('has an entry for every socket and every frame', () => {
       expect(world.parts.http.app.upgrades.routes().map(({ pattern }) => pattern)).toEqual(Object.keys(frameTable));
       expect(Object.keys(frameTable['/api/v1/chat/chats/:chat_id/ws']!).sort()).toEqual(Object.keys(clientFrames).sort());
+      expect(Object.keys(frameTable['/api/chat/ws/:user_id']!).sort()).toEqual(Object.keys(friendFrames).sort());
     });
   });
 
@@ -247,6 +249,51 @@ function suite(world: World): void {
           socket.send({ type, message_id, after_seq: 0 });
           expect(['forbidden', 'not_found']).toContain((await socket.next('error')).error_code);
         }
+      }
+      expect(JSON.stringify(socket.frames)).not.toContain(secret);
+      socket.close();
+    });
+  });
+
+  describe('Frames of the friend socket', () => {
+    const connect = (user: TestUser) => openSocket(world, `/api/chat/ws/${user.username}?token=${user.token}`);
+
+    it('are refused or understood, and the socket goes on', { timeout: 120_000 }, async () => {
+      const chat = await world.makeChat(world.ann, secret);
+      const socket = await connect(world.ann);
+      // Replies and errors come in order: when the fault of this message is told, everything before it has been.
+      const alive = async (): Promise<void> => {
+        const told = socket.frames.length;
+        socket.send({ message: 'Are you there?' });
+        while (!socket.frames.slice(told).some((frame) => frame.error_code === 'no_model')) await new Promise((resolve) => socket.socket.once('message', resolve));
+      };
+      for (const frame of Object.values(frameTable['/api/chat/ws/:user_id']!)) {
+        for (const mutation of mutations(frame(chat))) {
+          if (JSON.stringify(mutation.body).length > 65_000) continue;
+          socket.send(mutation.body);
+          await alive();
+        }
+      }
+      for (const text of ['', '{', 'null', '[]', '1', '"x"', '['.repeat(60_000), '\ufeff{}', ...hostileValues.map(([, value]) => JSON.stringify(value)), Buffer.from([0, 255])]) {
+        socket.sendRaw(text);
+        await alive();
+      }
+      for (const frame of socket.frames) expect(JSON.stringify(frame)).not.toMatch(/node_modules|\.ts:\d|SQLITE/);
+      const codes = new Set(socket.frames.flatMap((frame) => frame.error_code ?? []));
+      expect([...codes].filter((code) => code === 'internal' || !(code in errorTable) && !['invalid_json', 'unknown_message_type'].includes(code))).toEqual([]);
+      socket.close();
+    });
+
+    it('reach nothing of somebody else', async () => {
+      const chat = await world.makeChat(world.ann, secret);
+      const refused = await openSocket(world, `/api/chat/ws/ann?token=${world.bob.token}`);
+      expect((await refused.closed).code).toBe(4403);
+      const socket = await connect(world.bob);
+      for (const frame of ['message', 'attach', 'cancel']) {
+        const told = socket.frames.length;
+        socket.send(frameTable['/api/chat/ws/:user_id']![frame]!(chat));
+        while (socket.frames.length === told) await new Promise((resolve) => socket.socket.once('message', resolve));
+        expect(['forbidden', 'not_found']).toContain(socket.frames.at(-1).error_code);
       }
       expect(JSON.stringify(socket.frames)).not.toContain(secret);
       socket.close();

@@ -118,6 +118,19 @@ export const routeTable: Record<string, Entry> = {
   // The server of this suite has no model but the built-in responder, which does not speak this dialect.
   'POST /api/chat/conversations/:conversation_id/messages': { access: 'user', path: studioMessages, body: { content: 'Hello?', model: 'parley', provider: 'builtin' }, good: 503, owned: true },
 
+  // Only the built-in responder is there, which does not speak here.
+  'POST /api/chat/send': {
+    access: 'user', path: at('/api/chat/send'), good: 503,
+    body: { message: 'Hello?', context: { location: 'home' }, save_to_memory: true, session_id: null },
+  },
+  'GET /api/chat/stream': { access: 'user', path: at('/api/chat/stream?message=Hello'), query: ['message', 'token', 'session_id', 'idempotency_key'], good: 503 },
+  'GET /api/chat/history': { access: 'user', path: ({ chatId }) => `/api/chat/history?session_id=${chatId}`, query: ['limit', 'session_id'], good: 200, owned: true },
+  'DELETE /api/chat/clear': { access: 'user', path: at('/api/chat/clear'), good: 200 },
+  'GET /api/chat/sessions': { access: 'user', path: at('/api/chat/sessions'), query: ['limit'], good: 200 },
+  'POST /api/chat/select': { access: 'user', path: at('/api/chat/select'), body: { session_id: 'none' }, good: 404 },
+  'POST /api/chat/cancel': { access: 'user', path: at('/api/chat/cancel'), body: { message_id: 1_000_000, session_id: null }, good: 404 },
+  'GET /stats': { access: 'admin', path: at('/stats'), good: 200 },
+
   'GET /api/v1/chat/chats': { access: 'user', path: at('/api/v1/chat/chats'), query: ['limit', 'offset', 'state', 'pinned', 'include'], good: 200 },
   'POST /api/v1/chat/chats': { access: 'user', path: at('/api/v1/chat/chats'), body: { ...chatFields, chat_type: 'DIRECT', auto_title: false }, good: 200 },
   'GET /api/v1/chat/chats/:chat_id': { access: 'user', path: chat, query: ['limit', 'offset', 'include'], good: 200, owned: true },
@@ -187,5 +200,11 @@ export const frameTable: Record<string, Record<string, (made: Chat) => Record<st
     heartbeat: () => ({ type: 'heartbeat', timestamp: '2024-01-01T12:00:00Z' }),
     cancel: ({ answerId }) => ({ type: 'cancel', message_id: answerId }),
     attach: ({ answerId }) => ({ type: 'attach', message_id: answerId, after_seq: 0 }),
+  },
+  '/api/chat/ws/:user_id': {
+    message: ({ chatId }) => ({ message: 'Hello?', timestamp: '2025-12-06T10:30:00Z', session_id: chatId, save_to_memory: true, stream: true }),
+    attach: ({ chatId }) => ({ type: 'attach', message_id: 2, session_id: chatId, after: 0 }),
+    cancel: ({ chatId }) => ({ type: 'cancel', message_id: 2, session_id: chatId }),
+    heartbeat: () => ({ type: 'heartbeat', timestamp: '2025-12-06T10:30:00Z' }),
   },
 };
