@@ -144,7 +144,7 @@ export const routeTable: Record<string, Entry> = {
   'POST /api/v1/chat/chats/:chat_id/pin': { access: 'user', path: (made) => `${chat(made)}/pin`, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/unpin': { access: 'user', path: (made) => `${chat(made)}/unpin`, good: 200, owned: true },
   'GET /api/v1/chat/chats/:chat_id/participants': { access: 'user', path: (made) => `${chat(made)}/participants`, query: ['include'], good: 200, owned: true },
-  'POST /api/v1/chat/chats/:chat_id/participants': { access: 'user', path: (made) => `${chat(made)}/participants`, body: { username: 'bob' }, good: 200, owned: true },
+  'POST /api/v1/chat/chats/:chat_id/participants': { access: 'user', path: (made) => `${chat(made)}/participants`, body: { username: 'ann' }, good: 200, owned: true },
   'PATCH /api/v1/chat/chats/:chat_id/participants/:user_id': {
     access: 'user', path: (made) => `${chat(made)}/participants/${made.ownerId}`, body: { role: 'OWNER', can_send_messages: true, can_upload_files: true }, good: 200, owned: true,
   },
