@@ -78,6 +78,24 @@ describe('a bare name, as the published API documents write them', () => {
     await expect(house.models.resolve('gemini-pro', owner)).rejects.toThrow('It is a model of Google');
   });
 
+  test('of a maker that is a provider here is its model', async () => {
+    await open({ have: ['openai', 'anthropic', 'google', 'cohere', 'nearby'], settings: { ...withKey, anthropicApiKey: 'a', googleApiKey: 'g', cohereApiKey: 'c' }, nearby: { models: ['gemini-2.5-flash'] } });
+    expect(await found('gemini-2.5-flash')).toBe('google/gemini-2.5-flash');
+    expect(await found('gemini-embedding-001')).toBe('google/gemini-embedding-001');
+    expect(await found('command-a-03-2025')).toBe('cohere/command-a-03-2025');
+    expect(await found('embed-v4.0')).toBe('cohere/embed-v4.0');
+    expect(await found('claude-sonnet-4-6')).toBe('anthropic/claude-sonnet-4-6');
+    expect(await found('google/command-a-03-2025')).toBe('model_not_found');
+  });
+
+  test('without a key for its maker is an error that names the variable', async () => {
+    await open({ have: ['google', 'cohere'] });
+    await expect(house.models.resolve('gemini-2.5-flash', owner)).rejects.toThrow(/gemini-2\.5-flash is a model of the provider google, which needs an API key.*GOOGLE_API_KEY/);
+    await expect(house.models.resolve('cohere/command-a-03-2025', owner)).rejects.toThrow('COHERE_API_KEY');
+    house.userKeys.set('guest google', 'AIza-guest');
+    expect([await found('gemini-2.5-flash', owner), await found('gemini-2.5-flash', guest)]).toEqual(['no_api_key', 'google/gemini-2.5-flash']);
+  });
+
   test('of OpenAI without a key is refused for the want of a key', async () => {
     await open({ have: ['openai', 'ollama', 'builtin'] });
     expect(await found('gpt-4o')).toBe('no_api_key');
@@ -113,6 +131,14 @@ describe('no name means the default', () => {
     expect([await found(null, owner), await found(null, guest)]).toEqual(['openai/gpt-4o-mini', 'builtin/parley']);
     house.userKeys.set('guest openai', 'sk-guest');
     expect(await found(null, guest)).toBe('openai/gpt-4o-mini');
+  });
+
+  test('then the model to begin with of the maker whose key there is', async () => {
+    for (const [maker, model] of [['anthropic', 'claude-haiku-4-5'], ['google', 'gemini-3.8-flash'], ['cohere', 'command-a-03-2025']] as const) {
+      await open({ have: [maker, 'builtin'], settings: { [`${maker}ApiKey`]: 'key' } });
+      expect(await found(null)).toBe(`${maker}/${model}`);
+      if (maker !== 'cohere') await house.close();
+    }
   });
 
   test('then a compatible server, then the built-in responder', async () => {

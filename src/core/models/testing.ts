@@ -2,6 +2,9 @@ import { createMetrics, silentLog } from '../../base/observability/index.ts';
 import { startStandIn, type StandIn, type StandInOptions } from '../../../test/stand-in/index.ts';
 import { createModels, type ModelSettings } from './registry.ts';
 import { createBuiltinProvider } from './providers/builtin/index.ts';
+import { createAnthropicProvider } from './providers/anthropic/index.ts';
+import { createCohereProvider } from './providers/cohere/index.ts';
+import { createGoogleProvider } from './providers/google/index.ts';
 import { createOllamaProvider } from './providers/ollama/index.ts';
 import { createOpenaiProvider } from './providers/openai/index.ts';
 import { createOpenaiCompatibleProvider } from './providers/openai-compatible/index.ts';
@@ -16,6 +19,8 @@ export interface House {
   ollama: StandIn;
   /** The server behind the compatible provider `nearby`. */
   nearby: StandIn;
+  /** What answers for Anthropic, Google and Cohere alike. */
+  makers: StandIn;
   /** Keys that users keep, as `user provider`. */
   userKeys: Map<string, string>;
   /** Moves the clock on; nothing waits for it. */
@@ -27,8 +32,8 @@ export interface House {
 
 export interface HouseOptions {
   settings?: Partial<ModelSettings>;
-  /** Providers to have; default all four. */
-  have?: ('openai' | 'ollama' | 'nearby' | 'builtin')[];
+  /** Providers to have; default `openai`, `ollama`, `nearby` and `builtin`. */
+  have?: ('openai' | 'anthropic' | 'google' | 'cohere' | 'ollama' | 'nearby' | 'builtin')[];
   /** More providers, made for the test. */
   more?: ModelProvider[];
   openai?: StandInOptions;
@@ -42,14 +47,17 @@ export const guest: Caller = { userId: 'guest', role: 'user' };
 export const question: Omit<ModelRequest, 'model'> = { messages: [{ role: 'user', content: 'Hello' }] };
 
 export async function openHouse(options: HouseOptions = {}): Promise<House> {
-  const [openai, ollama, nearby] = await Promise.all([startStandIn(options.openai), startStandIn(options.ollama), startStandIn(options.nearby)]);
+  const [openai, ollama, nearby, makers] = await Promise.all([startStandIn(options.openai), startStandIn(options.ollama), startStandIn(options.nearby), startStandIn()]);
   const userKeys = new Map<string, string>();
   let time = 1_000_000;
   const clock = { now: () => time, monotonic: () => time };
   const timeoutMs = 300;
-  const have = options.have ?? ['openai', 'ollama', 'nearby', 'builtin'];
-  const all: Record<(typeof have)[number], () => ModelProvider> = {
+  const have: NonNullable<HouseOptions['have']> = options.have ?? ['openai', 'ollama', 'nearby', 'builtin'];
+  const all: Record<NonNullable<HouseOptions['have']>[number], () => ModelProvider> = {
     openai: () => createOpenaiProvider({ baseUrl: `${openai.url}/v1`, timeoutMs, clock }),
+    anthropic: () => createAnthropicProvider({ baseUrl: `${makers.url}/anthropic`, timeoutMs, clock }),
+    google: () => createGoogleProvider({ baseUrl: `${makers.url}/google`, timeoutMs, clock }),
+    cohere: () => createCohereProvider({ baseUrl: `${makers.url}/cohere`, timeoutMs, clock }),
     ollama: () => createOllamaProvider({ urls: [ollama.url], timeoutMs, clock }),
     nearby: () => createOpenaiCompatibleProvider({ id: 'nearby', baseUrl: `${nearby.url}/v1`, timeoutMs, clock }),
     builtin: () => createBuiltinProvider({ surroundings: async () => [] }),
@@ -65,14 +73,14 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   });
   await models.start!();
   return {
-    models, openai, ollama, nearby, userKeys,
+    models, openai, ollama, nearby, makers, userKeys,
     pass: (milliseconds) => { time += milliseconds; },
     async ask(name, caller = owner, signal = new AbortController().signal) {
       return (await collect(models.reply(await models.resolve(name, caller), question, caller, signal))).flat();
     },
     async close() {
       await models.stop!();
-      await Promise.all([openai.close(), ollama.close(), nearby.close()]);
+      await Promise.all([openai.close(), ollama.close(), nearby.close(), makers.close()]);
     },
   };
 }

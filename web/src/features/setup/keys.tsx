@@ -6,7 +6,7 @@ import { removeKey, saveKey } from './api.ts';
 import { keysQuery, useRefreshModels } from './use-setup.ts';
 
 /** Kinds of providers that may ask for a key, wherever they run. */
-const kindsWithKeys = new Set(['openai', 'openai-compatible']);
+const kindsWithKeys = new Set(['openai', 'anthropic', 'google', 'cohere', 'openai-compatible']);
 
 /** Own keys for services. Stored encrypted at the server, and never shown again. */
 export function Keys({ providers }: { providers: Provider[] }) {

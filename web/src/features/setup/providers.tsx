@@ -20,7 +20,9 @@ export function Providers({ providers, usual }: { providers: Provider[]; usual: 
 }
 
 /** Providers as people call them; a configured server has the name it was given. */
-const names: Record<string, string> = { llama: 'Model files', ollama: 'Ollama', openai: 'OpenAI', builtin: 'Built-in responder' };
+const names: Record<string, string> = {
+  llama: 'Model files', ollama: 'Ollama', openai: 'OpenAI', anthropic: 'Anthropic', google: 'Google', cohere: 'Cohere', langchain: 'LangChain', builtin: 'Built-in responder',
+};
 
 function ProviderRow({ provider, usual }: { provider: Provider; usual: string | null }) {
   const { name, icon: Icon, colours } = states[provider.state];
