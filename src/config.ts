@@ -44,6 +44,7 @@ export const settingTable = {
   LANGCHAIN_FALLBACK: { type: 'flag', default: 'on', meaning: "Let the test of the LangChain service fall back to the model's own provider" },
   LANGCHAIN_STREAMING: { type: 'flag', default: 'on', meaning: 'Let answers come through the LangChain service in pieces' },
   LANGCHAIN_HEALTH_CHECKS: { type: 'flag', default: 'on', meaning: 'Ask the LangChain service how it is whenever its status is looked at' },
+  IMPORT_MAX_MEGABYTES: { type: 'number', default: '200', meaning: 'Megabytes that a file of chats to import may have' },
   LLAMA_THREADS: { type: 'number', default: '0', meaning: 'Threads of the embedded engine; 0 means the fastest number, measured when a model is first loaded' },
   LLAMA_SEQUENCES: { type: 'number', default: '4', meaning: 'Conversations the embedded engine answers at the same time' },
   LLAMA_CONTEXT: { type: 'number', default: '4096', meaning: 'Tokens of context for each of them (less when the model has less)' },
@@ -69,6 +70,32 @@ export const settingTable = {
   DRAIN_SECONDS: { type: 'number', default: '10', meaning: 'Seconds a stopping server lets answers finish' },
   OPEN_BROWSER: { type: 'flag', default: 'off', meaning: 'Open the page in a browser at start' },
 } as const satisfies Record<string, SettingRow>;
+
+/**
+ * Variables of the published API documents that nothing reads yet, with what they will be for. Setting one changes nothing:
+ * a switch that is on claims no feature that is not there.
+ */
+export const notReadYet: Readonly<Record<string, string>> = {
+  UPLOAD_FOLDER: 'the folder of uploaded files, which are not built yet',
+  IBM_QUANTUM_TOKEN: 'quantum computing, which is not built yet',
+  GOOGLE_QUANTUM_KEY: 'quantum computing, which is not built yet',
+  AWS_BRAKET_ACCESS_KEY: 'quantum computing, which is not built yet; one value alone cannot sign a request to AWS',
+  WEB3_PROVIDER_URL: 'blockchains, which are not built yet',
+  IPFS_GATEWAY: 'IPFS, which is not built yet',
+  ENABLE_QUANTUM: 'the switch of quantum computing, which is not built yet',
+  ENABLE_FEDERATED: 'the switch of federated learning, which is not built yet',
+  ENABLE_NEUROMORPHIC: 'the switch of neuromorphic computing, which is not built yet',
+  ENABLE_SAFETY: 'the switch of safety checks, which are not built yet',
+  ENABLE_SELF_IMPROVING: 'the switch of self-improvement, which is not built yet',
+};
+
+/** The variables of `notReadYet` that are set all the same; values as the documents print them (`your-...`) count as unset. */
+export function unreadVariables(environment: Record<string, string | undefined> = process.env): string[] {
+  return Object.keys(notReadYet).filter((name) => {
+    const value = environment[name]?.trim() ?? '';
+    return value !== '' && !/(^|\/)your-/i.test(value);
+  });
+}
 
 interface SettingRow {
   type: 'text' | 'secret' | 'port' | 'ports' | 'path' | 'flag' | 'choice' | 'list' | 'number';
@@ -142,6 +169,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     shareProviderKeys: flag('SHARE_PROVIDER_KEYS'),
     fallbackModels: list('FALLBACK_MODELS'),
     trashDays: number('TRASH_DAYS'),
+    importMaxBytes: number('IMPORT_MAX_MEGABYTES') * 1e6,
     autoTitles: choice('AUTO_TITLES', settingTable.AUTO_TITLES.choices),
     langchain: {
       service: text('LANGCHAIN_SERVICE_URL'),

@@ -167,3 +167,8 @@ export async function checkProgram(name: string, programs: string[], fix: string
   return absent(name, 'not found', fix);
 }
 
+/** Variables that are set and change nothing; null when there are none. */
+export function checkUnread(names: readonly string[]): Finding | null {
+  if (names.length === 0) return null;
+  return { name: 'Settings', state: 'absent', detail: `set, and not read yet: ${names.join(', ')}`, fix: 'See "Environment variables" in docs/studio-library.md.' };
+}

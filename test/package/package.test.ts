@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStandIn, type StandIn } from '../stand-in/index.ts';
+import { programsOf } from './documentation.ts';
 import { installPackage, root, run, serve, type Installed } from './installed.ts';
 
 /** A program that uses the module as the documentation shows it. */
@@ -104,6 +106,27 @@ describe('The package that npm pack makes', () => {
     const { code, output } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', folder], installed.folder, environment);
     expect(output).toBe('');
     expect(code).toBe(0);
+  });
+
+  describe('runs the programs of docs/studio-library.md as they are printed', () => {
+    const programs = programsOf('studio-library.md');
+
+    it('all of them', () => {
+      expect(programs.length).toBeGreaterThanOrEqual(5);
+    });
+
+    it.each(programs)('$name', async ({ text }) => {
+      const folder = join(installed.folder, `program-${randomUUID()}`);
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'program.ts'), text);
+      const env = { ...environment, DATA_DIR: join(folder, 'data') };
+      const { code, output, errors } = await run(process.execPath, ['--disable-warning=ExperimentalWarning', 'program.ts'], folder, env);
+      expect([code, errors]).toEqual([0, '']);
+      if (text.includes('AI Response')) expect(output).toBe('AI Response: Hello from the stand-in.\nHello from the stand-in.');
+      if (text.includes('Explain quantum')) expect(output).toBe('Response: Hello from the stand-in.\nTokens used: 12\nCost: $0.0001\nEmbedding dimension: 8\n');
+      if (text.includes('addMessage')) expect(output).toBe('My Chat Session, just now\nuser: Hello AI!\nassistant: Hello! How can I help?\nuser: What is AI?\nassistant: Hello from the stand-in.\n');
+      if (text.includes('createApp')) expect(output).toMatch(/^The page: http:\/\/127\.0\.0\.1:\d+\nhttp:\S+\/c\/[0-9a-f-]{36}\n$/);
+    });
   });
 
   it('has no way into its inside', async () => {

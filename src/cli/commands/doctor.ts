@@ -1,5 +1,5 @@
-import { readConfig, settingTable } from '../../config.ts';
-import { checkDatabase, checkFolder, checkModels, checkNode, checkOllamaApi, checkPage, checkProgram, checkRedis, checkServer, checkThreads, type Finding } from '../checks.ts';
+import { readConfig, settingTable, unreadVariables } from '../../config.ts';
+import { checkDatabase, checkFolder, checkModels, checkNode, checkOllamaApi, checkPage, checkProgram, checkRedis, checkServer, checkThreads, checkUnread, type Finding } from '../checks.ts';
 import { explain } from '../failure.ts';
 import { withCore } from '../open.ts';
 import { settingLines } from '../settings-page.ts';
@@ -26,6 +26,7 @@ async function examine(): Promise<Finding[]> {
     ...[await checkOllamaApi(config)].filter((finding) => finding !== null),
     ...(await inside),
     checkThreads(config),
+    ...[checkUnread(unreadVariables())].filter((finding) => finding !== null),
     // Behind opening the database, which makes the folder when it is missing.
     await checkFolder('Data folder', config.dataDir),
     await checkProgram('Chromium (tests)', ['chromium', 'chromium-browser', 'google-chrome'], 'apt-get install chromium'),
