@@ -66,6 +66,9 @@ const ollamaGenerate = { ...ollamaAsking, prompt: 'Hello?', system: 'Be kind.', 
 
 const account = { username: 'cleo', password: 'a long password', email: 'cleo@example.com', name: 'Cleo', code: 'a-code' };
 
+/** Both tests of ways to a model read this; nobody here has a key for OpenAI. */
+const langchainTrial = { message: 'Hello?', model: 'gpt-4', temperature: 0.5, system_prompt: 'Be kind.' };
+
 /** Every route of the server. One that is missing here fails the suite; those that are not built yet need no entry. */
 export const routeTable: Record<string, Entry> = {
   'GET /health': { access: 'anyone', path: at('/health'), good: 200 },
@@ -138,6 +141,12 @@ export const routeTable: Record<string, Entry> = {
   'DELETE /api/v1/chat/chats/:chat_id': { access: 'user', path: chat, good: 204, owned: true },
   'GET /api/v1/chat/search': { access: 'user', path: at('/api/v1/chat/search?q=hello'), query: ['q', 'limit', 'offset', 'cursor', 'chat_id', 'role', 'from', 'to', 'state'], good: 200 },
   'GET /api/v1/chat/chats/:chat_id/usage': { access: 'user', path: (made) => `${chat(made)}/usage`, good: 200, owned: true },
+  'GET /api/v1/chat/chats/:chat_id/export': { access: 'user', path: (made) => `${chat(made)}/export`, query: ['format'], good: 200, owned: true },
+  'GET /api/v1/chat/export': { access: 'user', path: at('/api/v1/chat/export'), query: ['format'], good: 200 },
+  'POST /api/v1/chat/import': { access: 'user', path: at('/api/v1/chat/import'), good: 400 },
+  'GET /api/v1/chat/imports': { access: 'user', path: at('/api/v1/chat/imports'), good: 200 },
+  'GET /api/v1/chat/imports/:import_id': { access: 'user', path: at('/api/v1/chat/imports/none'), good: 404 },
+  'POST /api/v1/chat/imports/:import_id/cancel': { access: 'user', path: at('/api/v1/chat/imports/none/cancel'), good: 404 },
   'POST /api/v1/chat/chats/:chat_id/archive': { access: 'user', path: (made) => `${chat(made)}/archive`, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/trash': { access: 'user', path: (made) => `${chat(made)}/trash`, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/restore': { access: 'user', path: (made) => `${chat(made)}/restore`, good: 200, owned: true },
@@ -156,15 +165,24 @@ export const routeTable: Record<string, Entry> = {
   'POST /api/v1/chat/chats/:chat_id/typing': { access: 'user', path: (made) => `${chat(made)}/typing`, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/messages': {
     access: 'user', path: (made) => `${chat(made)}/messages`, query: ['include'], good: 200, owned: true,
-    body: { content: 'Hello?', message_type: 'USER', reply_to_id: null, message_metadata: { a: { b: 'c' } }, answer: false },
+    body: { content: 'Hello?', message_type: 'USER', reply_to_id: null, message_metadata: { a: { b: 'c' } }, answer: false, images: ['https://pictures.example/one.png'] },
   },
   'GET /api/v1/chat/chats/:chat_id/messages/:message_id': { access: 'user', path: answer, good: 200, owned: true },
+  'GET /api/v1/chat/chats/:chat_id/messages/:message_id/images/:position': { access: 'user', path: (made) => `${question(made)}/images/0`, good: 404, owned: true },
   'GET /api/v1/chat/chats/:chat_id/messages/:message_id/stream': { access: 'user', path: (made) => `${answer(made)}/stream`, query: ['after'], good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/messages/:message_id/cancel': { access: 'user', path: (made) => `${answer(made)}/cancel`, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/messages/:message_id/continue': { access: 'user', path: (made) => `${answer(made)}/continue`, body: { ai_model: 'builtin/parley' }, good: 409, owned: true },
   'POST /api/v1/chat/chats/:chat_id/messages/:message_id/regenerate': { access: 'user', path: (made) => `${answer(made)}/regenerate`, body: { ai_model: 'builtin/parley' }, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/messages/:message_id/edit': { access: 'user', path: (made) => `${question(made)}/edit`, body: { content: 'Other?', ai_model: 'builtin/parley' }, good: 200, owned: true },
   'POST /api/v1/chat/chats/:chat_id/messages/:message_id/select': { access: 'user', path: (made) => `${answer(made)}/select`, good: 200, owned: true },
+
+  'POST /api/v1/chat/chats/:chat_id/ai-message': { access: 'user', path: (made) => `${chat(made)}/ai-message`, body: { message: 'Hello?', stream: false, save_to_history: true }, good: 400, owned: true },
+  'GET /api/v1/chat/langchain/health': { access: 'user', path: at('/api/v1/chat/langchain/health'), good: 200 },
+  'POST /api/v1/chat/langchain/test': { access: 'user', path: at('/api/v1/chat/langchain/test'), body: langchainTrial, good: 400 },
+  'POST /api/v1/chat/openai/test': { access: 'user', path: at('/api/v1/chat/openai/test'), body: langchainTrial, good: 400 },
+  'GET /api/v1/chat/services/status': { access: 'user', path: at('/api/v1/chat/services/status'), good: 200 },
+  'GET /api/v1/chat/stats': { access: 'user', path: at('/api/v1/chat/stats'), good: 200 },
+  'POST /api/v1/chat/test/connection': { access: 'user', path: at('/api/v1/chat/test/connection'), good: 200 },
 
   'GET /api/v1/chat/models': { access: 'user', path: at('/api/v1/chat/models'), good: 200 },
   'GET /api/v1/chat/setup': { access: 'user', path: at('/api/v1/chat/setup'), good: 200 },

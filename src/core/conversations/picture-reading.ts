@@ -47,7 +47,7 @@ export async function addPictures(storage: Pick<Storage, 'read'>, pictured: read
 
 /** The error of a question with pictures to a model that is known not to see any. */
 export function blind(target: Pick<Target, 'id'>): ParleyError {
-  return new ParleyError('unsupported_value', { message: `${target.id} does not see pictures: choose a model that does, or leave them out.`, parameter: 'images' });
+  return new ParleyError('unsupported_value', { message: `${target.id} does not see pictures: choose a model that does, or leave them out.` });
 }
 
 /** One picture of a message, whose bytes are kept here. @throws {ParleyError} `not_found`, `forbidden` */

@@ -87,7 +87,7 @@ function addPicture({ pictures, contents }: PicturesToKeep, part: Extract<Conten
 }
 
 function refused(message: string): ParleyError {
-  return new ParleyError('invalid_request', { message, parameter: 'images' });
+  return new ParleyError('invalid_request', { message });
 }
 
 /** The metadata of a message with what is known of its pictures. Nobody but the core writes under that key. */

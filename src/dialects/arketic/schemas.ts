@@ -75,7 +75,7 @@ export const sendMessage = z.object({
   images: z.array(text({ min: 1, max: 8_400_000 })).max(8).nullish().describe('Addition. Pictures as data: URLs with base64 (PNG, JPEG, GIF, WebP, 6 MB each), or https: addresses, which the service of the model reads'),
 });
 
-export const picturePath = messagePath.extend({ position: wholeNumber({ min: 0, max: 7 }) });
+export const picturePath = messagePath.extend({ position: wholeNumber({ min: 0, max: 7, fallback: 0 }) });
 
 export const sendQuery = z.object({ include: z.enum(['answer']).optional() });
 

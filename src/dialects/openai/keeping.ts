@@ -35,6 +35,7 @@ export async function keepAnswer(parts: DialectParts, viewer: Viewer, body: Comp
   const metadata = body.metadata ?? null;
   const sent = await parts.conversations.sendWithHistory(viewer, { origin: 'openai', model }, history, {
     content: question.content,
+    ...(question.parts ? { parts: question.parts } : {}),
     before,
     ...(question.toolCallId === undefined ? {} : { toolCallId: question.toolCallId }),
     metadata,
@@ -63,7 +64,6 @@ function placed(messages: ModelMessage[]): { history: ModelMessage[]; before: Mo
   if (question.role !== 'user' && question.role !== 'tool') {
     throw unsupported('store', `With "store": true the last message must be the user's or the result of a tool, and it is of the role "${question.role}": send this request without "store".`);
   }
-  if (messages.some((message) => message.parts)) throw unsupported('store', 'Pictures cannot be kept yet: send this request without "store".');
   const spoken = messages.findLastIndex((message) => message.role === 'assistant') + 1;
   const firstOther = messages.findIndex((message) => message.role !== 'system');
   const cut = Math.max(spoken || firstOther, messages.length - 1 - mostBefore);

@@ -50,8 +50,11 @@ export async function pathBehind(conversations: Conversations, viewer: Viewer, m
 /** Everything said up to a response, as a model sees it. */
 export async function chainMessages(conversations: Conversations, viewer: Viewer, response: Message): Promise<ModelMessage[]> {
   const path = await pathBehind(conversations, viewer, response.id, null);
-  return path.filter((message) => message.content !== '' || message.toolCalls || message.toolCallId !== null).map(({ role, content, toolCalls, toolCallId }) => ({
-    role, content, ...(toolCalls ? { toolCalls } : {}), ...(toolCallId === null ? {} : { toolCallId }),
+  const said = path.filter((message) => message.content !== '' || message.pictures.length > 0 || message.toolCalls || message.toolCallId !== null);
+  return Promise.all(said.map(async (message): Promise<ModelMessage> => {
+    const { role, content, toolCalls, toolCallId } = message;
+    const parts = await conversations.partsOf(viewer, message);
+    return { role, content, ...(parts ? { parts } : {}), ...(toolCalls ? { toolCalls } : {}), ...(toolCallId === null ? {} : { toolCallId }) };
   }));
 }
 

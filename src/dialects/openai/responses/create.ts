@@ -88,7 +88,7 @@ export function registerCreate(scope: DialectScope, parts: DialectParts, credent
 async function understand(parts: DialectParts, viewer: Viewer, body: ResponseRequest): Promise<Asked> {
   const settings = translateSettings(body);
   const previous = body.previous_response_id ? await openResponse(parts.conversations, viewer, body.previous_response_id, 'previous_response_id') : null;
-  const messages = await inputMessages(body.input, (id) => parts.conversations.message(viewer, id));
+  const messages = await inputMessages(body.input, (id) => parts.conversations.message(viewer, id), (message) => parts.conversations.partsOf(viewer, message));
   checkOutputs(previous?.message ?? null, messages);
   return { body, settings, messages, previous };
 }
@@ -118,6 +118,7 @@ async function keep(parts: DialectParts, viewer: Viewer, { body, settings, messa
   const echo = echoOf(body);
   const outgoing: Outgoing = {
     content: question.content,
+    ...(question.parts ? { parts: question.parts } : {}),
     toolCallId: question.toolCallId,
     model, sampling, tools, toolChoice, idempotencyKey,
     dialect: 'openai',

@@ -9,13 +9,15 @@ const mostReferences = 256;
 
 /** Reads a message of the viewer's; rejects with `not_found` where there is none. */
 export type ReadMessage = (messageId: string) => Promise<Message>;
+/** Reads the parts of a message that has pictures; undefined for one without. */
+export type ReadParts = (message: Message) => Promise<ContentPart[] | undefined>;
 
 /**
  * The input as messages. A text and the calls behind it are one message of the assistant, as models see it; reasoning
  * is left out, because it means nothing to other models.
  * @throws {ParleyError} `invalid_request`, `unsupported_value` and `not_found`, with the place in the input
  */
-export async function inputMessages(input: ResponseRequest['input'], read: ReadMessage): Promise<ModelMessage[]> {
+export async function inputMessages(input: ResponseRequest['input'], read: ReadMessage, readParts: ReadParts): Promise<ModelMessage[]> {
   if (typeof input === 'string') return [{ role: 'user', content: input }];
   const references = input.filter((item) => item.type === 'item_reference').length;
   if (references > mostReferences) throw new ParleyError('invalid_request', { message: `At most ${mostReferences} items may be named by reference.`, parameter: 'input' });
@@ -26,12 +28,17 @@ export async function inputMessages(input: ResponseRequest['input'], read: ReadM
     return message;
   };
   const messages: ModelMessage[] = [];
-  for (const [at, item] of input.entries()) await addItem(messages, item, `input[${at}]`, readOnce);
+  for (const [at, item] of input.entries()) await addItem(messages, item, `input[${at}]`, { read: readOnce, readParts });
   if (messages.length === 0) throw new ParleyError('invalid_request', { message: 'The input holds nothing to answer.', parameter: 'input' });
   return messages;
 }
 
-async function addItem(messages: ModelMessage[], item: InputItem, place: string, read: ReadMessage): Promise<void> {
+interface Reading {
+  read: ReadMessage;
+  readParts: ReadParts;
+}
+
+async function addItem(messages: ModelMessage[], item: InputItem, place: string, reading: Reading): Promise<void> {
   switch (item.type ?? 'message') {
     case 'message':
       return void messages.push(messageOf(item, place));
@@ -42,7 +49,7 @@ async function addItem(messages: ModelMessage[], item: InputItem, place: string,
     case 'reasoning':
       return;
     case 'item_reference':
-      return addReferenced(messages, required(item.id, `${place}.id`), place, read);
+      return addReferenced(messages, required(item.id, `${place}.id`), place, reading);
     default:
       throw unsupported(`${place}.type`, `Input of type ${JSON.stringify(item.type!.slice(0, 40))} is not supported.`);
   }
@@ -56,7 +63,7 @@ function addCall(messages: ModelMessage[], call: ToolCall): void {
 }
 
 /** An item that is stored here, named by its id. */
-async function addReferenced(messages: ModelMessage[], id: string, place: string, read: ReadMessage): Promise<void> {
+async function addReferenced(messages: ModelMessage[], id: string, place: string, { read, readParts }: Reading): Promise<void> {
   const missing = new ParleyError('not_found', { message: `Item with id '${id.slice(0, 128)}' not found.`, parameter: place });
   const named = itemOf(id);
   if (!named) throw missing;
@@ -70,7 +77,8 @@ async function addReferenced(messages: ModelMessage[], id: string, place: string
     if (!call) throw missing;
     return addCall(messages, call);
   }
-  messages.push({ role: message.role, content: message.content, ...(message.toolCallId === null ? {} : { toolCallId: message.toolCallId }) });
+  const parts = await readParts(message);
+  messages.push({ role: message.role, content: message.content, ...(parts ? { parts } : {}), ...(message.toolCallId === null ? {} : { toolCallId: message.toolCallId }) });
 }
 
 function messageOf(item: InputItem, place: string): ModelMessage {

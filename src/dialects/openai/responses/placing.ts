@@ -24,7 +24,6 @@ export function placeMessages(messages: ModelMessage[]): Placed {
     const message = 'A response that is kept must answer a message of the user or the output of a function: end the input with one, or send "store": false.';
     throw new ParleyError('unsupported_value', { message, parameter: 'input' });
   }
-  if (messages.some((message) => message.parts)) throw new ParleyError('unsupported_value', { message: 'Pictures cannot be kept yet: send "store": false.', parameter: 'input' });
   const spoken = messages.findLastIndex((message) => message.role === 'assistant') + 1;
   const firstOther = messages.findIndex((message) => message.role !== 'system');
   const cut = Math.max(spoken || firstOther, messages.length - 1 - mostBefore);
