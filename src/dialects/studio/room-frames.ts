@@ -22,16 +22,12 @@ export function studioFrames(models: Pick<Models, 'hasProvider'>, namespace: Pic
       event: kind === 'text' ? 'answer_chunk' : 'answer_reasoning',
       payload: { message_id: messageId, conversation_id: chatId, seq, offset, content: chunk },
     }),
-    ended: (message) => ({
-      event: 'answer_ended',
-      payload: {
-        message_id: message.id,
-        conversation_id: message.conversationId,
-        status: message.status.toLowerCase(),
-        error: message.error,
-        message: isShown(message) ? messageShape(models, message) : null,
-      },
-    }),
+    ended: (message) => {
+      const { provider, name } = modelFields(models, message.model);
+      const { tokens_used, cost } = messageShape(models, message);
+      const ids = { message_id: message.id, conversation_id: message.conversationId };
+      return { event: 'answer_ended', payload: { ...ids, status: message.status.toLowerCase(), error: message.error, model: name, provider, tokens_used, cost } };
+    },
     sendToMany(members: readonly RoomMember<StudioFrame>[], { event, payload }) {
       namespace.emitToMany(members.map((member) => (member as Seat).connection), event, payload);
     },

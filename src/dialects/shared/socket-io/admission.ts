@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { ParleyError } from '../../../base/errors.ts';
+import type { Credentials } from '../../../core/accounts/index.ts';
 import type { Limiter } from '../../../base/limits/index.ts';
 import type { Metrics } from '../../../base/observability/index.ts';
 
@@ -11,6 +12,9 @@ interface AdmissionParts {
   metrics: Metrics;
 }
 
+/** The two ends of a connection. */
+export type Peer = Credentials['socket'];
+
 /** Counts the connections of an address. A connection takes one place, whichever transports it uses. */
 export interface Admission {
   /**
@@ -18,6 +22,8 @@ export interface Admission {
    * @throws {ParleyError} `rate_limited` when the address has as many as it may
    */
   admit(request: IncomingMessage): Promise<void>;
+  /** The two ends of the connection that the request came by, which may be gone: a client that polls uses many. */
+  peerOf(request: IncomingMessage): Peer;
   /** The connection is there: it keeps its place until `gone`. */
   opened(request: IncomingMessage): void;
   /** The connection has ended, or was not made. May be called more than once. */
@@ -26,6 +32,7 @@ export interface Admission {
 
 export function createAdmission({ socketsPerAddress, addressOf, limiter, metrics }: AdmissionParts): Admission {
   const places = new Map<IncomingMessage, { giveBack: () => void; isOpen: boolean }>();
+  const peers = new WeakMap<IncomingMessage, Peer>();
   const gone = (request: IncomingMessage): void => {
     const place = places.get(request);
     if (!place) return;
@@ -34,7 +41,10 @@ export function createAdmission({ socketsPerAddress, addressOf, limiter, metrics
     if (place.isOpen) metrics.sockets.dec({ dialect: 'socket.io' });
   };
   return {
+    peerOf: (request) => peers.get(request) ?? request.socket,
     async admit(request) {
+      const { remoteAddress, remotePort, localAddress, localPort } = request.socket;
+      peers.set(request, { remoteAddress, remotePort, localAddress, localPort });
       const giveBack = await limiter.hold({ name: 'sockets', count: socketsPerAddress }, addressOf(request));
       if (!giveBack) throw new ParleyError('rate_limited', { message: 'Too many sockets are open from this address.' });
       places.set(request, { giveBack, isOpen: false });

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Namespace, Socket } from 'socket.io';
 import { ParleyError } from '../../../base/errors.ts';
 import type { Viewer } from '../../../core/accounts/index.ts';
@@ -5,6 +6,7 @@ import type { CredentialWatch } from '../credential-watch.ts';
 import { showable } from '../errors.ts';
 import type { DialectParts } from '../types.ts';
 import { requireScope, takeFrom } from '../viewers.ts';
+import type { Peer } from './admission.ts';
 import { SocketConnection } from './connection.ts';
 import { SocketSession } from './session.ts';
 import type { NamespaceOptions, SocketEvent, SocketNamespace } from './types.ts';
@@ -17,8 +19,15 @@ interface Refusal extends Error {
   data?: { code: string; retry_after_ms?: number };
 }
 
+export interface NamespaceParts extends DialectParts {
+  credentials: CredentialWatch;
+  /** The ends of the connection that a first request came by. */
+  peerOf(request: IncomingMessage): Peer;
+}
+
 /** Sets up one namespace: who gets in, and what happens with their events. */
-export function createNamespace(parts: DialectParts, credentials: CredentialWatch, namespace: Namespace, options: NamespaceOptions): SocketNamespace {
+export function createNamespace(parts: NamespaceParts, namespace: Namespace, options: NamespaceOptions): SocketNamespace {
+  const { credentials } = parts;
   const events = new Map<string, SocketEvent>();
   const gone: ((connection: SocketConnection) => void)[] = [];
   const refused = new WeakMap<object, number>();
@@ -78,9 +87,9 @@ export function createNamespace(parts: DialectParts, credentials: CredentialWatc
  * Who connects: `auth.token`, else what the first request carried (Authorization, the cookie, local trust).
  * @throws {ParleyError} `unauthorized`, `origin_refused` (a cookie from a foreign page), `forbidden`, `rate_limited`
  */
-async function identify(parts: DialectParts, { policy, scope }: NamespaceOptions, socket: Socket): Promise<Viewer> {
+async function identify(parts: NamespaceParts, { policy, scope }: NamespaceOptions, socket: Socket): Promise<Viewer> {
   const { headers } = socket.handshake;
-  const viewer = await parts.accounts.authenticate({ headers: withToken(headers, socket.handshake.auth['token']), method: 'GET', socket: socket.request.socket }, policy);
+  const viewer = await parts.accounts.authenticate({ headers: withToken(headers, socket.handshake.auth['token']), method: 'GET', socket: parts.peerOf(socket.request) }, policy);
   if (!viewer) throw new ParleyError('unauthorized', { message: 'Sign in first, or send a token.' });
   requireScope(viewer, scope);
   await takeFrom(parts, { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 }, viewer.userId);

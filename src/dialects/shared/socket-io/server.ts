@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Server } from 'socket.io';
-import { createCredentialWatch, type CredentialWatch } from '../credential-watch.ts';
+import { createCredentialWatch } from '../credential-watch.ts';
 import { isBelow, pathOf } from '../paths.ts';
 import type { DialectParts } from '../types.ts';
 import { queryOf, refuseUpgrade } from '../upgrades.ts';
 import { showable } from '../errors.ts';
 import { createAdmission, type Admission } from './admission.ts';
-import { createNamespace } from './namespace.ts';
+import { createNamespace, type NamespaceParts } from './namespace.ts';
 import type { NamespaceOptions, SocketIo, SocketNamespace } from './types.ts';
 
 /** Where Socket.IO's clients look for it. */
@@ -43,7 +43,7 @@ export function createSocketIo(parts: DialectParts, addressOf: (request: Incomin
   const upgraded = new Set<Duplex>();
 
   return {
-    namespace: namespaces(parts, credentials, io),
+    namespace: namespaces({ ...parts, credentials, peerOf: admission.peerOf }, io),
     admit: (request) => admit(parts, admission, request),
     handleRequest: (request, response) => void doors.emit('request', request, response),
     takes: (request) => isBelow(pathOf(request.url ?? '/'), '/socket.io') && queryOf(request.url ?? '/').has('EIO'),
@@ -63,12 +63,12 @@ export function createSocketIo(parts: DialectParts, addressOf: (request: Incomin
   };
 }
 
-function namespaces(parts: DialectParts, credentials: CredentialWatch, io: Server): SocketIo['namespace'] {
+function namespaces(parts: NamespaceParts, io: Server): SocketIo['namespace'] {
   const made = new Map<string, { options: NamespaceOptions; namespace: SocketNamespace }>();
   return (options) => {
     const known = made.get(options.name);
     if (!known) {
-      const namespace = createNamespace(parts, credentials, io.of(options.name), options);
+      const namespace = createNamespace(parts, io.of(options.name), options);
       made.set(options.name, { options, namespace });
       return namespace;
     }
@@ -79,12 +79,12 @@ function namespaces(parts: DialectParts, credentials: CredentialWatch, io: Serve
 }
 
 /**
- * Whose process a connection of this machine belongs to is found out now: when a client that polls enters a namespace,
- * the connection of its first request may be gone.
+ * Whose process a connection of this machine belongs to is found out now, and kept: when a client that polls enters a
+ * namespace, the connection of its first request may be gone.
  */
 async function admit({ accounts }: DialectParts, admission: Admission, request: IncomingMessage): Promise<void> {
   await admission.admit(request);
-  await accounts.authenticate({ headers: { ...request.headers, authorization: undefined }, method: 'GET', socket: request.socket }, { localTrust: true, cookie: false });
+  await accounts.authenticate({ headers: { ...request.headers, authorization: undefined }, method: 'GET', socket: admission.peerOf(request) }, { localTrust: true, cookie: false });
 }
 
 function closed(socket: Duplex): Promise<void> {
