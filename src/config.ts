@@ -129,9 +129,9 @@ export class ConfigError extends Error {}
  * @throws {ConfigError} naming the first setting that cannot be used
  */
 export function readConfig(environment: Record<string, string | undefined> = process.env) {
-  const { text, number, wholeNumber, givenSecret, flag, choice, list, port, pairs } = readers(environment);
+  const read = readers(environment);
+  const { text, number, wholeNumber, givenSecret, flag, choice, list, port } = read;
   const dataDir = text('DATA_DIR') ? absolute(text('DATA_DIR')) : defaultDataDir(environment);
-  const ollama = list('OLLAMA_URLS');
   const ollamaApiPort = ['', 'off'].includes(text('OLLAMA_API_PORT')) ? null : port('OLLAMA_API_PORT', text('OLLAMA_API_PORT'));
   if (ollamaApiPort && [text('PORT'), ...list('ALSO_LISTEN')].map(Number).includes(ollamaApiPort)) {
     throw new ConfigError('OLLAMA_API_PORT must be another port than PORT and ALSO_LISTEN: the addresses of Ollama mean something else there.');
@@ -154,43 +154,12 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     redisUrl: text('REDIS_URL') || null,
     fullSync: flag('FULL_SYNC'),
     logLevel: choice('LOG_LEVEL', settingTable.LOG_LEVEL.choices),
-    defaultModel: text('DEFAULT_MODEL') || null,
-    ollamaUrls: ollama.length === 1 && ollama[0] === 'off' ? [] : ollama,
-    openaiApiKey: text('OPENAI_API_KEY') || null,
-    openaiBaseUrl: text('OPENAI_BASE_URL').replace(/\/+$/, ''),
-    anthropicApiKey: text('ANTHROPIC_API_KEY') || null,
-    anthropicBaseUrl: text('ANTHROPIC_BASE_URL').replace(/\/+$/, ''),
-    googleApiKey: text('GOOGLE_API_KEY') || null,
-    googleBaseUrl: text('GOOGLE_BASE_URL').replace(/\/+$/, ''),
-    cohereApiKey: text('COHERE_API_KEY') || null,
-    cohereBaseUrl: text('COHERE_BASE_URL').replace(/\/+$/, ''),
-    compatibleServers: pairs('COMPATIBLE_SERVERS'),
-    compatibleKeys: pairs('COMPATIBLE_KEYS'),
-    shareProviderKeys: flag('SHARE_PROVIDER_KEYS'),
-    fallbackModels: list('FALLBACK_MODELS'),
+    ...modelServices(read),
     trashDays: number('TRASH_DAYS'),
     importMaxBytes: number('IMPORT_MAX_MEGABYTES') * 1e6,
     autoTitles: choice('AUTO_TITLES', settingTable.AUTO_TITLES.choices),
-    langchain: {
-      service: text('LANGCHAIN_SERVICE_URL'),
-      secret: text('LANGCHAIN_SERVICE_SECRET'),
-      idleMs: number('LANGCHAIN_IDLE_SECONDS') * 1000,
-      circuitBreaker: flag('LANGCHAIN_CIRCUIT_BREAKER'),
-      fallback: flag('LANGCHAIN_FALLBACK'),
-      streaming: flag('LANGCHAIN_STREAMING'),
-      healthChecks: flag('LANGCHAIN_HEALTH_CHECKS'),
-    },
     /** What a process of this server's own needs of the environment to run: no setting, no secret. */
     childEnvironment: Object.fromEntries(childVariables.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]]))) as Record<string, string>,
-    llama: {
-      threads: number('LLAMA_THREADS'),
-      sequences: number('LLAMA_SEQUENCES'),
-      contextTokens: number('LLAMA_CONTEXT'),
-      gpu: choice('LLAMA_GPU', ['off', 'auto'] as const),
-      memoryBytes: number('LLAMA_MEMORY') * 1e6,
-      idleMs: number('LLAMA_IDLE_SECONDS') * 1000,
-    },
-    modelTimeoutMs: number('MODEL_TIMEOUT') * 1000,
     registration: choice('REGISTRATION', ['', 'open', 'invite', 'closed'] as const) || null,
     localTrust: flag('LOCAL_TRUST'),
     allowedOrigins: list('ALLOWED_ORIGINS'),
@@ -209,6 +178,46 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     maxContentLength: wholeNumber('MAX_CONTENT_LENGTH'),
     drainMs: number('DRAIN_SECONDS') * 1000,
     openBrowser: flag('OPEN_BROWSER'),
+  };
+}
+
+/** The settings of who can answer: services, keys, and the embedded engine. */
+function modelServices({ text, number, flag, choice, list, pairs }: ReturnType<typeof readers>) {
+  const ollama = list('OLLAMA_URLS');
+  const baseUrl = (name: SettingName): string => text(name).replace(/\/+$/, '');
+  return {
+    defaultModel: text('DEFAULT_MODEL') || null,
+    ollamaUrls: ollama.length === 1 && ollama[0] === 'off' ? [] : ollama,
+    openaiApiKey: text('OPENAI_API_KEY') || null,
+    openaiBaseUrl: baseUrl('OPENAI_BASE_URL'),
+    anthropicApiKey: text('ANTHROPIC_API_KEY') || null,
+    anthropicBaseUrl: baseUrl('ANTHROPIC_BASE_URL'),
+    googleApiKey: text('GOOGLE_API_KEY') || null,
+    googleBaseUrl: baseUrl('GOOGLE_BASE_URL'),
+    cohereApiKey: text('COHERE_API_KEY') || null,
+    cohereBaseUrl: baseUrl('COHERE_BASE_URL'),
+    compatibleServers: pairs('COMPATIBLE_SERVERS'),
+    compatibleKeys: pairs('COMPATIBLE_KEYS'),
+    shareProviderKeys: flag('SHARE_PROVIDER_KEYS'),
+    fallbackModels: list('FALLBACK_MODELS'),
+    langchain: {
+      service: text('LANGCHAIN_SERVICE_URL'),
+      secret: text('LANGCHAIN_SERVICE_SECRET'),
+      idleMs: number('LANGCHAIN_IDLE_SECONDS') * 1000,
+      circuitBreaker: flag('LANGCHAIN_CIRCUIT_BREAKER'),
+      fallback: flag('LANGCHAIN_FALLBACK'),
+      streaming: flag('LANGCHAIN_STREAMING'),
+      healthChecks: flag('LANGCHAIN_HEALTH_CHECKS'),
+    },
+    llama: {
+      threads: number('LLAMA_THREADS'),
+      sequences: number('LLAMA_SEQUENCES'),
+      contextTokens: number('LLAMA_CONTEXT'),
+      gpu: choice('LLAMA_GPU', ['off', 'auto'] as const),
+      memoryBytes: number('LLAMA_MEMORY') * 1e6,
+      idleMs: number('LLAMA_IDLE_SECONDS') * 1000,
+    },
+    modelTimeoutMs: number('MODEL_TIMEOUT') * 1000,
   };
 }
 
