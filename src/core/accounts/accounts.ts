@@ -4,7 +4,7 @@ import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import type { Secrets } from '../../base/secrets.ts';
 import type { Storage } from '../../base/storage/index.ts';
-import { createApiKeys } from './api-keys.ts';
+import { createApiKeys, type ApiKeys } from './api-keys.ts';
 import { createAuthenticate } from './authentication.ts';
 import { createCredentialCache } from './credential-cache.ts';
 import { createInternalTokens } from './internal-tokens.ts';
@@ -13,7 +13,7 @@ import { createLocalTrust } from './local-trust.ts';
 import { createLogin } from './login.ts';
 import { createOriginRules } from './origins.ts';
 import { createPasswordHasher } from './passwords.ts';
-import { createProviderKeys } from './provider-keys.ts';
+import { createProviderKeys, type ProviderKeys } from './provider-keys.ts';
 import { createRegistration } from './registration.ts';
 import { createRevocationWatch } from './revocation-watch.ts';
 import { createRevocations } from './revocations.ts';
@@ -85,10 +85,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
     originAllowed: (headers) => origins.allowedWithCookie(headers),
     ...signIns,
     onRevoked: (listener) => revocations.onRevoked(listener),
-    owner: () => users.owner(),
-    user: async (id) => userOrNull(await users.byId(id)),
-    findUser: async (username) => userOrNull(await users.byName(username)),
-    users: () => users.list(),
+    ...userMethods(users),
     createUser: async (request) => userOf(await registration.create(request)),
     setRole: (userId, role) => users.setRole(userId, role),
     setDisabled: (userId, disabled) => users.setDisabled(userId, disabled),
@@ -118,6 +115,27 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
     },
     registration: async () => ({ mode: registration.mode, ownerClaimed: (await users.owner()).claimed }),
     setupCode: () => registration.setupCode(),
+  };
+}
+
+function keyMethods(apiKeys: ApiKeys, providerKeys: ProviderKeys): Pick<Accounts, 'createApiKey' | 'apiKeys' | 'revokeApiKey' | 'setProviderKey' | 'removeProviderKey' | 'providerKeys' | 'providerKey'> {
+  return {
+    createApiKey: (...parameters) => apiKeys.create(...parameters),
+    apiKeys: (userId) => apiKeys.list(userId),
+    revokeApiKey: (userId, keyId) => apiKeys.revoke(userId, keyId),
+    setProviderKey: (userId, provider, key) => providerKeys.set(userId, provider, key),
+    removeProviderKey: (userId, provider) => providerKeys.remove(userId, provider),
+    providerKeys: (userId) => providerKeys.list(userId),
+    providerKey: (userId, provider) => providerKeys.get(userId, provider),
+  };
+}
+
+function userMethods(users: Users): Pick<Accounts, 'owner' | 'user' | 'findUser' | 'users'> {
+  return {
+    owner: () => users.owner(),
+    user: async (id) => userOrNull(await users.byId(id)),
+    findUser: async (username) => userOrNull(await users.byName(username)),
+    users: () => users.list(),
   };
 }
 
