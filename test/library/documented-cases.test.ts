@@ -35,7 +35,7 @@ const unitMs: Record<string, number> = { s: 1000, min: 60_000, h: 3_600_000, hou
 const wordings: [RegExp, (match: RegExpExecArray) => string][] = [
   [/^new Set\((\d+) tokens\)\.size$/, ([, count]) => `new Set(Array.from({ length: ${count} }, () => generateSecureToken())).size`],
   [/^hash or salt contains '(.*)'$/, ([, text]) => `Object.values(await hashPassword('${text}')).some((value) => value.includes('${text}'))`],
-  [/^PBKDF2-HMAC-SHA256\('(\w+)', '(\w+)', (\d+) iterations, 32 bytes\)/, ([, password, salt, rounds]) => `(await deriveKey('${password}', '${salt}', ${rounds})).toString('hex')`],
+  [/^PBKDF2-HMAC-SHA256\('(\w+)', '(\w+)', (\d+) iterations, 32 bytes\)/, ([, password, salt, rounds]) => `await deriveKey('${password}', '${salt}', ${rounds})`],
   [/^empty file, (\w+)$/, ([, algorithm]) => `await calculateFileHash(emptyFile, '${algorithm}')`],
   [/^file 'hello world\\n', (\w+)$/, ([, algorithm]) => `await calculateFileHash(helloFile, '${algorithm}')`],
   [/^formatDatetime\(<any time on 15 January 2024>, (.*)\)$/, ([, format]) => `formatDatetime(new Date('2024-01-15T17:20:31Z'), ${format})`],

@@ -38,16 +38,16 @@ export function generateApiKey(): string {
 export async function hashPassword(password: string, salt?: string | null): Promise<{ hash: string; salt: string }> {
   if (salt === '') throw new RangeError('salt must not be empty.');
   const used = salt ?? randomBytes(saltBytes).toString('hex');
-  return { hash: (await deriveKey(password, used, iterations)).toString('hex'), salt: used };
+  return { hash: await deriveKey(password, used, iterations), salt: used };
 }
 
 /** Whether the password gives this hash with this salt; compared in constant time. A hash that is none gives false. */
 export async function verifyPassword(password: string, storedHash: string, salt: string): Promise<boolean> {
   if (typeof storedHash !== 'string' || !/^[0-9a-f]{64}$/i.test(storedHash) || typeof salt !== 'string' || salt === '') return false;
-  return timingSafeEqual(await deriveKey(password, salt, iterations), Buffer.from(storedHash, 'hex'));
+  return timingSafeEqual(Buffer.from(await deriveKey(password, salt, iterations), 'hex'), Buffer.from(storedHash, 'hex'));
 }
 
-/** PBKDF2-HMAC-SHA256 with a key of 32 bytes. */
-export async function deriveKey(password: string, salt: string, rounds: number): Promise<Buffer> {
-  return await derive(password, salt, rounds, hashBytes, 'sha256');
+/** PBKDF2-HMAC-SHA256 with a key of 32 bytes, in hexadecimal. */
+export async function deriveKey(password: string, salt: string, rounds: number): Promise<string> {
+  return (await derive(password, salt, rounds, hashBytes, 'sha256')).toString('hex');
 }
