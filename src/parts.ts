@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { systemClock, type Clock } from './base/clock.ts';
 import type { ParleyError } from './base/errors.ts';
 import { createLocalBus, createRedisBus, type Bus } from './base/events/index.ts';
@@ -14,7 +15,7 @@ import { databaseId, openStorage, type Storage } from './base/storage/index.ts';
 import type { Config } from './config.ts';
 import { createAccounts, type Accounts } from './core/accounts/index.ts';
 import { createBudgets, type Budgets } from './core/budgets/index.ts';
-import { createConversations, type Conversations } from './core/conversations/index.ts';
+import { createConversations, createTransfers, type Conversations, type Transfers } from './core/conversations/index.ts';
 import {
   createAnthropicProvider,
   createBuiltinProvider,
@@ -66,6 +67,7 @@ export interface Core {
   models: Models;
   modelStore: ModelStore;
   budgets: Budgets;
+  transfers: Transfers;
   /** Says where this server answers, once that is known: services of its own call it back there. */
   answersAt(address: () => string): void;
 }
@@ -125,9 +127,11 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   let ownAddress = (): string => '';
   const providers = overrides.providers ?? [...createProviders(config, clock, log, { accounts, address: () => ownAddress() }), createBuiltinProvider({ surroundings: () => models.providers(nobody) })];
   const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log, metrics, settings: { ...config, withoutBreaker: config.langchain.circuitBreaker ? [] : ['langchain'] } });
-  const modelStore = createModelStore({ folder: modelsDir, jobs, log, clock, machine: redis ? machineName(dataDir) : null });
+  const machine = redis ? machineName(dataDir) : null;
+  const modelStore = createModelStore({ folder: modelsDir, jobs, log, clock, machine });
+  const transfers = createTransfers({ storage, jobs, clock, log, machine, folder: join(dataDir, 'imports'), maxBytes: config.importMaxBytes });
   const budgets = createBudgets({ storage, models, bus, clock, log, metrics, instanceId, settings: config.budgets });
-  return { config, instanceId, clock, log, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets, answersAt: (address) => void (ownAddress = address) };
+  return { config, instanceId, clock, log, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets, transfers, answersAt: (address) => void (ownAddress = address) };
 }
 
 /** The bus and the limiter: those of one process, or over Redis for several instances. */
@@ -174,7 +178,7 @@ function langchainProvider(config: Config, openai: ModelProvider, clock: Clock, 
  */
 export function createParts(config: Config, overrides: PartOverrides = {}): Parts {
   const core = createCore(config, overrides);
-  const { accounts, budgets, jobs, models, shared, storage } = core;
+  const { accounts, budgets, jobs, models, shared, storage, transfers } = core;
   const conversations = createConversations({ ...core, settings: config });
   const presence = createPresence({ ...core, several: core.redis !== null });
   const langchain = createLangchain({ ...core, conversations, provider: core.providers.find(isLangchain) ?? null, features: config.langchain, isWatched: (id) => presence.isWatched(id) });
@@ -188,7 +192,7 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   core.answersAt(() => urlOf(http.addresses()[0]!));
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
   const faces = ollama ? [http, ollama] : [http];
-  const order = [storage, ...shared, accounts, budgets, models, jobs, presence, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [storage, ...shared, accounts, budgets, models, transfers, jobs, presence, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   return { ...core, conversations, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
 }
 

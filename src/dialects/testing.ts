@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { io, type ManagerOptions, type Socket as SocketIoSocket, type SocketOptions } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { createLocalBus } from '../base/events/index.ts';
@@ -13,7 +14,7 @@ import { openTestStorage } from '../base/storage/testing.ts';
 import { readConfig } from '../config.ts';
 import { createAccounts } from '../core/accounts/index.ts';
 import { createBudgets } from '../core/budgets/index.ts';
-import { createConversations } from '../core/conversations/index.ts';
+import { createConversations, createTransfers } from '../core/conversations/index.ts';
 import { scriptedModels, type ScriptedModels } from '../core/conversations/testing.ts';
 import { createLangchain } from '../core/langchain/index.ts';
 import { createPresence } from '../core/presence/index.ts';
@@ -106,9 +107,10 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const budgets = createBudgets({ ...base, models, bus, settings: settings.budgets });
   const conversations = createConversations({ ...base, models, jobs, bus, budgets });
   const modelStore = createModelStore({ ...base, folder: settings.modelsDir, jobs });
+  const transfers = createTransfers({ ...base, jobs, folder: join(database.dataDir, 'imports'), maxBytes: settings.importMaxBytes });
   const presence = createPresence({ ...base, bus, several: false });
   const langchain = createLangchain({ ...base, models, conversations, provider: null, features: settings.langchain, isWatched: (id) => presence.isWatched(id) });
-  const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, presence, langchain, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
+  const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, transfers, presence, langchain, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
   const http = createHttpServer(parts);
   registerOpenai(http.app, parts);
   registerArketic(http.app, parts);
@@ -120,7 +122,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
     registerOpenai(ollama.app, parts);
   }
   const faces = ollama ? [http, ollama] : [http];
-  const order = [accounts, budgets, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [accounts, budgets, transfers, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   try {
     await startAll(order);
   } catch (error) {

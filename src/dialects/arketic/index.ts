@@ -11,6 +11,7 @@ import { registerPulls } from './pulls.ts';
 import { registerSearch } from './search.ts';
 import { registerSocket } from './socket.ts';
 import { registerStatus } from './status.ts';
+import { registerTransfer } from './transfer.ts';
 import { registerUsage } from './usage.ts';
 
 /** Chats for programs and for the page, at /api/v1/chat. Always needs credentials: a token, an API key, or the cookie. */
@@ -29,6 +30,7 @@ export function registerArketic(app: App, parts: DialectParts): void {
     registerEventFeed(scope, parts, credentials);
     registerOrganising(scope, parts);
     registerSearch(scope, parts);
+    registerTransfer(scope, parts, credentials);
     registerModels(scope, parts);
     registerPulls(scope, parts);
     registerUsage(scope, parts);

@@ -8,7 +8,7 @@ import type { Redis } from '../../base/redis/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
 import type { Budgets } from '../../core/budgets/index.ts';
-import type { Conversations } from '../../core/conversations/index.ts';
+import type { Conversations, Transfers } from '../../core/conversations/index.ts';
 import type { Langchain } from '../../core/langchain/index.ts';
 import type { Models, ModelStore } from '../../core/models/index.ts';
 import type { Presence } from '../../core/presence/index.ts';
@@ -19,6 +19,7 @@ import type { UpgradeRouter } from './upgrades.ts';
 export interface DialectParts {
   accounts: Accounts;
   conversations: Conversations;
+  transfers: Transfers;
   models: Models;
   modelStore: ModelStore;
   budgets: Budgets;
