@@ -23,7 +23,7 @@ export interface TestStream {
 }
 
 /** Opens a stream; resolves with its headers. */
-export async function openStream(server: Pick<TestServer, 'url'>, query: string, options: { as?: TestUser; lastId?: string | null; headers?: Record<string, string> } = {}): Promise<TestStream> {
+export async function openStream(server: Pick<TestServer, 'url'>, query: string, options: { as?: Pick<TestUser, 'headers'>; lastId?: string | null; headers?: Record<string, string> } = {}): Promise<TestStream> {
   const abort = new AbortController();
   const response = await fetch(`${server.url}/api/chat/stream?${query}`, {
     headers: { ...options.as?.headers, ...options.headers, ...(options.lastId ? { 'last-event-id': options.lastId } : {}) },
