@@ -109,7 +109,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
     parts.metrics.sockets.dec({ dialect: entry.dialect });
   };
 
-  const accept = async ({ route, names }: CompiledRoute, groups: string[], request: IncomingMessage, socket: WebSocket): Promise<void> => {
+  const accept = async ({ route, params }: Match, request: IncomingMessage, socket: WebSocket): Promise<void> => {
     const entry: OpenSocket = { id: `${(opened += 1)}`, dialect: route.dialect, giveBack: null };
     open.set(socket, entry);
     parts.metrics.sockets.inc({ dialect: entry.dialect });
@@ -121,7 +121,6 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
       if (!open.has(socket)) return giveBack?.();
       if (!giveBack) return socket.close(errorTable.rate_limited.closeCode, 'too many sockets');
       entry.giveBack = giveBack;
-      const params = Object.fromEntries(names.map((name, at) => [name, groups[at]!]));
       await route.open({ socket, request, params, query: queryOf(request.url ?? '/'), id: entry.id });
     } catch (thrown) {
       const error = asParleyError(thrown);
@@ -146,10 +145,8 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
       const foreign = foreigners.find((candidate) => candidate.takes(request));
       if (foreign) return foreign.handle(request, socket, head);
       const path = pathOf(request.url ?? '/');
-      for (const compiled of routes) {
-        const groups = decodedGroups(compiled.expression.exec(path));
-        if (groups) return server.handleUpgrade(request, socket, head, (opened) => void accept(compiled, groups, request, opened));
-      }
+      const found = matched(routes, path);
+      if (found) return server.handleUpgrade(request, socket, head, (opened) => void accept(found, request, opened));
       refuse(socket, notBuilt.some((expression) => expression.test(path)) ? 501 : 404);
     },
     refuseNew() {
@@ -161,6 +158,20 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
       await Promise.all(closing);
     },
   };
+}
+
+/** A route that stands at an address, with the values of its names there. */
+interface Match {
+  route: UpgradeRoute;
+  params: Record<string, string>;
+}
+
+function matched(routes: readonly CompiledRoute[], path: string): Match | null {
+  for (const { route, expression, names } of routes) {
+    const groups = decodedGroups(expression.exec(path));
+    if (groups) return { route, params: Object.fromEntries(names.map((name, at) => [name, groups[at]!])) };
+  }
+  return null;
 }
 
 /** The text of a close frame: at most 123 bytes of UTF-8. */

@@ -101,7 +101,8 @@ export class Seats {
   }
 
   leaveAll(connection: SocketConnection): void {
-    for (const seat of [...(this.seats.get(connection)?.values() ?? [])]) this.remove(seat);
+    // What is removed while one walks over it is passed over.
+    for (const seat of this.seats.get(connection)?.values() ?? []) this.remove(seat);
   }
 
   private async enter(connection: SocketConnection, conversationId: string, wantsPieces: boolean, begin: (seat: Seat) => void): Promise<void> {
