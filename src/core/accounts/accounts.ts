@@ -95,14 +95,8 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
       if ((await users.owner()).claimed) registration.ownerClaimed();
     },
     createInvite: (...parameters) => invites.create(...parameters),
-    createApiKey: (...parameters) => apiKeys.create(...parameters),
-    apiKeys: (userId) => apiKeys.list(userId),
     internalCredential: (userId) => internalTokens.issue(userId),
-    revokeApiKey: (userId, keyId) => apiKeys.revoke(userId, keyId),
-    setProviderKey: (userId, provider, key) => providerKeys.set(userId, provider, key),
-    removeProviderKey: (userId, provider) => providerKeys.remove(userId, provider),
-    providerKeys: (userId) => providerKeys.list(userId),
-    providerKey: (userId, provider) => providerKeys.get(userId, provider),
+    ...keyMethods(apiKeys, providerKeys),
     async rotateSecrets(options = {}) {
       await secretsGuard.rotate(options.endSignIns ?? false);
       if (options.endSignIns) await users.endAllSignIns();
