@@ -132,9 +132,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
   };
 
   return {
-    add(route) {
-      routes.push({ route, expression: patternToExpression(route.pattern), names: patternNames(route.pattern) });
-    },
+    add: (route) => void routes.push({ route, expression: patternToExpression(route.pattern), names: patternNames(route.pattern) }),
     addForeign: (foreign) => void foreigners.push(foreign),
     addNotBuilt: (pattern) => void notBuilt.push(patternToExpression(pattern)),
     routes: () => routes.map(({ route }) => route),
