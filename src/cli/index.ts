@@ -18,6 +18,13 @@ program
     await runServer(readConfig());
   });
 
+program
+  .command('langchain')
+  .description('run the LangChain service by itself, for LANGCHAIN_SERVICE_URL of a server; LANGCHAIN_SERVICE_SECRET is what it asks for')
+  .option('--host <address>', 'address to bind to', '127.0.0.1')
+  .option('--port <number>', 'port to listen at', '3001')
+  .action(async (options: { host: string; port: string }) => (await import('./commands/langchain.ts')).runLangchain(options));
+
 const model = program.command('model').description('models on this machine and in reach');
 model
   .command('list')

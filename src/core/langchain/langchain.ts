@@ -1,4 +1,4 @@
-import { ParleyError } from '../../base/errors.ts';
+import { errorTable, ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { noModel } from '../conversations/index.ts';
 import { langchainId, withoutLangchain, type BreakerState, type Target } from '../models/index.ts';
@@ -128,7 +128,8 @@ class LangchainIntegration implements Langchain {
     const { state, lastFailureAt } = this.breaker();
     if (state === 'OPEN') throw new ParleyError('provider_unavailable', { message: 'LangChain service temporarily unavailable', retryAfterMs: this.waitMs(lastFailureAt) });
     const inner = await models.resolve(name === null ? null : withoutLangchain(name), callerOf(viewer));
-    if (inner.isBuiltin) throw name === null ? new ParleyError('no_model') : noLanguageModel();
+    // The service is not out: whoever asks has to set a model up first, or name one.
+    if (inner.isBuiltin) throw name === null ? new ParleyError('invalid_request', { message: errorTable.no_model.sentence }) : noLanguageModel();
     return models.ready(await models.resolve(`${langchainId}/${inner.id}`, callerOf(viewer)));
   }
 

@@ -99,7 +99,7 @@ export interface Langchain {
   /**
    * Sends a message that is answered by way of the service and of nothing else.
    * @throws {ParleyError} `empty_message`, `forbidden`, `not_found`, `invalid_request` (also for what the model service lays to
-   * the sender: a bad key, a quota), `no_api_key`, `no_model`, `provider_unavailable` for a fault of the service
+   * the sender, a bad key or a quota, and where no model is set up), `no_api_key`, `provider_unavailable` for a fault of the service
    */
   ask(viewer: Viewer, conversationId: string, message: LangchainMessage, signal: AbortSignal): Promise<LangchainAsked>;
   /** Asks by way of the service, and the model's own provider when the service is at fault. @throws {ParleyError} as `ask` */

@@ -13,6 +13,7 @@ export { createOllamaProvider, type OllamaOptions } from './providers/ollama/ind
 export { createOpenaiProvider, type OpenaiOptions } from './providers/openai/index.ts';
 export { createOpenaiCompatibleProvider, type OpenaiCompatibleOptions } from './providers/openai-compatible/index.ts';
 export {
-  createLangchainProvider, createOutsideService, createOwnService, langchainId, withoutLangchain, type LangchainProvider, type LangchainService, type ServiceHealth,
+  createLangchainProvider, createOutsideService, createOwnService, langchainId, serveLangchain, withoutLangchain,
+  type LangchainProvider, type LangchainService, type ServiceHealth,
 } from './providers/langchain/index.ts';
 export * from './store/index.ts';

@@ -70,9 +70,12 @@ class SocketPresence implements Presence {
     }
     const shown = mayAdminister(viewer) ? null : await this.ownAmong(viewer, [...sums.keys()]);
     const sorted = [...sums].sort(([, one], [, other]) => other - one);
-    let hidden = 0;
-    const perConversation = sorted.map(([id, sockets]) => ({ id: !shown || shown.has(id) ? id : `hidden-${(hidden += 1)}`, sockets }));
-    return { total: perConversation.reduce((total, { sockets }) => total + sockets, 0), perConversation, own };
+    return {
+      total: sorted.reduce((total, [, sockets]) => total + sockets, 0),
+      conversations: sorted.length,
+      perConversation: sorted.filter(([id]) => !shown || shown.has(id)).map(([id, sockets]) => ({ id, sockets })),
+      own,
+    };
   }
 
   private all(): SocketCounts[] {

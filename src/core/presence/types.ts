@@ -3,12 +3,11 @@ import type { Viewer } from '../accounts/index.ts';
 
 /** Open sockets of chats, as one viewer may see them. */
 export interface OpenSockets {
-  /** Sum of `perConversation`. */
+  /** Over all conversations. */
   total: number;
-  /**
-   * By conversation, the busiest first. To others than administrators, conversations they take no part in are named
-   * `hidden-1`, `hidden-2`, ...
-   */
+  /** Conversations with at least one. */
+  conversations: number;
+  /** By conversation, the busiest first: all of them for administrators, for others those in which they take part. */
   perConversation: { id: string; sockets: number }[];
   /** Those of the viewer. */
   own: number;

@@ -131,7 +131,7 @@ export const langchainHealthAnswer = z.object({
 const connections = z.object({
   total_connections: count,
   active_chats: count,
-  connections_per_chat: z.record(z.string(), count).describe("Open sockets by chat id. Chats of others are named hidden-1, hidden-2, ... to all but administrators"),
+  connections_per_chat: z.record(z.string(), count).describe('Open sockets by chat id: of the chats one takes part in; all of them for administrators'),
 });
 export type ConnectionsAnswer = z.output<typeof connections>;
 

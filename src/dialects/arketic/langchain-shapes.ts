@@ -64,11 +64,11 @@ function serviceInfo({ breaker, status }: LangchainGlance) {
 
 /** The form of its own that the document has for a service that is out. */
 export function unavailableShape(error: ParleyError, glance: LangchainGlance, now: number) {
-  const isService = error.code === 'provider_unavailable';
+  const said = 'LangChain service temporarily unavailable';
   return {
     success: false as const,
-    error: isService ? `LangChain service temporarily unavailable${error.message.startsWith('LangChain service') ? '' : `. ${error.message}`}` : error.message,
-    error_code: isService ? 'langchain_service_unavailable' : error.code,
+    error: error.message.startsWith(said) ? error.message : `${said}. ${error.message}`,
+    error_code: 'langchain_service_unavailable',
     service_info: serviceInfo(glance),
     timestamp: isoTime(now),
   };
@@ -105,10 +105,10 @@ export function healthShape({ status, responseTimeMs, error, url, breaker }: Lan
   };
 }
 
-export function connectionsShape({ total, perConversation }: OpenSockets): ConnectionsAnswer {
+export function connectionsShape({ total, conversations, perConversation }: OpenSockets): ConnectionsAnswer {
   return {
     total_connections: total,
-    active_chats: perConversation.length,
+    active_chats: conversations,
     connections_per_chat: Object.fromEntries(perConversation.map(({ id, sockets }) => [id, sockets])),
   };
 }

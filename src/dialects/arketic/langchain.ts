@@ -111,7 +111,7 @@ function trialFrom({ message, model, temperature, system_prompt: systemPrompt }:
 /** Answers that the service is out, in the document's own form. @throws what was thrown, when it is anything else */
 function unavailable({ langchain, clock, log }: DialectParts, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = asParleyError(thrown);
-  if (error.code !== 'provider_unavailable' && error.code !== 'no_model') throw thrown;
+  if (error.code !== 'provider_unavailable') throw thrown;
   log.warn({ requestId: reply.request.id, errorCode: error.code, reason: error.message }, 'the LangChain service did not answer');
   for (const [name, value] of Object.entries(errorHeaders(error))) void reply.header(name, value);
   return reply.code(503).send(unavailableShape(error, langchain.glance(), clock.now()));
