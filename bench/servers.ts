@@ -9,6 +9,7 @@ import { textOf, type Shape } from './shapes.ts';
 /** Limits so high that they are never reached, but counted all the same. */
 const raisedLimits = {
   LIMIT_MESSAGES_PER_HOUR: '100000000',
+  LIMIT_FRIEND_MESSAGES_PER_MINUTE: '100000000',
   LIMIT_REQUESTS_PER_MINUTE: '100000000',
   LIMIT_COMPLETIONS_PER_MINUTE: '100000000',
   LIMIT_SOCKETS_PER_ADDRESS: '100000',
