@@ -7,11 +7,13 @@ export interface ServerSentEvent {
 
 /**
  * Follows a stream of server-sent events (WHATWG HTML, section 9.2) until it ends or is aborted.
+ * @param opened called when the server has taken the request
  * @throws {Refused} for an answer that is no stream
  */
-export async function* serverSentEvents(url: string, init: RequestInit & { signal: AbortSignal }): AsyncGenerator<ServerSentEvent> {
+export async function* serverSentEvents(url: string, init: RequestInit & { signal: AbortSignal }, opened?: () => void): AsyncGenerator<ServerSentEvent> {
   const response = await fetch(url, init);
   if (response.status !== 200) throw new Refused(response.status);
+  opened?.();
   let rest = '';
   for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
     const blocks = (rest + text).split('\n\n');

@@ -50,14 +50,15 @@ const streamUrl = (at: Server, token: string | null, id: string, message: string
   `${at.url}/api/chat/stream?${new URLSearchParams({ message, session_id: id, ...(token === null ? {} : { token }) })}`;
 
 /** Follows the words of a reply; `lastId` goes on behind what was heard, as an EventSource that comes back does. */
-function words(at: Server, user: TestUser, conversationId: string, message: string, lastId: string | null): Hearing {
+async function words(at: Server, user: TestUser, conversationId: string, message: string, lastId: string | null): Promise<Hearing> {
+  const opened = Promise.withResolvers<void>();
   const abort = new AbortController();
   const gate = new Gate();
   const hearing = new Hearing({ conversationId, answerId: '', place: lastId ?? 0 }, () => abort.abort(), gate);
   void (async () => {
     let first = lastId === null;
     const headers = lastId === null ? undefined : { 'last-event-id': lastId };
-    for await (const { event, data, id } of serverSentEvents(streamUrl(at, user.token, conversationId, message), { headers, signal: abort.signal })) {
+    for await (const { event, data, id } of serverSentEvents(streamUrl(at, user.token, conversationId, message), { headers, signal: abort.signal }, opened.resolve)) {
       await gate.pass();
       if (event === 'done') return hearing.ended('whole');
       if (event === 'error') return hearing.ended(JSON.parse(data).error_code === 'cancelled' ? 'cancelled' : 'failed');
@@ -65,7 +66,8 @@ function words(at: Server, user: TestUser, conversationId: string, message: stri
       first = false;
     }
     hearing.broken('the stream broke');
-  })().catch((error: Error) => hearing.broken(error.message));
+  })().catch((error: Error) => hearing.broken(error.message)).finally(opened.resolve);
+  await opened.promise;
   return hearing;
 }
 
