@@ -106,7 +106,7 @@ describe.each(engines)('Chats as files, on %s', (engine) => {
     expect((await exported(`/api/v1/chat/chats/${chatId}`)).status).toBe(200);
   });
 
-  it('serves the others while a file arrives and is imported', async () => {
+  it('takes what ChatGPT exports, with its own times, so that it is found among the rest', async () => {
     const conversations = Array.from({ length: 300 }, (_, index) => ({
       title: `Talk ${index}`, create_time: 1_700_000_000 + index, update_time: 1_700_000_500, conversation_id: createHash('sha256').update(String(index)).digest('hex').slice(0, 36), current_node: 'b',
       mapping: {
@@ -116,13 +116,6 @@ describe.each(engines)('Chats as files, on %s', (engine) => {
       },
     }));
     const { json } = await send(JSON.stringify(conversations));
-    const asked: number[] = [];
-    for (let state = json.state; state === 'waiting' || state === 'running';) {
-      const started = performance.now();
-      state = (await server.request('GET', `/api/v1/chat/imports/${json.id}`, { as: bob })).json.state;
-      asked.push(performance.now() - started);
-      if (state === 'running') expect((await send('[]')).status).toBe(409);
-    }
     const done = await ended(json.id);
     expect(done).toMatchObject({ state: 'done', imported: 300, messages: 600, skipped: 0 });
     const found = await exported('/api/v1/chat/search?q=%22Answer%20250%22&limit=5'.replaceAll('%22', ''), bob);

@@ -48,7 +48,8 @@ async function begin(storage: Storage, viewer: Viewer, item: FileItem & { kind: 
   const entry = { title: head.title.slice(0, 200), sourceId: head.sourceId, messages, remarks: head.remarks };
   const present = await presentConversation(storage, viewer, head);
   if (present) {
-    const isOurs = jobId !== null && present.job === jobId;
+    // Made by an earlier try of this import; not so when the file holds it twice.
+    const isOurs = jobId !== null && present.job === jobId && !report.has(present.conversationId);
     report.add({ ...entry, outcome: isOurs ? 'imported' : 'present', conversationId: present.conversationId, ...(isOurs ? {} : { messages: 0, remarks: [] }) });
     return null;
   }
@@ -63,8 +64,15 @@ class Report {
   private readonly entries: ImportEntry[] = [];
   private size = 0;
   private unlisted = 0;
+  private readonly ids = new Set<string>();
+
+  /** Whether this conversation was in the file already. */
+  has(conversationId: string): boolean {
+    return this.ids.has(conversationId);
+  }
 
   add(entry: ImportEntry): void {
+    if (entry.conversationId !== null) this.ids.add(entry.conversationId);
     this.counts[entry.outcome] += 1;
     this.counts.messages += entry.messages;
     this.size += JSON.stringify(entry).length;
