@@ -12,7 +12,7 @@ import { isBusy, toMessages } from './reading.ts';
 import { toMessage } from './rows.ts';
 import { insertMessage } from './statements.ts';
 import { addAnswer, addSaid, countMessages, follow, insertConversation, moveHead, questionRow, tailOf, titleFrom, type AnswerPlan, type NewAnswer, type Tail } from './sending.ts';
-import { noModel, type Message, type NewConversation, type Outgoing, type Sent } from './types.ts';
+import { noModel, type Conversations, type Message, type NewConversation, type Outgoing, type Sent } from './types.ts';
 import { instructionsOf, withDefaults, type TurnQuestion, type TurnRequest } from './turns/request.ts';
 
 /** Most messages that come with a question. */
@@ -393,4 +393,16 @@ async function addHistory(queries: WriteQueries, viewer: Viewer, fields: NewConv
 /** What a person said first among what is sent. */
 function firstText(outgoing: Outgoing): string {
   return outgoing.before?.find((message) => message.role === 'user')?.content ?? outgoing.content;
+}
+
+/** Everything that makes an answer begin. */
+export function createAnswers(parts: ConversationParts): Pick<Conversations, 'send' | 'sendAfter' | 'sendWithHistory' | 'edit' | 'regenerate' | 'continue'> {
+  return {
+    send: (...given) => send(parts, ...given),
+    sendAfter: (...given) => sendAfter(parts, ...given),
+    sendWithHistory: (...given) => sendWithHistory(parts, ...given),
+    edit: (...given) => edit(parts, ...given),
+    regenerate: (...given) => regenerate(parts, ...given),
+    continue: (...given) => continueAnswer(parts, ...given),
+  };
 }

@@ -5,6 +5,7 @@ import { isUsername, usernameKey, type Viewer } from '../accounts/index.ts';
 import { lockConversation, openConversation, type AccessRow, type Permission } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { participantRow, participantRows, toParticipant } from './participants.ts';
+import { listPublic } from './public-list.ts';
 import { tellRemoved } from './removals.ts';
 import { insertParticipant, nextConversationNumber } from './statements.ts';
 import type { Conversations, Participant, ParticipantChanges } from './types.ts';
@@ -166,8 +167,9 @@ async function handOver(queries: WriteQueries, conversation: AccessRow, to: Row)
 }
 
 /** What people do about taking part. */
-export function createMembers(parts: ConversationParts): Pick<Conversations, 'join' | 'leave' | 'invite' | 'changeParticipant' | 'removeParticipant'> {
+export function createMembers(parts: ConversationParts): Pick<Conversations, 'listPublic' | 'join' | 'leave' | 'invite' | 'changeParticipant' | 'removeParticipant'> {
   return {
+    listPublic: (...given) => listPublic(parts, ...given),
     join: (...given) => joinConversation(parts, ...given),
     leave: (...given) => leaveConversation(parts, ...given),
     invite: (...given) => inviteParticipant(parts, ...given),

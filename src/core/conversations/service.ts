@@ -1,6 +1,6 @@
-import * as answers from './answers.ts';
+import { createAnswers } from './answers.ts';
 import { createAppending } from './appending.ts';
-import { answerAside } from './asides.ts';
+import { createAsides } from './asides.ts';
 import { createCancelling } from './cancelling.ts';
 import { conversationUsage } from './conversation-usage.ts';
 import { history, instructions } from './context.ts';
@@ -12,7 +12,6 @@ import { createManagement } from './management.ts';
 import { createOrganising } from './organising.ts';
 import { createMembers } from './members.ts';
 import type { ConversationNeeds, ConversationParts } from './parts.ts';
-import { listPublic } from './public-list.ts';
 import { createReadMarks } from './read-marks.ts';
 import { createReading } from './marked-reading.ts';
 import { readParts, readPicture } from './picture-reading.ts';
@@ -23,7 +22,6 @@ import { registerTitles, titleJob } from './titles.ts';
 import { createJournal } from './turns/journal.ts';
 import { TurnRunner } from './turns/runner.ts';
 import type { Conversations } from './types.ts';
-import { tokensUsed } from './tokens-used.ts';
 import { createUnstored, type UnstoredCalls } from './unstored.ts';
 import { createSearch } from './searching.ts';
 import { createTrash } from './trash.ts';
@@ -65,28 +63,20 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     ...createManagement(parts),
     ...createOrganising(parts),
     ...createMembers(parts),
+    ...createAnswers(parts),
     search: createSearch(parts),
     usage: (...given) => conversationUsage(parts, ...given),
     ...createReading(parts, marks),
-    listPublic: (...given) => listPublic(parts, ...given),
     ...createCurrent(parts),
     ...createFigures(parts),
     picture: (...given) => readPicture(parts, ...given),
     partsOf: (...given) => readParts(parts, ...given),
-    send: (...given) => answers.send(parts, ...given),
-    sendAfter: (...given) => answers.sendAfter(parts, ...given),
-    sendWithHistory: (...given) => answers.sendWithHistory(parts, ...given),
-    edit: (...given) => answers.edit(parts, ...given),
-    regenerate: (...given) => answers.regenerate(parts, ...given),
-    continue: (...given) => answers.continueAnswer(parts, ...given),
     ...following,
     ...createAppending(parts),
     cancel,
     forgetAnswer: (viewer, messageId) => forgetAnswer(parts, cancel, viewer, messageId),
     answerUnstored: unstored.answerUnstored,
-    answerAside: (...given) => answerAside(parts, sources, unstored.answerUnstored, ...given),
-    tellAside: (conversationId, event) => needs.bus.publish(`conversation:${conversationId}`, { type: 'aside', event }),
-    tokensUsed: (...given) => tokensUsed(parts, ...given),
+    ...createAsides(parts, sources, unstored),
     embedUnstored: unstored.embedUnstored,
     drawUnstored: unstored.drawUnstored,
 
