@@ -283,6 +283,35 @@ describe('a provider that breaks the contract', () => {
   });
 });
 
+describe('drawing', () => {
+  const draw = async (name: string, caller = owner) => house.models.draw(await house.models.resolve(name, caller), { prompt: 'a wall', count: 2 }, caller, new AbortController().signal);
+
+  test('finds the model by its bare name, and needs a key', async () => {
+    await open({ settings: withKey });
+    expect((await draw('dall-e-3')).pictures).toHaveLength(2);
+    await expect(draw('openai/dall-e-3', guest)).rejects.toMatchObject({ code: 'no_api_key' });
+  });
+
+  test('is done by models that draw, and by no other in their place', async () => {
+    await open({ settings: { ...withKey, fallbackModels: ['openai/gpt-image-1'] }, ...once });
+    await expect(draw('ollama/llama2')).rejects.toMatchObject({ code: 'unsupported_value', parameter: 'model' });
+    for (let failure = 0; failure < 2; failure += 1) house.openai.next({ endpoint: 'images', status: 500 });
+    await expect(draw('dall-e-3')).rejects.toMatchObject({ code: 'provider_error' });
+    expect(house.openai.requests.every(({ body }) => body.model === undefined || body.model === 'dall-e-3')).toBe(true);
+  });
+
+  test('is tried again after a fault of the service, and counts for its breaker', async () => {
+    await open({ settings: withKey, retryPausesMs: [1] });
+    house.openai.next({ endpoint: 'images', status: 500 });
+    expect((await draw('dall-e-3')).pictures).toHaveLength(2);
+    for (let round = 0; round < 5; round += 1) {
+      for (let call = 0; call < 4; call += 1) house.openai.next({ endpoint: 'images', status: 503 });
+      await draw('dall-e-3').catch(() => undefined);
+    }
+    await expect(draw('dall-e-3')).rejects.toMatchObject({ code: 'provider_unavailable', message: expect.stringContaining('left alone') as string });
+  });
+});
+
 test('lists what the caller can use now, and leaves out what does not answer', async () => {
   await open({ settings: withKey });
   house.nearby.next({ endpoint: 'models', silent: true });

@@ -194,21 +194,26 @@ describe('Kept answers (store)', () => {
     expect([answer.status, answer.json.error.param]).toEqual([400, 'store']);
     const image = [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } }] }];
     const refused = await server.request('POST', '/v1/chat/completions', { body: { model: 'scripted/one', store: true, messages: image } });
-    expect([refused.status, refused.json.error]).toMatchObject([400, { code: 'invalid_request', message: expect.stringMatching(/PNG, JPEG, GIF or WebP/) }]);
+    expect([refused.status, refused.json.error]).toMatchObject([400, { type: 'invalid_request_error', message: expect.stringMatching(/PNG, JPEG, GIF or WebP/) }]);
   });
 
   it('keeps pictures, and goes on with the conversation that holds them', async () => {
     const user = await server.user('pat');
-    server.models.answerWith(['A dot.']);
     const picture = `data:image/png;base64,${whitePng(1, 1).toString('base64')}`;
     const content = [{ type: 'image_url', image_url: { url: picture, detail: 'low' } }, { type: 'text', text: 'What is this?' }];
-    const post = (messages: object[]) => server.request('POST', '/v1/chat/completions', { as: user, body: { model: 'scripted/one', store: true, messages } });
-    expect((await post([{ role: 'user', content }])).status).toBe(200);
-    expect((await post([{ role: 'user', content }, { role: 'assistant', content: 'A dot.' }, { role: 'user', content: 'And now?' }])).status).toBe(200);
-    expect(server.models.calls.at(-1)!.request.messages[0]!.parts).toEqual([{ type: 'image', url: picture, detail: 'low' }, { type: 'text', text: 'What is this?' }]);
+    const post = async (messages: object[]) => {
+      const answered = server.request('POST', '/v1/chat/completions', { as: user, body: { model: 'scripted/one', store: true, messages } });
+      const call = await server.models.call();
+      call.text('A dot.');
+      call.finish();
+      expect((await answered).status).toBe(200);
+      return call.request.messages;
+    };
+    await post([{ role: 'user', content }]);
+    const [first] = await post([{ role: 'user', content }, { role: 'assistant', content: 'A dot.' }, { role: 'user', content: 'And now?' }]);
+    expect(first!.parts).toEqual([{ type: 'image', url: picture, detail: 'low' }, { type: 'text', text: 'What is this?' }]);
     const { json } = await server.request('GET', '/api/v1/chat/chats', { as: user });
     expect(json).toMatchObject([{ message_count: 4 }]);
-    server.models.answerWith(null);
   });
 
   it('keeps turns of tools: results join the conversation that asked for them', async () => {

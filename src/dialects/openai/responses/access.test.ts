@@ -73,7 +73,6 @@ describe('What is not offered is refused by name', () => {
     [{ text: { format: { type: 'xml' } } }, 'text.format.type'],
     [{ input: [{ type: 'computer_call_output' }] }, 'input[0].type'],
     [{ input: [{ role: 'user', content: [{ type: 'input_file', file_id: 'x' }] }] }, 'input[0].content[0]'],
-    [{ input: [{ role: 'user', content: [{ type: 'input_image', image_url: 'https://example.com/a.png' }] }] }, 'input'],
     [{ input: [{ role: 'user', content: [{ type: 'input_image', file_id: 'x' }] }] }, 'input[0].content[0]'],
     [{ input: [{ role: 'user', content: 'Hello?' }, { role: 'assistant', content: 'Hi' }] }, 'input'],
   ])('%j', async (body, parameter) => {

@@ -108,8 +108,10 @@ export type ResponseAnswer = z.output<typeof responseAnswer>;
 
 export const deletedAnswer = z.object({ id: z.string(), object: z.literal('response'), deleted: z.literal(true) });
 
+const listedImage = z.object({ type: z.literal('input_image'), image_url: z.string().nullable(), file_id: z.null(), detail: z.enum(['auto', 'low', 'high']) });
+
 const listedItem = z.union([
-  z.object({ id: z.string(), type: z.literal('message'), status: itemStatus, role: z.enum(['user', 'system', 'assistant']), content: z.array(z.looseObject({ type: z.string(), text: z.string() })) }),
+  z.object({ id: z.string(), type: z.literal('message'), status: itemStatus, role: z.enum(['user', 'system', 'assistant']), content: z.array(z.union([listedImage, z.looseObject({ type: z.string(), text: z.string() })])) }),
   callItem,
   z.object({ id: z.string(), type: z.literal('function_call_output'), status: itemStatus, call_id: z.string(), output: z.string() }),
 ]);

@@ -3,6 +3,7 @@ import { zodTextFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { engines } from '../../../base/storage/testing.ts';
+import { whitePng } from '../../../../test/stand-in/index.ts';
 import { startTestServer, type TestServer } from '../../testing.ts';
 
 let server: TestServer;
@@ -76,6 +77,22 @@ describe('A response', () => {
       { role: 'tool', content: 'a tree', toolCallId: 'call_1' },
       { role: 'tool', content: 'wind', toolCallId: 'call_2' },
     ]);
+  });
+
+  it('keeps the pictures of its input, for all that follow it', async () => {
+    const image_url = `data:image/png;base64,${whitePng(1, 1).toString('base64')}`;
+    const parts = [{ type: 'text', text: 'What is this?' }, { type: 'image', url: image_url, detail: 'low' }];
+    const { response, request } = await exchange({ input: [{ role: 'user', content: [{ type: 'input_text', text: 'What is this?' }, { type: 'input_image', image_url, detail: 'low' }] }] }, 'A wall.');
+    expect(request.messages).toEqual([{ role: 'user', content: 'What is this?', parts }]);
+    for (const store of [false, true]) {
+      const next = await exchange({ input: 'And now?', previous_response_id: response.id, store }, 'Still.');
+      expect(next.request.messages[0]).toEqual({ role: 'user', content: 'What is this?', parts });
+    }
+    const items = await openai.responses.inputItems.list(response.id);
+    expect(items.data).toMatchObject([{ role: 'user', content: [{ type: 'input_image', image_url: null, detail: 'low' }, { type: 'input_text', text: 'What is this?' }] }]);
+    const [{ id }] = items.data as { id: string }[] as [{ id: string }];
+    const again = await exchange({ input: [{ type: 'item_reference', id }], store: false }, 'A wall.');
+    expect(again.request.messages[0]).toMatchObject({ parts });
   });
 
   it('that is not kept cannot be found again', async () => {

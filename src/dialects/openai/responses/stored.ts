@@ -97,8 +97,14 @@ function listedItems(message: Message): ListedItem[] {
     case 'tool':
       return [{ id: itemIds.output(message.id), type: 'function_call_output', status, call_id: message.toolCallId ?? '', output: message.content }];
     default:
-      return [{ id: itemIds.message(message.id), type: 'message', status, role: message.role, content: [{ type: 'input_text', text: message.content }] }];
+      return [{ id: itemIds.message(message.id), type: 'message', status, role: message.role, content: contentOf(message) }];
   }
+}
+
+/** The text, and that there were pictures. The address of one that is kept here would need this server's name: it is null. */
+function contentOf({ content, pictures }: Message): Extract<ListedItem, { type: 'message' }>['content'] {
+  const images = pictures.map(({ url, detail }) => ({ type: 'input_image' as const, image_url: url, file_id: null, detail: detail ?? ('auto' as const) }));
+  return content === '' && images.length > 0 ? images : [...images, { type: 'input_text' as const, text: content }];
 }
 
 /**
