@@ -47,13 +47,13 @@ describe('createApp', () => {
   });
 
   it.skipIf(!process.env.DATABASE_URL_TEST)('fails when Redis cannot be reached, and leaves nothing behind', async () => {
-    const config = { ...ground.config, DATABASE_URL: await emptySchema(), REDIS_URL: 'redis://127.0.0.1:9' };
+    const config = { ...ground.config, DATABASE_URL: await ground.emptyDatabase(), REDIS_URL: 'redis://127.0.0.1:9' };
     await expect(createApp(config)).rejects.toMatchObject({ code: 'storage_unavailable', message: expect.stringContaining('Redis') });
     await using _alone = await createApp({ ...config, REDIS_URL: '' });
   });
 
   it.skipIf(!process.env.DATABASE_URL_TEST || !process.env.REDIS_URL_TEST)('runs on an empty PostgreSQL and Redis', async () => {
-    const config = { ...ground.config, DATABASE_URL: await emptySchema(), REDIS_URL: process.env.REDIS_URL_TEST! };
+    const config = { ...ground.config, DATABASE_URL: await ground.emptyDatabase(), REDIS_URL: process.env.REDIS_URL_TEST! };
     await using app = await createApp(config);
     await using second = await createApp(config);
     expect(await second.ownerId()).toBe(await app.ownerId());
@@ -70,16 +70,3 @@ describe('createApp', () => {
     await expect(createApp({ ...ground.config, ...config })).rejects.toThrow(message);
   });
 });
-
-/** An address of a schema of its own in the database for tests. */
-async function emptySchema(): Promise<string> {
-  const { default: pg } = await import('pg');
-  const name = `parley_library_${crypto.randomUUID().replaceAll('-', '')}`;
-  const client = new pg.Client({ connectionString: process.env.DATABASE_URL_TEST });
-  await client.connect();
-  await client.query(`create schema ${name}`);
-  await client.end();
-  const url = new URL(process.env.DATABASE_URL_TEST!);
-  url.searchParams.set('options', `-c search_path=${name}`);
-  return url.href;
-}

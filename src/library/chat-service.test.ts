@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { latestModel } from '../core/models/index.ts';
 import { createParts } from '../parts.ts';
 import { readConfigWith } from '../config.ts';
-import { AIServiceError, ChatService, createApp, type SessionWithMessages } from './index.ts';
+import { AIService, AIServiceError, ChatService, createApp, type SessionWithMessages } from './index.ts';
 import { prepareGround, type Ground } from './testing.ts';
 
 const said = ({ messages }: SessionWithMessages) => messages.map(({ role, content }) => `${role}: ${content}`);
@@ -147,9 +148,20 @@ describe('ChatService', () => {
     await expect(new ChatService({ app: {} as typeof app }).ownerId()).rejects.toThrow(TypeError);
   });
 
-  it('lets a server that runs already make the answers, and disturbs none of them', async () => {
+  it('opens together with others on an empty folder', async () => {
+    const config = { ...ground.config, DATA_DIR: join(ground.dataDir, 'empty') };
+    await using ai = new AIService({ config });
+    await using sessions = new ChatService({ config });
+    const [completion, session] = await Promise.all([ai.chatCompletion([{ role: 'user', content: 'hello' }], 'openai', 'gpt-4o'), sessions.ownerId().then((id) => sessions.createSession(id))]);
+    expect(completion.content).toBe('Hello from the stand-in.');
+    expect((await sessions.chatCompletion(session, 'hello')).content).toBe('Hello from the stand-in.');
+  });
+
+  it.each(process.env.DATABASE_URL_TEST ? ['SQLite', 'PostgreSQL'] : ['SQLite'])('lets a server that runs already make the answers, and disturbs none of them: %s', async (engine) => {
     await chat.close();
+    if (engine === 'PostgreSQL') ground.config.DATABASE_URL = await ground.emptyDatabase();
     await using app = await createApp(ground.config);
+    user = await app.ownerId();
     await using inside = new ChatService({ app });
     const running = await inside.createSession(user, 'of the server');
     const gated = ground.openai.next({ pieces: ['slow', ' answer'], gated: true });

@@ -17,6 +17,19 @@ export interface Opened {
   close(): Promise<void>;
 }
 
+/** The end of the opening that was begun last. */
+let lastOpening: Promise<unknown> = Promise.resolve();
+
+/**
+ * Opens one service after another. On an empty folder the first one makes the tables and has the lock meanwhile, which would
+ * look to another one like a server.
+ */
+function inTurn<Result>(open: () => Promise<Result>): Promise<Result> {
+  const opened = lastOpening.then(open);
+  lastOpening = opened.catch(() => undefined);
+  return opened;
+}
+
 /**
  * The parts of one service: those of an app, or parts of its own, opened by the first call.
  * `calls`: models are asked and nothing is kept but usage, which is safe beside any server. `turns`: answers of
@@ -35,7 +48,7 @@ export class Opening {
 
   async get(): Promise<Opened> {
     if (this.#isClosed) throw new ParleyError('conflict', { message: 'This service was closed.' });
-    this.#opened ??= this.#open();
+    this.#opened ??= inTurn(() => this.#open());
     try {
       return await this.#opened;
     } catch (error) {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createDatabase } from '../../test/instances/database.ts';
 import { startStandIn, type StandIn } from '../../test/stand-in/index.ts';
 import { latestModel } from '../core/models/index.ts';
 import type { Config } from './types.ts';
@@ -12,16 +13,25 @@ export interface Ground {
   config: Partial<Config>;
   openai: StandIn;
   dataDir: string;
+  /** The address of an empty PostgreSQL database, where DATABASE_URL_TEST names a server; gone with the ground. */
+  emptyDatabase(): Promise<string>;
   clear(): Promise<void>;
 }
 
 export async function prepareGround(): Promise<Ground> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-library-'));
   const openai = await startStandIn({ models: ['gpt-4o', 'gpt-4o-mini', latestModel('openai')!.model, 'text-embedding-3-small'], dimensions: 1536 });
+  const databases: { close(): Promise<void> }[] = [];
   return {
     dataDir, openai,
     config: { DATA_DIR: dataDir, DATABASE_URL: '', REDIS_URL: '', OLLAMA_URLS: 'off', OPENAI_API_KEY: 'sk-test', OPENAI_BASE_URL: `${openai.url}/v1`, LOG_LEVEL: 'silent', PORT: 0, DRAIN_SECONDS: 0 },
+    async emptyDatabase() {
+      const database = await createDatabase();
+      databases.push(database);
+      return database.url;
+    },
     async clear() {
+      await Promise.all(databases.map((database) => database.close()));
       await openai.close();
       await rm(dataDir, { recursive: true, force: true });
     },
