@@ -6,7 +6,7 @@ import { startTestServer, type TestServer, type TestUser } from '../testing.ts';
 
 const executablePath = process.env['CHROMIUM_PATH'];
 
-describe.skipIf(!executablePath)('An EventSource of a browser', () => {
+describe.skipIf(!executablePath)('An EventSource of a browser', { timeout: 60_000 }, () => {
   let server: TestServer;
   let browser: Browser;
   let ann: TestUser;
