@@ -27,12 +27,10 @@ export async function importItems(
       if (item.kind === 'skipped') report.add({ title: item.title, sourceId: item.sourceId, outcome: 'skipped', conversationId: null, messages: 0, remarks: [{ what: item.reason, count: 1 }] });
       if (item.kind === 'conversation') open = await begin(storage, viewer, item, jobId, report);
       if (item.kind === 'messages' && open) {
-        if (item.messages.length > 0) await open.writer.add(item.messages);
-        if (item.isLast) {
-          await open.writer.finish();
-          report.add(open.entry);
-          open = null;
-        }
+        const isStored = await open.writer.store(item.messages, item.isLast);
+        if (!isStored) report.add({ ...open.entry, outcome: 'present', conversationId: null, messages: 0, remarks: [{ what: 'it was imported before, and handed over', count: 1 }] });
+        else if (item.isLast) report.add(open.entry);
+        if (!isStored || item.isLast) open = null;
       }
       await onProgress?.(item.progress, { ...report.counts });
     }
@@ -54,9 +52,7 @@ async function begin(storage: Storage, viewer: Viewer, item: FileItem & { kind: 
     return null;
   }
   const writer = new ConversationWriter(storage, viewer, head, jobId);
-  if (await writer.begin()) return { writer, entry: { ...entry, outcome: 'imported', conversationId: writer.id } };
-  report.add({ ...entry, outcome: 'present', conversationId: null, messages: 0, remarks: [{ what: 'it was imported before, and handed over', count: 1 }] });
-  return null;
+  return { writer, entry: { ...entry, outcome: 'imported', conversationId: writer.id } };
 }
 
 class Report {

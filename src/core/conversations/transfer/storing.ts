@@ -50,9 +50,9 @@ interface Stored {
 }
 
 /**
- * Stores one conversation of a file, a part of its messages in each transaction, so that others can write in between. Until
- * the last one nobody takes part in it: it is seen by nobody, and stands in the trash, so that what a crash leaves of it
- * goes with that unless it is imported again.
+ * Stores one conversation of a file: a short one in one transaction, of a long one a part of its messages in each, so that
+ * others can write in between. Until the last one nobody takes part in it: it is seen by nobody, and stands in the trash, so
+ * that what a crash leaves of it goes with that unless it is imported again.
  */
 export class ConversationWriter {
   readonly id: string;
@@ -73,21 +73,34 @@ export class ConversationWriter {
     this.id = importedId(viewer.userId, head.source, head.sourceId);
   }
 
-  /** Makes its row; what an earlier try has left is removed. Gives false when the id is taken by one that is somebody's. */
-  async begin(): Promise<boolean> {
+  /**
+   * Stores messages behind those that were stored before: with the first of them the conversation itself, where what an
+   * earlier try has left is removed; behind the last it is shown to its owner.
+   * @returns false when its id is taken by one that is somebody's
+   */
+  async store(messages: readonly ReadMessage[], isLast: boolean): Promise<boolean> {
+    const isFirst = this.seq === 0;
+    const rows = messages.map((message) => this.row(message));
     const now = await this.storage.now();
     return this.storage.write(async (queries) => {
-      if (!(await this.removeLeftOver(queries))) return false;
-      const { last_conversation_number: number } = (await nextConversationNumber.first(queries, { id: this.viewer.userId }))!;
-      const { head } = this;
-      await insertConversationRow.run(queries, {
-        id: this.id, owner_id: this.viewer.userId, number, title: head.title, title_source: head.titleSource, description: head.description, type: head.type, model: head.model,
-        persona: head.persona, system_prompt: head.systemPrompt, temperature: head.temperature, max_tokens: head.maxTokens, parameters: this.parameters(), is_private: 1,
-        tags: head.tags ? JSON.stringify(head.tags) : null, label: head.label, origin: 'import', head_id: null, head_hash: null, last_seq: 0,
-        created_at: head.createdAt, last_activity_at: head.lastActivityAt, archived_at: head.archivedAt, trashed_at: now,
-      });
+      if (isFirst && !(await this.begin(queries, now))) return false;
+      for (let first = 0; first < rows.length; first += rowsAtOnce) await queries.insertInto('messages').values(rows.slice(first, first + rowsAtOnce)).execute();
+      if (isLast) await this.finish(queries);
       return true;
     });
+  }
+
+  private async begin(queries: WriteQueries, now: number): Promise<boolean> {
+    if (!(await this.removeLeftOver(queries))) return false;
+    const { last_conversation_number: number } = (await nextConversationNumber.first(queries, { id: this.viewer.userId }))!;
+    const { head } = this;
+    await insertConversationRow.run(queries, {
+      id: this.id, owner_id: this.viewer.userId, number, title: head.title, title_source: head.titleSource, description: head.description, type: head.type, model: head.model,
+      persona: head.persona, system_prompt: head.systemPrompt, temperature: head.temperature, max_tokens: head.maxTokens, parameters: this.parameters(), is_private: 1,
+      tags: head.tags ? JSON.stringify(head.tags) : null, label: head.label, origin: 'import', head_id: null, head_hash: null, last_seq: 0,
+      created_at: head.createdAt, last_activity_at: head.lastActivityAt, archived_at: head.archivedAt, trashed_at: now,
+    });
+    return true;
   }
 
   /** What it was, for the next export. */
@@ -98,14 +111,6 @@ export class ConversationWriter {
       participants: participants.filter(({ username }) => username !== exportedBy).map((one) => ({ ...one, joined_at: iso(one.joined_at), last_read_at: one.last_read_at == null ? null : iso(one.last_read_at) })),
     };
     return JSON.stringify({ ...this.head.parameters, import: importer });
-  }
-
-  /** Adds messages behind those that were added before. */
-  async add(messages: readonly ReadMessage[]): Promise<void> {
-    const rows = messages.map((message) => this.row(message));
-    await this.storage.write(async (queries) => {
-      for (let first = 0; first < rows.length; first += rowsAtOnce) await queries.insertInto('messages').values(rows.slice(first, first + rowsAtOnce)).execute();
-    });
   }
 
   private row(message: ReadMessage): MessagesTable {
@@ -127,25 +132,22 @@ export class ConversationWriter {
     return row;
   }
 
-  /** Shows it to its new owner. */
-  async finish(): Promise<void> {
+  private async finish(queries: WriteQueries): Promise<void> {
     const { head } = this;
     const shown = (head.headKey === null ? undefined : this.stored.get(head.headKey)) ?? this.last;
     const mine = head.participants.find(({ username }) => username === head.exportedBy);
-    await this.storage.write(async (queries) => {
-      const messages = await queries.selectFrom('messages').select((of) => of.fn.countAll<number>().as('count')).where('conversation_id', '=', this.id).executeTakeFirstOrThrow();
-      // Only what this try has written is shown: another one may have taken its place.
-      if (Number(messages.count) !== this.seq) throw new Error('The conversation is being imported elsewhere.');
-      const changed = await queries
-        .updateTable('conversations')
-        .set({ head_id: shown?.id ?? null, head_hash: shown ? shown.hash : rootHash(head.systemPrompt), last_seq: this.seq, trashed_at: null })
-        .where('id', '=', this.id)
-        .executeTakeFirst();
-      if (changed.numUpdatedRows === 0n) throw new Error('The conversation that is being imported is gone.');
-      await insertParticipant.run(queries, {
-        conversation_id: this.id, user_id: this.viewer.userId, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: this.own,
-        joined_at: mine?.joined_at ?? head.createdAt, last_read_at: mine ? (mine.last_read_at ?? null) : head.lastActivityAt, pinned_at: head.pinnedAt,
-      });
+    const messages = await queries.selectFrom('messages').select((of) => of.fn.countAll<number>().as('count')).where('conversation_id', '=', this.id).executeTakeFirstOrThrow();
+    // Only what this try has written is shown: another one may have taken its place.
+    if (Number(messages.count) !== this.seq) throw new Error('The conversation is being imported elsewhere.');
+    const changed = await queries
+      .updateTable('conversations')
+      .set({ head_id: shown?.id ?? null, head_hash: shown ? shown.hash : rootHash(head.systemPrompt), last_seq: this.seq, trashed_at: null })
+      .where('id', '=', this.id)
+      .executeTakeFirst();
+    if (changed.numUpdatedRows === 0n) throw new Error('The conversation that is being imported is gone.');
+    await insertParticipant.run(queries, {
+      conversation_id: this.id, user_id: this.viewer.userId, role: 'OWNER', can_send_messages: 1, can_upload_files: 1, message_count: this.own,
+      joined_at: mine?.joined_at ?? head.createdAt, last_read_at: mine ? (mine.last_read_at ?? null) : head.lastActivityAt, pinned_at: head.pinnedAt,
     });
   }
 

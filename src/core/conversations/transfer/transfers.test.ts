@@ -233,7 +233,10 @@ describe('A server that is killed while it imports', () => {
   /** Runs the fixture until it says that so many messages are stored, and kills it. */
   async function killAt(count: number): Promise<void> {
     const child = spawn(process.execPath, [fileURLToPath(new URL('./fixtures/import-process.ts', import.meta.url)), store.options.dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
-    for await (const line of createInterface({ input: child.stdout })) if (Number(line) >= count) break;
+    let stored = 0;
+    for await (const line of createInterface({ input: child.stdout })) if ((stored = Number(line)) >= count) break;
+    expect(stored).toBeGreaterThanOrEqual(count);
+    expect(stored).toBeLessThan(5400);
     child.kill('SIGKILL');
     await once(child, 'close');
   }
