@@ -29,9 +29,9 @@ export interface Ended {
   errors: string;
 }
 
-/** Runs a command to its end, for at most a minute. */
+/** Runs a command to its end, for at most two minutes. */
 export function run(file: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = process.env): Promise<Ended> {
-  const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 });
+  const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 110_000 });
   let [output, errors] = ['', ''];
   child.stdout.on('data', (piece) => (output += String(piece)));
   child.stderr.on('data', (piece) => (errors += String(piece)));
