@@ -43,13 +43,22 @@ export interface Caller {
   location: ModelInfo['location'];
   service(apiKey: string | null): Service;
   request(method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): HttpRequest;
-  /** One call with a JSON answer. @throws {ParleyError} */
-  ask(method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): Promise<unknown>;
+  /**
+   * One call with a JSON answer.
+   * @param timeoutMs milliseconds without a byte after which it fails; default that of all calls
+   * @throws {ParleyError}
+   */
+  ask(method: 'GET' | 'POST', path: string, call: CallOptions, body?: string, timeoutMs?: number): Promise<unknown>;
   /** Why no call can be made with this key; null when one can. */
   refusedKey(apiKey: string | null): ReplyError | null;
   /** State for the set-up page, by listing the models. */
   state(call: CallOptions, models: (call: CallOptions) => Promise<readonly ModelInfo[]>): Promise<ProviderState>;
   close(): Promise<void>;
+}
+
+/** The header of services that take the key as a bearer token. */
+export function bearer(apiKey: string | null): Record<string, string> {
+  return apiKey === null ? {} : { authorization: `Bearer ${apiKey}` };
 }
 
 export function createCaller(options: CallerOptions): Caller {
@@ -80,10 +89,10 @@ export function createCaller(options: CallerOptions): Caller {
     service,
     request,
     refusedKey,
-    async ask(method, path, call, body) {
+    async ask(method, path, call, body, timeoutMs) {
       const refused = refusedKey(call.apiKey);
       if (refused) throw toParleyError(refused);
-      return callJson(service(call.apiKey), request(method, path, call, body));
+      return callJson(service(call.apiKey), { ...request(method, path, call, body), ...(timeoutMs === undefined ? {} : { timeoutMs }) });
     },
     async state(call, models) {
       if (options.needsKey && call.apiKey === null) return { state: 'needs-key', detail: `${label} needs an API key, and none is set.`, howToAdd };

@@ -11,9 +11,10 @@ export interface AnswerForm {
   /**
    * Reads one event of a stream, or a whole answer: a JSON object, in which nothing is trusted to be there. Appends what
    * it says; true when it says that the answer is over.
+   * @param name of the event; empty for events without one and for whole answers
    * @throws {ReplyFault} an error in it
    */
-  take(part: object, events: ReplyEvent[]): boolean;
+  take(part: object, events: ReplyEvent[], name: string): boolean;
   /** Why the answer ends, as soon as that is known. */
   finish(): FinishReason | null;
   /**
@@ -21,6 +22,10 @@ export interface AnswerForm {
    * other. Most events need no parsing then.
    */
   textAlone?(part: object): string | null;
+  /** Appends such a text, where more is to be done with it. */
+  takeText?(text: string, events: ReplyEvent[]): void;
+  /** What stands in place of the JSON in the last event, for services that have such a mark. */
+  endMark?: string;
 }
 
 /** Longest event, in UTF-16 units: far beyond a token with its log-probabilities, small enough to hold. */
@@ -36,15 +41,17 @@ export function createEventReader(form: AnswerForm, reading: Pick<Reading, 'labe
     isOver = true;
     events.push({ type: 'finish', reason: form.finish() ?? 'stop' });
   };
-  const parser = createSseParser((data) => {
+  const parser = createSseParser((data, name) => {
     if (isOver) return;
-    const text = texts.textOf(data);
+    if (data === form.endMark) return finish();
+    const text = name === 'error' ? null : texts.textOf(data);
     if (text !== null) {
-      events.push({ type: 'text', text });
+      if (form.takeText) form.takeText(text, events);
+      else events.push({ type: 'text', text });
       return;
     }
     const part = parse(data, reading);
-    if (form.take(part, events)) return finish();
+    if (form.take(part, events, name)) return finish();
     const only = form.textAlone?.(part);
     if (only) texts.learn(data, only, (probe) => form.textAlone!(parse(probe, reading)));
   }, maxEventLength);
@@ -83,7 +90,7 @@ export function createDocumentReader(form: AnswerForm, reading: Pick<Reading, 'l
     push(bytes) { parts.push(bytes); },
     end(events) {
       const document = (parts.length === 1 ? parts[0]! : Buffer.concat(parts)).toString('utf8');
-      inForm(() => form.take(parse(document.charCodeAt(0) === 0xfeff ? document.slice(1) : document, reading), events), reading);
+      inForm(() => { form.take(parse(document.charCodeAt(0) === 0xfeff ? document.slice(1) : document, reading), events, ''); }, reading);
       const reason = form.finish();
       if (reason === null) throw new ReplyFault(truncated(reading.label));
       isOver = true;

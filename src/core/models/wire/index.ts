@@ -1,7 +1,8 @@
 export { parseAddress, type Address } from './address.ts';
 export { callJson, failedReply, saysSomething, streamReply, truncated, unreadable, webPage, wholePatience, type ReplyReader, type Service } from './call.ts';
-export { createCaller, type Caller, type CallerOptions, type Reading } from './caller.ts';
+export { bearer, createCaller, type Caller, type CallerOptions, type Reading } from './caller.ts';
 export { createHttpClient, type HttpAnswer, type HttpClient, type HttpRequest } from './client.ts';
+export { embedInBatches } from './embedding.ts';
 export { createDocumentReader, createEventReader, inForm, type AnswerForm } from './event-reader.ts';
 export { HttpFault, ReplyFault, replyErrorOf, serviceWords, statusError, toParleyError, toReplyError, unsupported } from './faults.ts';
 export { count, readVector, tokenByText } from './figures.ts';

@@ -1,14 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ReplyError } from '../../types.ts';
-import { parseRetryAfter, serviceWords, statusError, unsupported } from '../../wire/index.ts';
-
-/** What an error is read with. */
-export interface ErrorReading {
-  /** The service as a person knows it. */
-  label: string;
-  /** The key that was sent: never shown, whatever the service repeats of it. */
-  apiKey: string | null;
-}
+import { parseRetryAfter, serviceWords, statusError, unsupported, type Reading } from '../../wire/index.ts';
 
 /** `{type: "error", error: {type, message, details}, request_id}`: of an answer, and of an event in a stream. */
 interface WireError {
@@ -28,12 +20,12 @@ const statuses: Record<string, number> = {
  * The error of an answer with a status that is not 200.
  * @param now milliseconds since the epoch, for a Retry-After date
  */
-export function readStatusError(status: number, body: string, headers: IncomingHttpHeaders, now: number, reading: ErrorReading): ReplyError {
+export function readStatusError(status: number, body: string, headers: IncomingHttpHeaders, now: number, reading: Reading): ReplyError {
   return toError(readBody(body), status, parseRetryAfter(headers, now), reading);
 }
 
 /** The error of an event in the middle of a stream. */
-export function readEventError(body: unknown, reading: ErrorReading): ReplyError {
+export function readEventError(body: unknown, reading: Reading): ReplyError {
   const error = toWireError(body);
   const status = statuses[error?.type ?? ''];
   if (status !== undefined) return toError(error, status, undefined, reading);
@@ -41,7 +33,7 @@ export function readEventError(body: unknown, reading: ErrorReading): ReplyError
   return { code: 'provider_error', message: `${reading.label} broke off with an error.${words ? ` It says: ${words}` : ''}`, serviceFault: true };
 }
 
-function toError(error: WireError | null, status: number, retryAfterMs: number | undefined, reading: ErrorReading): ReplyError {
+function toError(error: WireError | null, status: number, retryAfterMs: number | undefined, reading: Reading): ReplyError {
   const { label } = reading;
   const words = serviceWords(error?.message, reading.apiKey);
   const known = error && readKnownError(error, status, words, label);

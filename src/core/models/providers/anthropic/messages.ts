@@ -1,5 +1,6 @@
 import { readPictureUrl } from '../../pictures.ts';
 import type { ContentPart, ModelMessage, ModelRequest, ToolCall, ToolDefinition } from '../../types.ts';
+import { goOn } from '../../wire/index.ts';
 import { maxTokensOf, mostUnstreamed, type ModelTraits } from './options.ts';
 import { narrowSchema } from './schemas.ts';
 import { thinkingOf } from './thinking.ts';
@@ -19,8 +20,6 @@ interface WireMessage {
   content: Block[];
 }
 
-/** What the model is told when it is to go on behind its own text and takes no prefill. */
-const goOn = 'Your last message was interrupted. Go on exactly where it stops: do not repeat any of it and do not comment on this.';
 /** Stands for what came before the first message, where that is the assistant's: the service wants a user's. */
 const leftOut = '(The beginning of this conversation is left out.)';
 

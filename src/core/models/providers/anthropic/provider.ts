@@ -1,7 +1,6 @@
 import type { Clock } from '../../../../base/clock.ts';
-import { asParleyError } from '../../../../base/errors.ts';
-import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
-import { callJson, createHttpClient, failedReply, parseAddress, statusError, streamReply, toParleyError, unreadable, wholePatience, type HttpRequest, type Service } from '../../wire/index.ts';
+import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ReplyError, ReplyEvent } from '../../types.ts';
+import { createCaller, failedReply, streamReply, toParleyError, unreadable, wholePatience, type HttpRequest } from '../../wire/index.ts';
 import { readStatusError } from './errors.ts';
 import { blankEnd, toWireBody, type Without } from './messages.ts';
 import { refusal, traitsByName, traitsOf, type ModelEntry, type ModelTraits } from './options.ts';
@@ -22,47 +21,36 @@ const apiVersion = '2023-06-01';
 const pageSize = 1000;
 /** Pages read of one list, at most. */
 const maxPages = 10;
-const howToAdd = 'Set ANTHROPIC_API_KEY before the start, add a key in Settings, or run `parley key add anthropic`.';
 
 /** Anthropic, by its Messages API. Calls need a key. */
 export function createAnthropicProvider(options: AnthropicOptions): ModelProvider {
-  // Its own clients name the address without /v1; whoever writes it with /v1 means the same.
-  const address = parseAddress(options.baseUrl.replace(/\/v1\/?$/, ''));
-  const client = createHttpClient(options.timeoutMs);
+  const caller = createCaller({
+    ...options,
+    id: 'anthropic',
+    label,
+    // Its own clients name the address without /v1; whoever writes it with /v1 means the same.
+    baseUrl: options.baseUrl.replace(/\/v1\/?$/, ''),
+    needsKey: true,
+    headers: (apiKey) => ({ 'anthropic-version': apiVersion, ...(apiKey === null ? {} : { 'x-api-key': apiKey }) }),
+    readError: readStatusError,
+    howToAdd: 'Set ANTHROPIC_API_KEY before the start, add a key in Settings, or run `parley key add anthropic`.',
+  });
   /** What the list said of each model, when it was last read. */
   let listed: ReadonlyMap<string, ModelTraits> = new Map();
   /** What models refused that their version does not tell. */
   const refused = new Map<string, Without>();
 
-  const service = (apiKey: string | null): Service => ({
-    client,
-    label,
-    host: address.host,
-    readError: (status, body, answer) => readStatusError(status, body, answer.headers, options.clock.now(), { label, apiKey }),
-  });
-  const requestTo = (method: 'GET' | 'POST', path: string, call: CallOptions, body?: string): HttpRequest => ({
-    method,
-    origin: address.origin,
-    path: address.path + path,
-    headers: {
-      'anthropic-version': apiVersion,
-      ...(call.apiKey === null ? {} : { 'x-api-key': call.apiKey }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body }),
-    signal: call.signal,
-  });
-
   const stream = (question: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> => {
-    if (!isSendable(call.apiKey)) return failedReply(statusError(401, label, ''));
+    const unsendable = caller.refusedKey(call.apiKey);
+    if (unsendable) return failedReply(unsendable);
     const traits = listed.get(question.model) ?? traitsByName(question.model);
     const impossible = refusal(question, traits);
     if (impossible) return failedReply(impossible);
     const patience = question.whole ? { timeoutMs: options.timeoutMs * wholePatience } : {};
-    const post = (): HttpRequest => ({ ...requestTo('POST', '/v1/messages', call, toWireBody(question, traits, refused.get(question.model))), ...patience });
+    const post = (): HttpRequest => ({ ...caller.request('POST', '/v1/messages', call, toWireBody(question, traits, refused.get(question.model))), ...patience });
     const reading = { label, apiKey: call.apiKey, blankEnd: blankEnd(question, traits) };
     return streamReply({
-      service: service(call.apiKey),
+      service: caller.service(call.apiKey),
       request: post(),
       createReader: (contentType) => (contentType.includes('application/json') || (question.whole && !contentType.includes('event-stream')) ? createMessageReader(reading) : createMessageReplyReader(reading)),
       instead: (error) => (noteRefused(refused, question, error) ? post() : null),
@@ -70,27 +58,21 @@ export function createAnthropicProvider(options: AnthropicOptions): ModelProvide
   };
 
   const models = async (call: CallOptions): Promise<ModelInfo[]> => {
-    if (!isSendable(call.apiKey)) throw toParleyError(statusError(401, label, ''));
-    const entries = await readPages((path) => callJson(service(call.apiKey), requestTo('GET', path, call)));
+    const entries = await readPages((path) => caller.ask('GET', path, call));
     listed = new Map(entries.map((entry) => [entry.id, traitsOf(entry)]));
-    return entries.map((entry) => describe(entry, listed.get(entry.id)!, address.isLoopback ? 'local' : 'remote'));
+    return entries.map((entry) => describe(entry, listed.get(entry.id)!, caller.location));
   };
 
   return {
     id: 'anthropic',
     kind: 'anthropic',
-    location: address.isLoopback ? 'local' : 'remote',
+    location: caller.location,
     needsKey: true,
-    stop: () => client.close(),
+    stop: () => caller.close(),
     stream,
     models,
-    state: (call) => stateOf(call, address.host, models),
+    state: (call) => caller.state(call, models),
   };
-}
-
-/** A key with a line break or the like (a slip in copying) cannot be sent at all. */
-function isSendable(apiKey: string | null): boolean {
-  return apiKey === null || /^[\x21-\x7e]+$/.test(apiKey);
 }
 
 /** Models remembered for what they refuse. */
@@ -145,15 +127,4 @@ function describe(entry: ModelEntry, traits: ModelTraits, location: ModelInfo['l
       capabilities: ['tools', ...(traits.seesPictures ? (['vision'] as const) : []), ...(traits.thinking === 'none' ? [] : (['thinking'] as const))],
     },
   };
-}
-
-async function stateOf(call: CallOptions, host: string, models: (call: CallOptions) => Promise<ModelInfo[]>): Promise<ProviderState> {
-  if (call.apiKey === null) return { state: 'needs-key', detail: `${label} needs an API key, and none is set.`, howToAdd };
-  try {
-    const found = await models(call);
-    return { state: 'ready', detail: `${label} at ${host} offers ${found.length === 1 ? 'one model' : `${found.length} models`}.`, howToAdd: '' };
-  } catch (thrown) {
-    const error = asParleyError(thrown);
-    return { state: error.code === 'provider_unavailable' ? 'absent' : 'error', detail: error.message, howToAdd };
-  }
 }

@@ -1,9 +1,9 @@
 import type { FinishReason, ReplyEvent, Usage } from '../../types.ts';
-import { createSseParser, ReplyFault, StreamFormError, TextChunks, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
-import { readEventError, type ErrorReading } from './errors.ts';
+import { createDocumentReader, createEventReader, ReplyFault, StreamFormError, type Reading, type ReplyReader } from '../../wire/index.ts';
+import { readEventError } from './errors.ts';
 
 /** What an answer is read with. */
-export interface ReplyReading extends ErrorReading {
+export interface ReplyReading extends Reading {
   /** White space that the answer was to begin behind and that could not be sent: the model says it again. */
   blankEnd: string;
 }
@@ -53,8 +53,6 @@ interface WireUsage {
   output_tokens_details?: { thinking_tokens?: unknown } | null;
 }
 
-/** Longest event, in UTF-16 units. */
-const maxEventLength = 4_194_304;
 /** Longest name a model may give itself. */
 const maxModelName = 200;
 /** Most tool calls in one answer. */
@@ -160,51 +158,32 @@ function reason(text: unknown, events: ReplyEvent[]): void {
  */
 export function createMessageReplyReader(reading: ReplyReading): ReplyReader {
   const message = new MessageEvents(reading);
-  const texts = new TextChunks();
-  let events: ReplyEvent[] = [];
-  let isOver = false;
-
-  const onEvent = (data: string): void => {
-    if (isOver) return;
-    const text = texts.textOf(data);
-    if (text !== null) return message.text(text, events);
-    const event = parse(data, reading);
-    takeEvent(event, message, events, reading);
-    if (event.type === 'message_stop') {
-      isOver = true;
-      events.push({ type: 'finish', reason: message.finish ?? 'stop' });
-    }
-    const only = textAlone(event);
-    if (only !== null) texts.learn(data, only, (probe) => textAlone(parse(probe, reading)));
-  };
-  const parser = createSseParser(onEvent, maxEventLength);
-
-  return {
-    get isOver() { return isOver; },
-    get isComplete() { return message.finish !== null; },
-    push(bytes, into) {
-      events = into;
-      inForm(() => parser.push(bytes), reading);
+  return createEventReader({
+    finish: () => message.finish,
+    take(part, events) {
+      const event = part as WireEvent;
+      takeEvent(event, message, events, reading);
+      return event.type === 'message_stop';
     },
-    end(into) {
-      events = into;
-      if (isOver) return;
-      try {
-        inForm(() => parser.end(), reading);
-      } catch (thrown) {
-        // What the stream broke off in cannot be read: that is no news once the reason to stop is known.
-        const isHalf = thrown instanceof ReplyFault && thrown.cause instanceof SyntaxError;
-        if (message.finish === null) throw isHalf ? new ReplyFault(truncated(reading.label), thrown) : thrown;
-      }
-      if (isOver) return;
-      if (message.finish === null) throw new ReplyFault(truncated(reading.label));
-      isOver = true;
-      events.push({ type: 'finish', reason: message.finish });
-    },
-  };
+    textAlone: (part) => textAlone(part as WireEvent),
+    takeText: (text, events) => message.text(text, events),
+  }, reading);
 }
 
-function takeEvent(event: WireEvent, message: MessageEvents, events: ReplyEvent[], reading: ErrorReading): void {
+/** Reads an answer that is not streamed: one JSON document, a message or an error. */
+export function createMessageReader(reading: ReplyReading): ReplyReader {
+  const message = new MessageEvents(reading);
+  return createDocumentReader({
+    finish: () => message.finish,
+    take(part, events) {
+      if ((part as WireEvent).type === 'error') throw new ReplyFault(readEventError(part, reading));
+      takeMessage(part as WireMessage, message, events);
+      return true;
+    },
+  }, reading);
+}
+
+function takeEvent(event: WireEvent, message: MessageEvents, events: ReplyEvent[], reading: Reading): void {
   const index = typeof event.index === 'number' ? event.index : -1;
   switch (event.type) {
     case 'message_start':
@@ -230,24 +209,6 @@ function takeEvent(event: WireEvent, message: MessageEvents, events: ReplyEvent[
 /** The text of an event that holds nothing else; null for all others. */
 function textAlone({ type, delta }: WireEvent): string | null {
   return type === 'content_block_delta' && delta?.type === 'text_delta' && typeof delta.text === 'string' ? delta.text : null;
-}
-
-/** Runs a step of reading; whatever it stumbles over is the service's fault, put into words. */
-function inForm(step: () => void, reading: ErrorReading): void {
-  try {
-    step();
-  } catch (thrown) {
-    if (thrown instanceof ReplyFault) throw thrown;
-    const error = unreadable(reading);
-    if (thrown instanceof StreamFormError) error.message = `${reading.label} sent ${thrown.message}, which is no answer.`;
-    throw new ReplyFault(error, thrown);
-  }
-}
-
-function parse(data: string, reading: ErrorReading): WireEvent {
-  const event: unknown = JSON.parse(data);
-  if (typeof event !== 'object' || event === null) throw new ReplyFault(unreadable(reading));
-  return event as WireEvent;
 }
 
 function toFinishReason(reason: string): FinishReason {
@@ -280,28 +241,6 @@ function toUsage(usage: WireUsage): Usage {
 
 function countOf(value: unknown): number | null {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : null;
-}
-
-/** Reads an answer that is not streamed: one JSON document, a message or an error. */
-export function createMessageReader(reading: ReplyReading): ReplyReader {
-  const message = new MessageEvents(reading);
-  const parts: Buffer[] = [];
-  let isOver = false;
-  return {
-    get isOver() { return isOver; },
-    get isComplete() { return message.finish !== null; },
-    push(bytes) { parts.push(bytes); },
-    end(events) {
-      inForm(() => {
-        const document = parse(Buffer.concat(parts).toString('utf8').replace(/^\ufeff/, ''), reading);
-        if (document.type === 'error') throw new ReplyFault(readEventError(document, reading));
-        takeMessage(document as WireMessage, message, events);
-      }, reading);
-      if (message.finish === null) throw new ReplyFault(unreadable(reading));
-      isOver = true;
-      events.push({ type: 'finish', reason: message.finish });
-    },
-  };
 }
 
 function takeMessage(document: WireMessage, message: MessageEvents, events: ReplyEvent[]): void {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../../base/clock.ts';
-import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ReplyEvent } from '../../types.ts';
-import { createCaller, failedReply, streamReply, toParleyError, unreadable, wholePatience, type Caller } from '../../wire/index.ts';
+import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ReplyEvent } from '../../types.ts';
+import { bearer, createCaller, embedInBatches, failedReply, streamReply, toParleyError, unreadable, wholePatience, type Caller } from '../../wire/index.ts';
 import { readEmbeddings, toEmbedBody } from './embeddings.ts';
 import { readStatusError } from './errors.ts';
 import { toChatBody } from './messages.ts';
@@ -31,7 +31,7 @@ export function createCohereProvider(options: CohereOptions): ModelProvider {
     // Its own clients name the address with or without the version: both mean the same.
     baseUrl: options.baseUrl.replace(/\/v[12]\/?$/, ''),
     needsKey: true,
-    headers: (apiKey): Record<string, string> => (apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
+    headers: bearer,
     readError: readStatusError,
     howToAdd: 'Set COHERE_API_KEY before the start, add a key in Settings, or run `parley key add cohere`.',
   });
@@ -56,7 +56,8 @@ export function createCohereProvider(options: CohereOptions): ModelProvider {
     stop: () => caller.close(),
     stream,
     models,
-    embed: (question, call) => embed(caller, question, call),
+    embed: ({ model, texts, dimensions }, call) => embedInBatches(texts, embedBatch, label, async (batch) =>
+      readEmbeddings(await caller.ask('POST', '/v2/embed', call, toEmbedBody(model, batch, dimensions)), batch.length)),
     state: (call) => caller.state(call, models),
   };
 }
@@ -99,17 +100,4 @@ function describe(entry: ModelEntry, caller: Caller): ModelInfo | null {
       capabilities: capabilitiesOf(entry),
     },
   };
-}
-
-async function embed(caller: Caller, { model, texts, dimensions }: EmbedRequest, call: CallOptions): Promise<EmbedResult> {
-  const vectors: Float32Array[] = [];
-  let tokensIn: number | null = 0;
-  for (let from = 0; from < texts.length; from += embedBatch) {
-    const batch = texts.slice(from, from + embedBatch);
-    const read = readEmbeddings(await caller.ask('POST', '/v2/embed', call, toEmbedBody(model, batch, dimensions)), batch.length);
-    if (!read) throw toParleyError(unreadable({ label }));
-    vectors.push(...read.vectors);
-    tokensIn = read.tokensIn !== null && tokensIn !== null ? tokensIn + read.tokensIn : null;
-  }
-  return { vectors, tokensIn };
 }

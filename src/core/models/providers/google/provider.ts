@@ -1,6 +1,6 @@
 import type { Clock } from '../../../../base/clock.ts';
-import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ReplyEvent } from '../../types.ts';
-import { createCaller, failedReply, streamReply, toParleyError, unreadable, wholePatience, type Caller } from '../../wire/index.ts';
+import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ReplyEvent } from '../../types.ts';
+import { createCaller, embedInBatches, failedReply, streamReply, toParleyError, unreadable, wholePatience, type Caller } from '../../wire/index.ts';
 import { toEmbedBody, readEmbeddings } from './embeddings.ts';
 import { readStatusError } from './errors.ts';
 import { toGenerateBody } from './messages.ts';
@@ -66,7 +66,8 @@ export function createGoogleProvider(options: GoogleOptions): ModelProvider {
     stop: () => caller.close(),
     stream,
     models,
-    embed: (question, call) => embed(caller, question, call),
+    embed: ({ model, texts, dimensions }, call) => embedInBatches(texts, embedBatch, label, async (batch) =>
+      readEmbeddings(await caller.ask('POST', `${pathOf(model)}:batchEmbedContents`, call, toEmbedBody(model, batch, dimensions)), batch.length, dimensions !== undefined)),
     state: (call) => caller.state(call, models),
   };
 }
@@ -120,18 +121,4 @@ function detailsOf(model: string, { thinking }: ModelEntry): NonNullable<ModelIn
     format: null, architecture: null, parameterSize: null, quantisation: null, licence: null, trainedTokens: null, embeddingLength: null, sha256: null,
     capabilities: isGemini ? ['tools', 'vision', ...thinks] : null,
   };
-}
-
-async function embed(caller: Caller, { model, texts, dimensions }: EmbedRequest, call: CallOptions): Promise<EmbedResult> {
-  const vectors: Float32Array[] = [];
-  let tokensIn: number | null = 0;
-  for (let from = 0; from < texts.length; from += embedBatch) {
-    const batch = texts.slice(from, from + embedBatch);
-    const answer = await caller.ask('POST', `${pathOf(model)}:batchEmbedContents`, call, toEmbedBody(model, batch, dimensions));
-    const read = readEmbeddings(answer, batch.length, dimensions !== undefined);
-    if (!read) throw toParleyError(unreadable({ label }));
-    vectors.push(...read.vectors);
-    tokensIn = read.tokensIn !== null && tokensIn !== null ? tokensIn + read.tokensIn : null;
-  }
-  return { vectors, tokensIn };
 }

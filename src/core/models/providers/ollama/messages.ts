@@ -1,4 +1,5 @@
 import type { ModelMessage, ModelRequest } from '../../types.ts';
+import { argumentsObject, toolNameOf } from '../../wire/index.ts';
 import { base64Of, toOptions } from './options.ts';
 
 /**
@@ -24,30 +25,14 @@ export function toChatBody(request: ModelRequest, contextLength: number | null):
 }
 
 function toWireMessage(message: ModelMessage, all: readonly ModelMessage[]): object {
-  if (message.role === 'tool') return { role: 'tool', tool_name: toolName(message.toolCallId, all), tool_call_id: message.toolCallId, content: message.content };
+  if (message.role === 'tool') return { role: 'tool', tool_name: toolNameOf(message.toolCallId, all), tool_call_id: message.toolCallId, content: message.content };
   if (message.parts) return { role: message.role, content: message.content, images: message.parts.flatMap((part) => (part.type === 'image' ? [base64Of(part.url)!] : [])) };
   if (!message.toolCalls?.length) return { role: message.role, content: message.content };
   return {
     role: message.role,
     content: message.content,
-    tool_calls: message.toolCalls.map((call) => ({ id: call.id, function: { name: call.name, arguments: toObject(call.arguments) } })),
+    tool_calls: message.toolCalls.map((call) => ({ id: call.id, function: { name: call.name, arguments: argumentsObject(call.arguments) } })),
   };
-}
-
-/** Ollama names the tool where others name the call. */
-function toolName(callId: string | undefined, all: readonly ModelMessage[]): string | undefined {
-  return all.flatMap((message) => message.toolCalls ?? []).find((call) => call.id === callId)?.name;
-}
-
-/** Ollama takes arguments as an object. Text that is none (a model's slip) is passed on under a name of its own. */
-function toObject(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text === '' ? '{}' : text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // Falls through: the text itself is all there is.
-  }
-  return { text };
 }
 
 /** A format is `json` or the schema itself. */

@@ -1,14 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ReplyError } from '../../types.ts';
-import { parseRetryAfter, serviceWords, statusError } from '../../wire/index.ts';
-
-/** What an error is read with. */
-export interface ErrorReading {
-  /** The service as a person knows it. */
-  label: string;
-  /** The key that was sent: never shown, whatever the service repeats of it. */
-  apiKey: string | null;
-}
+import { parseRetryAfter, serviceWords, statusError, type Reading } from '../../wire/index.ts';
 
 /** The error object, in any of the shapes that servers of this form send. */
 interface WireError {
@@ -28,7 +20,7 @@ export function holdsError(body: unknown): boolean {
  * The error of an answer with a status that is not 200.
  * @param now milliseconds since the epoch, for a Retry-After date
  */
-export function readStatusError(status: number, body: string, headers: IncomingHttpHeaders, now: number, reading: ErrorReading): ReplyError {
+export function readStatusError(status: number, body: string, headers: IncomingHttpHeaders, now: number, reading: Reading): ReplyError {
   const error = readWireError(body);
   const retryAfterMs = parseRetryAfter(headers, now);
   const known = error && readKnownCode(error, status, reading, retryAfterMs);
@@ -42,7 +34,7 @@ export function readStatusError(status: number, body: string, headers: IncomingH
 }
 
 /** The error of an event in the middle of a stream. */
-export function readEventError(body: unknown, reading: ErrorReading): ReplyError {
+export function readEventError(body: unknown, reading: Reading): ReplyError {
   const error = toWireError(body) ?? { message: '', type: '', code: '', status: null };
   const known = readKnownCode(error, error.status, reading, undefined);
   if (known) return known;
@@ -55,7 +47,7 @@ export function readEventError(body: unknown, reading: ErrorReading): ReplyError
 }
 
 /** Errors whose code or words say more than their status. */
-function readKnownCode(error: WireError, status: number | null, reading: ErrorReading, retryAfterMs: number | undefined): ReplyError | null {
+function readKnownCode(error: WireError, status: number | null, reading: Reading, retryAfterMs: number | undefined): ReplyError | null {
   const { label } = reading;
   const words = serviceWords(error.message, reading.apiKey);
   const common = { ...(status === null ? {} : { status }), serviceFault: false };

@@ -1,4 +1,5 @@
 import type { ContentPart, ModelMessage, ModelRequest, ToolDefinition } from '../../types.ts';
+import { goOn } from '../../wire/index.ts';
 
 /** Where servers of this form differ in what they take. */
 export interface ChatForm {
@@ -9,9 +10,6 @@ export interface ChatForm {
   /** Whether the server may know the settings that OpenAI's own service lacks: `top_k`, `min_p`, the penalty for repeats. */
   takesExtensions: boolean;
 }
-
-/** What the model is told when it is to go on behind a text. The form has no way to begin its answer for it. */
-const goOn = 'Your last message was interrupted. Go on exactly where it stops: do not repeat any of it and do not comment on this.';
 
 /** A request in the form of POST /chat/completions, as JSON text. */
 export function toChatBody(request: ModelRequest, form: ChatForm): string {

@@ -1,6 +1,6 @@
 import type { FinishReason, ReplyEvent, TokenLogprob, Usage } from '../../types.ts';
-import { createSseParser, ReplyFault, StreamFormError, TextChunks, truncated, unreadable, type ReplyReader } from '../../wire/index.ts';
-import { holdsError, readEventError, type ErrorReading } from './errors.ts';
+import { count, createDocumentReader, createEventReader, ReplyFault, type AnswerForm, type Reading, type ReplyReader } from '../../wire/index.ts';
+import { holdsError, readEventError } from './errors.ts';
 import { ToolPieces, type WireToolPiece } from './tool-pieces.ts';
 
 /** A chunk of a stream, or a whole completion. Nothing in it is trusted to be there. */
@@ -44,113 +44,49 @@ interface WireUsage {
   completion_tokens_details?: { reasoning_tokens?: unknown } | null;
 }
 
-/** Longest event, in UTF-16 units: far beyond a token with its log-probabilities, small enough to hold. */
-const maxEventLength = 4_194_304;
 /** Most tokens in the place of one: OpenAI gives 20 at most. */
 const maxAlternatives = 20;
 /** Longest name a model may give itself. */
 const maxModelName = 200;
 
-/** A reader that can also be handed a chunk that was parsed already. */
-interface ChunkReader extends ReplyReader {
-  take(chunk: WireChunk, into: ReplyEvent[]): void;
-}
-
 /**
  * Reads the stream of POST /chat/completions. The answer is over with `[DONE]`; a stream that ends without it is whole
  * when a finish reason came. Usage is taken wherever it stands; the last one counts.
  */
-export function createChatReplyReader(reading: ErrorReading): ReplyReader {
-  return createChunkReader(reading);
+export function createChatReplyReader(reading: Reading): ReplyReader {
+  return createEventReader(createChunkForm(reading), reading);
 }
 
-function createChunkReader(reading: ErrorReading): ChunkReader {
-  let events: ReplyEvent[] = [];
+/** Reads an answer that is not streamed: one JSON document, a completion or an error. */
+export function createCompletionReader(reading: Reading): ReplyReader {
+  return createDocumentReader(createChunkForm(reading), reading);
+}
+
+function createChunkForm(reading: Reading): AnswerForm {
   let finish: FinishReason | null = null;
-  let isOver = false;
   let isNamed = false;
-
-  const texts = new TextChunks();
   const tools = new ToolPieces();
-  const takeChunk = (chunk: WireChunk): void => {
-    if (!isNamed && typeof chunk.model === 'string' && chunk.model !== '') {
-      isNamed = true;
-      events.push({ type: 'model', model: chunk.model.slice(0, maxModelName) });
-    }
-    const choice = chunk.choices?.[0];
-    if (choice) {
-      readDelta(choice, events, tools);
-      if (typeof choice.finish_reason === 'string') finish = toFinishReason(choice.finish_reason);
-    }
-    const usage = chunk.usage ?? chunk.x_groq?.usage ?? choice?.usage;
-    if (usage) events.push({ type: 'usage', usage: toUsage(usage) });
-  };
-  const onEvent = (data: string, name: string): void => {
-    if (isOver) return;
-    if (data === '[DONE]') {
-      isOver = true;
-      events.push({ type: 'finish', reason: finish ?? 'stop' });
-      return;
-    }
-    const text = name === 'error' ? null : texts.textOf(data);
-    if (text !== null) {
-      events.push({ type: 'text', text });
-      return;
-    }
-    const chunk = parse(data, reading);
-    if (name === 'error' || holdsError(chunk)) throw new ReplyFault(readEventError(chunk, reading));
-    const known = events.length;
-    takeChunk(chunk);
-    const only = events.length === known + 1 ? textAlone(chunk) : null;
-    if (only !== null) texts.learn(data, only, (probe) => textAlone(parse(probe, reading)));
-  };
-  const parser = createSseParser(onEvent, maxEventLength);
-
   return {
-    get isOver() { return isOver; },
-    get isComplete() { return finish !== null; },
-    take(chunk, into) {
-      events = into;
-      inForm(() => takeChunk(chunk), reading);
-    },
-    push(bytes, into) {
-      events = into;
-      inForm(() => parser.push(bytes), reading);
-    },
-    end(into) {
-      events = into;
-      if (isOver) return;
-      try {
-        inForm(() => parser.end(), reading);
-      } catch (thrown) {
-        // What the stream broke off in cannot be read: that is no news once the finish reason is known.
-        const isHalf = thrown instanceof ReplyFault && thrown.cause instanceof SyntaxError;
-        if (finish === null) throw isHalf ? new ReplyFault(truncated(reading.label), thrown) : thrown;
+    endMark: '[DONE]',
+    finish: () => finish,
+    take(part, events, name) {
+      if (name === 'error' || holdsError(part)) throw new ReplyFault(readEventError(part, reading));
+      const chunk = part as WireChunk;
+      if (!isNamed && typeof chunk.model === 'string' && chunk.model !== '') {
+        isNamed = true;
+        events.push({ type: 'model', model: chunk.model.slice(0, maxModelName) });
       }
-      if (isOver) return;
-      if (finish === null) throw new ReplyFault(truncated(reading.label));
-      isOver = true;
-      events.push({ type: 'finish', reason: finish });
+      const choice = chunk.choices?.[0];
+      if (choice) {
+        readDelta(choice, events, tools);
+        if (typeof choice.finish_reason === 'string') finish = toFinishReason(choice.finish_reason);
+      }
+      const usage = chunk.usage ?? chunk.x_groq?.usage ?? choice?.usage;
+      if (usage) events.push({ type: 'usage', usage: toUsage(usage) });
+      return false;
     },
+    textAlone: (part) => textAlone(part as WireChunk),
   };
-}
-
-/** Runs a step of reading; whatever it stumbles over is the service's fault, put into words. */
-function inForm(step: () => void, reading: ErrorReading): void {
-  try {
-    step();
-  } catch (thrown) {
-    if (thrown instanceof ReplyFault) throw thrown;
-    const error = unreadable(reading);
-    if (thrown instanceof StreamFormError) error.message = `${reading.label} sent ${thrown.message}, which is no answer.`;
-    throw new ReplyFault(error, thrown);
-  }
-}
-
-function parse(data: string, reading: ErrorReading): WireChunk {
-  const chunk: unknown = JSON.parse(data);
-  if (typeof chunk !== 'object' || chunk === null) throw new ReplyFault(unreadable(reading));
-  return chunk as WireChunk;
 }
 
 /** The text of a chunk that holds nothing else, its model's name aside; null when it holds more. */
@@ -223,34 +159,4 @@ function toUsage(usage: WireUsage): Usage {
     ...count('tokensReasoning', usage.completion_tokens_details?.reasoning_tokens),
     ...count('tokensCached', usage.prompt_tokens_details?.cached_tokens),
   };
-}
-
-function count<Name extends keyof Usage>(name: Name, value: unknown): Usage {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? { [name]: value } : {};
-}
-
-/** Reads an answer that is not streamed: one JSON document, a completion or an error. */
-export function createCompletionReader(reading: ErrorReading): ReplyReader {
-  const inner = createChunkReader(reading);
-  const parts: Buffer[] = [];
-  return {
-    get isOver() { return inner.isOver; },
-    get isComplete() { return inner.isComplete; },
-    push(bytes) { parts.push(bytes); },
-    end(events) {
-      const document = parts.length === 1 ? parts[0]!.toString('utf8') : Buffer.concat(parts).toString('utf8');
-      const completion = parseDocument(document.charCodeAt(0) === 0xfeff ? document.slice(1) : document, reading);
-      if (holdsError(completion)) throw new ReplyFault(readEventError(completion, reading));
-      inner.take(completion, events);
-      inner.end(events);
-    },
-  };
-}
-
-function parseDocument(document: string, reading: ErrorReading): WireChunk {
-  try {
-    return parse(document, reading);
-  } catch (thrown) {
-    throw thrown instanceof ReplyFault ? thrown : new ReplyFault(unreadable(reading), thrown);
-  }
 }
