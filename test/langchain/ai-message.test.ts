@@ -98,6 +98,39 @@ describe('ai-message', () => {
     expect((await world.call('GET', `/chats/${chatId}`, ann)).json.messages).toEqual([]);
   });
 
+  it('ends what is not kept when its last socket is gone', async () => {
+    const chatId = await world.chat(ann);
+    const socket = await world.socket(ann, chatId);
+    await socket.next('welcome');
+    const script = world.openai.next({ pieces: Array.from({ length: 50 }, () => 'more '), gated: true });
+    await world.ask(ann, chatId, { stream: true, save_to_history: false });
+    const request = await script.request;
+    script.release();
+    await socket.next('ai_response_chunk');
+    socket.socket.terminate();
+    await expect.poll(async () => (await world.call('GET', '/stats', ann)).json.websocket_connections.total_connections).toBe(0);
+    script.release(2);
+    await request.aborted;
+    expect(request.piecesSent).toBeLessThan(10);
+  });
+
+  it('counts as a message: beyond the limit it is 429, with the time to wait', async () => {
+    const small = await startWorld({ LIMIT_MESSAGES_PER_HOUR: '2' });
+    try {
+      const carl = await small.user('carl');
+      const chatId = await small.chat(carl);
+      expect((await small.ask(carl, chatId)).status).toBe(200);
+      expect((await small.call('POST', '/langchain/test', carl, { message: 'Hello' })).status).toBe(200);
+      const refused = await small.ask(carl, chatId);
+      expect([refused.status, refused.json]).toEqual([429, { detail: 'Rate limit exceeded' }]);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+      const dora = await small.user('dora');
+      expect((await small.ask(dora, await small.chat(dora))).status).toBe(200);
+    } finally {
+      await small.close();
+    }
+  });
+
   it('ends the call to the model within a second of a cancel', async () => {
     const chatId = await world.chat(ann);
     const socket = await world.socket(ann, chatId);

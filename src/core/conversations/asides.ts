@@ -5,14 +5,24 @@ import { openConversation } from './access.ts';
 import { gatherContext, type ContextSource } from './context.ts';
 import type { ConversationParts } from './parts.ts';
 import { questionRow, tailOf } from './sending.ts';
+import { tokensUsed } from './tokens-used.ts';
 import type { Aside, Conversations, UnstoredReply } from './types.ts';
 import { withDefaults } from './turns/request.ts';
+
+/** Answers that are not kept, and what the kept ones have used. */
+export function createAsides(parts: ConversationParts, sources: readonly ContextSource[], unstored: Pick<Conversations, 'answerUnstored'>): Pick<Conversations, 'answerAside' | 'tellAside' | 'tokensUsed'> {
+  return {
+    answerAside: (...given) => answerAside(parts, sources, unstored.answerUnstored, ...given),
+    tellAside: (conversationId, event) => parts.bus.publish(`conversation:${conversationId}`, { type: 'aside', event }),
+    tokensUsed: (...given) => tokensUsed(parts, ...given),
+  };
+}
 
 /**
  * Asks about a conversation without a trace in it: the model reads what it would read for a message that is kept, and nothing
  * is stored but what it used. @throws {ParleyError} as `Conversations.send`
  */
-export async function answerAside(
+async function answerAside(
   parts: ConversationParts, sources: readonly ContextSource[], answerUnstored: Conversations['answerUnstored'],
   viewer: Viewer, conversationId: string, aside: Aside, signal: AbortSignal,
 ): Promise<UnstoredReply> {

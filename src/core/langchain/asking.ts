@@ -71,14 +71,15 @@ export async function askUnkept(parts: LangchainParts, question: Question, signa
   const aside = { content: message.content, target, dialect: 'arketic', whole: !message.stream };
   const asked = { id: newId(), content: message.content, at: clock.now() };
   const answerId = newId();
-  // A stream goes to the sockets of the chat: it does not end with the request.
-  const reply = await conversations.answerAside(viewer, conversation.id, aside, message.stream ? new AbortController().signal : signal).catch((error: unknown) => {
+  // A stream goes to the sockets of the chat: it ends with them, not with the request.
+  const unwatched = new AbortController();
+  const reply = await conversations.answerAside(viewer, conversation.id, aside, message.stream ? unwatched.signal : signal).catch((error: unknown) => {
     models.dismiss(target);
     throw error;
   });
   if (message.stream) {
     const telling = new Telling(conversations, clock, { id: answerId, conversationId: conversation.id, model: target.id, createdAt: clock.now() });
-    void tellAll(telling, gather(clock, target, reply.events, begun(telling)), parts);
+    void tellAll(telling, gather(clock, target, reply.events, begun(telling, () => parts.isWatched(conversation.id) || unwatched.abort())), parts);
     return { kind: 'streaming', userMessageId: asked.id, answerId, model: target.id, glance: glance() };
   }
   const answer = await gather(clock, target, reply.events);
@@ -89,10 +90,13 @@ export async function askUnkept(parts: LangchainParts, question: Question, signa
   };
 }
 
-/** Says that the answer begins, and returns what takes its pieces. */
-function begun(telling: Telling): (piece: string) => void {
+/** Says that the answer begins, and returns what takes its pieces. @param look called with each, to end what nobody gets any more */
+function begun(telling: Telling, look: () => void): (piece: string) => void {
   telling.begin();
-  return (piece) => telling.text(piece);
+  return (piece) => {
+    telling.text(piece);
+    look();
+  };
 }
 
 async function tellAll(telling: Telling, answer: Promise<LangchainAnswer>, { log }: LangchainParts): Promise<void> {

@@ -5,9 +5,9 @@ import type { Log, Metrics } from '../../base/observability/index.ts';
 import { askInTurn, openBreaker, pauseBefore, sleep, type Candidate } from './asking.ts';
 import { Candidates } from './candidates.ts';
 import { createBreaker, type Breaker } from './breaker.ts';
-import { createCatalogue, listPatienceMs, withPatience } from './catalogue.ts';
+import { createCatalogue, type Catalogue, listPatienceMs, withPatience } from './catalogue.ts';
 import { drawPriceOf } from './drawing-prices.ts';
-import { createKeys, type KeySettings } from './keys.ts';
+import { createKeys, type Keys, type KeySettings } from './keys.ts';
 import { Leaves } from './leaves.ts';
 import { Names } from './names.ts';
 import { priceOf } from './prices.ts';
@@ -15,7 +15,7 @@ import type { Caller, Models } from './service.ts';
 import { keepToFormat } from './structured.ts';
 import { withoutLangchain } from './providers/langchain/index.ts';
 import { countTokens } from './tokens.ts';
-import type { DrawRequest, DrawResult, EmbedRequest, EmbedResult, ModelProvider, ProviderState, ReplyEvent } from './types.ts';
+import type { DrawRequest, DrawResult, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ProviderState, ReplyEvent } from './types.ts';
 import { replyErrorOf, toParleyError } from './wire/index.ts';
 
 /** The settings of the registry, as src/config.ts reads them. */
@@ -76,16 +76,7 @@ export function createModels(parts: ModelParts): Models {
     name: 'models',
     start: () => startProviders(providers, log),
     stop: async () => { await Promise.allSettled(providers.map((provider) => provider.stop?.())); },
-    async list(caller) {
-      const lists = await Promise.all(offering.map(async (provider) => {
-        const apiKey = await keys.find(provider, caller);
-        if (apiKey === null && keys.isNeeded(provider)) return [];
-        // Reading a folder costs next to nothing, and whoever has just put a file into it looks for it here.
-        const listing = provider.kind === 'llama' ? await catalogue.renew(provider, apiKey, shownMs) : await catalogue.get(provider, apiKey);
-        return listing.models;
-      }));
-      return lists.flat();
-    },
+    list: (caller) => listModels(offering, keys, catalogue, caller),
     resolve: (name, caller) => names.resolve(name, caller),
     reply(target, request, caller, signal) {
       const ask = (): AsyncGenerator<ReplyEvent[]> => askInTurn(asking, target.id, candidates.inTurn(target, caller, leaves.take(target)), request, signal);
@@ -122,6 +113,18 @@ export function createModels(parts: ModelParts): Models {
     loaded: () => providers.flatMap((provider) => provider.loaded?.() ?? []).sort((one, other) => other.lastUsedAt - one.lastUsedAt),
     providers: (caller) => Promise.all(providers.map((provider) => describe(provider, caller))),
   };
+}
+
+/** What the caller can use now. */
+async function listModels(offering: readonly ModelProvider[], keys: Keys, catalogue: Catalogue, caller: Caller): Promise<ModelInfo[]> {
+  const lists = await Promise.all(offering.map(async (provider) => {
+    const apiKey = await keys.find(provider, caller);
+    if (apiKey === null && keys.isNeeded(provider)) return [];
+    // Reading a folder costs next to nothing, and whoever has just put a file into it looks for it here.
+    const listing = provider.kind === 'llama' ? await catalogue.renew(provider, apiKey, shownMs) : await catalogue.get(provider, apiKey);
+    return listing.models;
+  }));
+  return lists.flat();
 }
 
 type ProviderReport = Awaited<ReturnType<Models['providers']>>[number];
