@@ -153,8 +153,8 @@ describe('Addresses of the server itself', () => {
     for (const path of ['/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js', '/docs/start.js']) expect((await server.request('GET', path)).status).toBe(200);
     const { json } = await server.request('GET', '/docs/json');
     expect(json.openapi).toBe('3.1.0');
-    expect(Object.keys(json.paths)).toEqual(expect.arrayContaining(['/v1/chat/completions', '/api/v1/chat/chats/{chat_id}', '/api/auth/register', '/health']));
-    expect(Object.keys(json.paths)).not.toContain('/api/chat/send');
+    expect(Object.keys(json.paths)).toEqual(expect.arrayContaining(['/v1/chat/completions', '/api/v1/chat/chats/{chat_id}', '/api/auth/register', '/api/chat/send', '/api/chat/stream', '/stats', '/health']));
+    expect(Object.keys(json.paths)).not.toContain('/api/memory/save');
     expect(json.paths['/api/v1/chat/chats'].post.requestBody.content['application/json'].schema).toMatchObject({
       required: ['title'], properties: { title: { type: 'string', minLength: 1, maxLength: 200 }, temperature: { anyOf: [{ type: 'number', minimum: 0, maximum: 1 }, { type: 'null' }] } },
     });
@@ -168,7 +168,7 @@ describe('Addresses of the server itself', () => {
   it('takes upgrades only where a socket is served', async () => {
     const status = (path: string) => new Promise((resolve) => new WebSocket(`ws://127.0.0.1:${server.port}${path}`).on('error', (error) => resolve(error.message)));
     expect(await status('/nowhere')).toContain('404');
-    expect(await status('/api/chat/ws/ann')).toContain('501');
+    expect(await status('/api/voice/stream/ann')).toContain('501');
   });
 
   it('answers a request that offers HTTP/2 as an ordinary one', async () => {
