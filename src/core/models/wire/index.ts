@@ -7,6 +7,7 @@ export { createDocumentReader, createEventReader, inForm, type AnswerForm } from
 export { HttpFault, ReplyFault, replyErrorOf, serviceWords, statusError, toParleyError, toReplyError, unsupported } from './faults.ts';
 export { count, readVector, tokenByText } from './figures.ts';
 export { createLineSplitter, StreamFormError, type LineSplitter } from './lines.ts';
+export { pageSize, readPages, type Page } from './pages.ts';
 export { parseRetryAfter } from './retry-after.ts';
 export { createSseParser } from './sse.ts';
 export { TextChunks } from './text-chunks.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../../base/clock.ts';
 import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ReplyError, ReplyEvent } from '../../types.ts';
-import { createCaller, failedReply, streamReply, toParleyError, unreadable, wholePatience, type HttpRequest } from '../../wire/index.ts';
+import { createCaller, failedReply, pageSize, readPages, streamReply, toParleyError, unreadable, wholePatience, type Caller, type HttpRequest } from '../../wire/index.ts';
 import { readStatusError } from './errors.ts';
 import { blankEnd, toWireBody, type Without } from './messages.ts';
 import { refusal, traitsByName, traitsOf, type ModelEntry, type ModelTraits } from './options.ts';
@@ -17,10 +17,6 @@ export interface AnthropicOptions {
 const label = 'Anthropic';
 /** The version of the API whose form is spoken here. */
 const apiVersion = '2023-06-01';
-/** Models on one page of the list, as many as the service gives. */
-const pageSize = 1000;
-/** Pages read of one list, at most. */
-const maxPages = 10;
 
 /** Anthropic, by its Messages API. Calls need a key. */
 export function createAnthropicProvider(options: AnthropicOptions): ModelProvider {
@@ -58,7 +54,7 @@ export function createAnthropicProvider(options: AnthropicOptions): ModelProvide
   };
 
   const models = async (call: CallOptions): Promise<ModelInfo[]> => {
-    const entries = await readPages((path) => caller.ask('GET', path, call));
+    const entries = await listModels(caller, call);
     listed = new Map(entries.map((entry) => [entry.id, traitsOf(entry)]));
     return entries.map((entry) => describe(entry, listed.get(entry.id)!, caller.location));
   };
@@ -92,21 +88,17 @@ function noteRefused(refused: Map<string, Without>, { model, temperature, topP, 
   return true;
 }
 
-/** All models, page by page, the newest first. */
-async function readPages(ask: (path: string) => Promise<unknown>): Promise<ModelEntry[]> {
-  const entries = new Map<string, ModelEntry>();
-  let after = '';
-  for (let page = 0; page < maxPages; page += 1) {
-    const answer = (await ask(`/v1/models?limit=${pageSize}${after === '' ? '' : `&after_id=${encodeURIComponent(after)}`}`)) as { data?: unknown; has_more?: unknown; last_id?: unknown } | null;
+/** All models, the newest first. */
+async function listModels(caller: Caller, call: CallOptions): Promise<ModelEntry[]> {
+  const entries = await readPages(async (mark) => {
+    const path = `/v1/models?limit=${pageSize}${mark === '' ? '' : `&after_id=${encodeURIComponent(mark)}`}`;
+    const answer = (await caller.ask('GET', path, call)) as { data?: unknown; has_more?: unknown; last_id?: unknown } | null;
     if (!Array.isArray(answer?.data)) throw toParleyError(unreadable({ label }));
-    const before = entries.size;
-    for (const entry of answer.data.slice(0, pageSize) as (Partial<ModelEntry> | null)[]) {
-      if (typeof entry?.id === 'string' && entry.id !== '' && entry.id.length <= 200) entries.set(entry.id, entry as ModelEntry);
-    }
-    if (answer.has_more !== true || typeof answer.last_id !== 'string' || entries.size === before) break;
-    after = answer.last_id;
-  }
-  return [...entries.values()];
+    const listed = (answer.data as (Partial<ModelEntry> | null)[]).flatMap((entry) =>
+      (typeof entry?.id === 'string' && entry.id !== '' && entry.id.length <= 200 ? [entry as ModelEntry] : []));
+    return { entries: listed, next: answer.has_more === true ? answer.last_id : null };
+  });
+  return [...new Map(entries.map((entry) => [entry.id, entry])).values()];
 }
 
 function describe(entry: ModelEntry, traits: ModelTraits, location: ModelInfo['location']): ModelInfo {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../../base/clock.ts';
 import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ReplyEvent } from '../../types.ts';
-import { bearer, createCaller, embedInBatches, failedReply, streamReply, toParleyError, unreadable, wholePatience, type Caller } from '../../wire/index.ts';
+import { bearer, createCaller, embedInBatches, failedReply, pageSize, readPages, streamReply, toParleyError, unreadable, wholePatience, type Caller } from '../../wire/index.ts';
 import { readEmbeddings, toEmbedBody } from './embeddings.ts';
 import { readStatusError } from './errors.ts';
 import { toChatBody } from './messages.ts';
@@ -16,9 +16,6 @@ export interface CohereOptions {
 }
 
 const label = 'Cohere';
-/** Models on one page of the list, as many as the service gives, and pages read of one list, at most. */
-const pageSize = 1000;
-const maxPages = 10;
 /** Texts embedded in one call: the service takes no more. */
 const embedBatch = 96;
 
@@ -64,24 +61,19 @@ export function createCohereProvider(options: CohereOptions): ModelProvider {
 
 /** The list is still part of the first version of the API. */
 async function listModels(caller: Caller, call: CallOptions): Promise<ModelInfo[]> {
-  const models = new Map<string, ModelInfo>();
-  let token = '';
-  for (let page = 0; page < maxPages; page += 1) {
-    const path = `/v1/models?page_size=${pageSize}${token === '' ? '' : `&page_token=${encodeURIComponent(token)}`}`;
+  const models = await readPages(async (mark) => {
+    const path = `/v1/models?page_size=${pageSize}${mark === '' ? '' : `&page_token=${encodeURIComponent(mark)}`}`;
     const answer = (await caller.ask('GET', path, call)) as { models?: unknown; next_page_token?: unknown } | null;
     if (!Array.isArray(answer?.models)) throw toParleyError(unreadable({ label }));
-    for (const entry of (answer.models as (Partial<ModelEntry> | null)[]).slice(0, pageSize)) {
-      const model = typeof entry?.name === 'string' ? describe(entry as ModelEntry, caller) : null;
-      if (model) models.set(model.model, model);
-    }
-    if (typeof answer.next_page_token !== 'string' || answer.next_page_token === '') break;
-    token = answer.next_page_token;
-  }
-  return [...models.values()];
+    return { entries: (answer.models as (Partial<ModelEntry> | null)[]).flatMap((entry) => describe(entry, caller) ?? []), next: answer.next_page_token };
+  });
+  return [...new Map(models.map((model) => [model.id, model])).values()];
 }
 
 /** A model of the list; null for those that are of no use here. */
-function describe(entry: ModelEntry, caller: Caller): ModelInfo | null {
+function describe(listed: Partial<ModelEntry> | null, caller: Caller): ModelInfo | null {
+  if (typeof listed?.name !== 'string') return null;
+  const entry = listed as ModelEntry;
   const { name, context_length: length } = entry;
   const kinds = kindsOf(entry);
   if (name === '' || name.length > 200 || kinds.length === 0) return null;

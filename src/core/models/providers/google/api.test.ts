@@ -32,7 +32,7 @@ test('lists models page by page, and none that does not chat or embed', async ()
 });
 
 test('ends a list that has no end', async () => {
-  for (let page = 0; page < 20; page += 1) standIn.next({ endpoint: 'models', ...json({ models: [], nextPageToken: 'on and on' }) });
+  for (let page = 0; page < 20; page += 1) standIn.next({ endpoint: 'models', ...json({ models: [], nextPageToken: `page ${page}` }) });
   await google.models(call);
   expect(standIn.requests).toHaveLength(10);
 });

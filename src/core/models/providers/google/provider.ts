@@ -1,6 +1,6 @@
 import type { Clock } from '../../../../base/clock.ts';
 import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ReplyEvent } from '../../types.ts';
-import { createCaller, embedInBatches, failedReply, streamReply, toParleyError, unreadable, wholePatience, type Caller } from '../../wire/index.ts';
+import { createCaller, embedInBatches, failedReply, pageSize, readPages, streamReply, toParleyError, unreadable, wholePatience, type Caller } from '../../wire/index.ts';
 import { toEmbedBody, readEmbeddings } from './embeddings.ts';
 import { readStatusError } from './errors.ts';
 import { toGenerateBody } from './messages.ts';
@@ -19,9 +19,6 @@ export interface GoogleOptions {
 const label = 'Google';
 /** The version of the API: the one with the newer models' settings. */
 const version = '/v1beta';
-/** Models on one page of the list, as many as the service gives, and pages read of one list, at most. */
-const pageSize = 1000;
-const maxPages = 10;
 /** Texts embedded in one call: the service takes no more. */
 const embedBatch = 100;
 
@@ -77,24 +74,21 @@ function pathOf(model: string): string {
 }
 
 async function listModels(caller: Caller, call: CallOptions): Promise<ModelInfo[]> {
-  const models = new Map<string, ModelInfo>();
-  let token = '';
-  for (let page = 0; page < maxPages; page += 1) {
-    const path = `${version}/models?pageSize=${pageSize}${token === '' ? '' : `&pageToken=${encodeURIComponent(token)}`}`;
+  const models = await readPages(async (mark) => {
+    const path = `${version}/models?pageSize=${pageSize}${mark === '' ? '' : `&pageToken=${encodeURIComponent(mark)}`}`;
     const answer = (await caller.ask('GET', path, call)) as { models?: unknown; nextPageToken?: unknown } | null;
-    if (typeof answer !== 'object' || answer === null || !Array.isArray(answer.models ?? [])) throw toParleyError(unreadable({ label }));
-    for (const entry of ((answer.models ?? []) as (Partial<ModelEntry> | null)[]).slice(0, pageSize)) {
-      const model = typeof entry?.name === 'string' ? describe(entry as ModelEntry, caller) : null;
-      if (model) models.set(model.model, model);
-    }
-    if (typeof answer.nextPageToken !== 'string' || answer.nextPageToken === '') break;
-    token = answer.nextPageToken;
-  }
-  return [...models.values()];
+    // The service leaves empty lists out.
+    const entries = answer?.models ?? [];
+    if (typeof answer !== 'object' || answer === null || !Array.isArray(entries)) throw toParleyError(unreadable({ label }));
+    return { entries: (entries as (Partial<ModelEntry> | null)[]).flatMap((entry) => describe(entry, caller) ?? []), next: answer.nextPageToken };
+  });
+  return [...new Map(models.map((model) => [model.id, model])).values()];
 }
 
 /** A model of the list; null for those that are of no use here. */
-function describe(entry: ModelEntry, caller: Caller): ModelInfo | null {
+function describe(listed: Partial<ModelEntry> | null, caller: Caller): ModelInfo | null {
+  if (typeof listed?.name !== 'string') return null;
+  const entry = listed as ModelEntry;
   const model = entry.name.replace(/^models\//, '');
   const kinds = kindsOf(entry);
   if (model === '' || model.length > 200 || model.includes('/') || kinds.length === 0) return null;
