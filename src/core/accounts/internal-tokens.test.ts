@@ -16,7 +16,7 @@ describe('Credentials with which the server calls itself', () => {
 
   it('act for one user, who may only chat, once', async () => {
     const { token } = world.accounts.internalCredential(userId);
-    expect(await use(token)).toMatchObject({ userId, username: 'ann', role: 'user', scopes: ['chat'], via: 'internal', credentialId: null });
+    expect(await use(token)).toMatchObject({ userId, username: 'ann', role: 'user', scopes: ['chat'], via: 'call-back', credentialId: null });
     await expect(use(token)).rejects.toMatchObject({ code: 'unauthorized' });
   });
 

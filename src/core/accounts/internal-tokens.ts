@@ -39,7 +39,7 @@ export function createInternalTokens({ users, clock }: { users: Pick<Users, 'byI
       if (!entry || entry.until <= clock.monotonic()) return null;
       const user = await users.byId(entry.userId);
       if (!user || user.disabled_at !== null) return null;
-      return Object.freeze({ userId: user.id, username: user.username, role: user.role, scopes: Object.freeze(['chat'] as const), via: 'internal', credentialId: null, expiresAt: null });
+      return Object.freeze({ userId: user.id, username: user.username, role: user.role, scopes: Object.freeze(['chat'] as const), via: 'call-back', credentialId: null, expiresAt: null });
     },
   };
 }

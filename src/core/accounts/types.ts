@@ -11,7 +11,7 @@ export interface Viewer {
   role: Role;
   scopes: readonly Scope[];
   /** How the viewer proved who they are. `program`: a program that has opened the database itself. */
-  via: 'token' | 'cookie' | 'api-key' | 'local-trust' | 'internal' | 'program';
+  via: 'token' | 'cookie' | 'api-key' | 'local-trust' | 'internal' | 'program' | 'call-back';
   /** Id of the token or the API key; null for local trust. */
   credentialId: string | null;
   /** When the credential ends, milliseconds since the epoch; null when it does not. */

@@ -20,7 +20,7 @@ export function createUnstored(parts: ConversationParts): UnstoredCalls {
     flush: usage.flush,
     async answerUnstored(viewer, request, signal) {
       const caller = { userId: viewer.userId, role: viewer.role };
-      const isInner = viewer.via === 'internal';
+      const isInner = viewer.via === 'call-back';
       const target = await (request.target ?? (isInner ? innerTarget(parts, request.model, caller) : parts.models.resolve(request.model, caller)));
       const { model: _, target: _ready, messages, dialect, ...rest } = request;
       // What is a part of another call is paid and counted there.
@@ -141,7 +141,7 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
     const { end, usage, timeToFirstTokenMs } = measurement;
     const failed = end && 'error' in end ? end.error : null;
     const outcome = !failed ? 'DELIVERED' : failed.code === 'cancelled' || call.signal.aborted ? 'CANCELLED' : 'FAILED';
-    if (call.viewer.via !== 'internal') {
+    if (call.viewer.via !== 'call-back') {
       metrics.turns.inc({ provider: call.target.provider, outcome });
       if (timeToFirstTokenMs !== null) metrics.firstToken.observe({ provider: call.target.provider }, timeToFirstTokenMs / 1000);
       const { tokensIn, tokensOut } = usage;

@@ -88,7 +88,7 @@ export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; met
     requireScope(viewer, scope(request));
     request.viewer = viewer;
     // A part of a call that was counted when it came.
-    if (viewer.via === 'internal') return;
+    if (viewer.via === 'call-back') return;
     const verdict = await parts.limiter.take(limit, viewer.userId);
     describe?.(reply, limit, verdict);
     refuseBeyond(parts, limit, verdict);
