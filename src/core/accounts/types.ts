@@ -10,7 +10,7 @@ export interface Viewer {
   username: string;
   role: Role;
   scopes: readonly Scope[];
-  /** How the viewer proved who they are. `program`: a program that has opened the database itself. */
+  /** How the viewer proved who they are. `program`: a program that has opened the database itself. `call-back`: a process of this server, for a part of a call that is counted already. */
   via: 'token' | 'cookie' | 'api-key' | 'local-trust' | 'internal' | 'program' | 'call-back';
   /** Id of the token or the API key; null for local trust. */
   credentialId: string | null;
