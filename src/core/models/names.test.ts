@@ -24,7 +24,7 @@ describe('a whole name', () => {
     expect(await found('nearby/gpt-4o')).toBe('nearby/gpt-4o');
     expect(await found('ollama/codellama:7b')).toBe('ollama/codellama:7b');
     expect(await found('builtin/parley')).toBe('builtin/parley');
-    expect(await house.models.resolve('ollama/llama2', owner)).toEqual({ id: 'ollama/llama2:latest', provider: 'ollama', model: 'llama2:latest', contextLength: 4096, isBuiltin: false });
+    expect(await house.models.resolve('ollama/llama2', owner)).toEqual({ id: 'ollama/llama2:latest', provider: 'ollama', model: 'llama2:latest', contextLength: 4096, isBuiltin: false, seesPictures: false });
   });
 
   test('of a model that is not there is an error that lists what there is', async () => {
