@@ -72,6 +72,8 @@ export interface Message {
   tool_calls: { id: string; name: string; arguments: string }[] | null;
   /** Set: this is the result of that call. */
   tool_call_id: string | null;
+  /** Pictures sent with it: `type` is null for one that is somewhere else. */
+  images: { url: string; type: string | null; bytes: number | null }[];
   ended_at: string | null;
 }
 

@@ -6,6 +6,7 @@ import { useScope, useView } from '../use-conversation.ts';
 import { BranchSteps } from './branch-steps.tsx';
 import { CopyButton } from './copy-button.tsx';
 import { EditForm } from './edit-form.tsx';
+import { Pictures } from './pictures.tsx';
 
 /** What a person said. One's own words can be changed, which makes another version of them. */
 export function QuestionRow({ message }: { message: Message }) {
@@ -15,7 +16,8 @@ export function QuestionRow({ message }: { message: Message }) {
   if (isEditing) return <EditForm message={message} onDone={() => setEditing(false)} />;
   return (
     <article aria-label="Your message" className="flex flex-col items-end">
-      <div className="max-w-[85%] whitespace-pre-wrap rounded-2xl rounded-br-md bg-bubble px-4 py-2.5 leading-relaxed [overflow-wrap:anywhere]">{message.content}</div>
+      {message.images.length > 0 && <Pictures images={message.images} />}
+      {message.content !== '' && <div className="max-w-[85%] whitespace-pre-wrap rounded-2xl rounded-br-md bg-bubble px-4 py-2.5 leading-relaxed [overflow-wrap:anywhere]">{message.content}</div>}
       <div className="-mb-2 mt-0.5 flex min-h-8 items-center">
         <span className="row-actions">
           <CopyButton text={message.content} label="Copy message" />
