@@ -44,7 +44,7 @@ export const settingTable = {
   LANGCHAIN_FALLBACK: { type: 'flag', default: 'on', meaning: "Let the test of the LangChain service fall back to the model's own provider" },
   LANGCHAIN_STREAMING: { type: 'flag', default: 'on', meaning: 'Let answers come through the LangChain service in pieces' },
   LANGCHAIN_HEALTH_CHECKS: { type: 'flag', default: 'on', meaning: 'Ask the LangChain service how it is whenever its status is looked at' },
-  IMPORT_MAX_MEGABYTES: { type: 'number', default: '200', meaning: 'Megabytes that a file of chats to import may have' },
+  IMPORT_MAX_MEGABYTES: { type: 'number', default: '100', meaning: 'Megabytes that a file of chats to import may have; MAX_CONTENT_LENGTH bounds it, too' },
   LLAMA_THREADS: { type: 'number', default: '0', meaning: 'Threads of the embedded engine; 0 means the fastest number, measured when a model is first loaded' },
   LLAMA_SEQUENCES: { type: 'number', default: '4', meaning: 'Conversations the embedded engine answers at the same time' },
   LLAMA_CONTEXT: { type: 'number', default: '4096', meaning: 'Tokens of context for each of them (less when the model has less)' },

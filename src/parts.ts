@@ -129,7 +129,7 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log, metrics, settings: { ...config, withoutBreaker: config.langchain.circuitBreaker ? [] : ['langchain'] } });
   const machine = redis ? machineName(dataDir) : null;
   const modelStore = createModelStore({ folder: modelsDir, jobs, log, clock, machine });
-  const transfers = createTransfers({ storage, jobs, clock, log, machine, folder: join(dataDir, 'imports'), maxBytes: config.importMaxBytes });
+  const transfers = createTransfers({ storage, jobs, clock, log, machine, folder: join(dataDir, 'imports'), maxBytes: Math.min(config.importMaxBytes, config.maxContentLength) });
   const budgets = createBudgets({ storage, models, bus, clock, log, metrics, instanceId, settings: config.budgets });
   return { config, instanceId, clock, log, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets, transfers, answersAt: (address) => void (ownAddress = address) };
 }

@@ -161,6 +161,21 @@ secrets
   .action(async () => (await import('./commands/secrets.ts')).acceptSecrets());
 
 program
+  .command('export')
+  .description("write an account's conversations to a file, with all branches")
+  .argument('<file>')
+  .option('--user <name>', 'whose; default: the owner')
+  .option('--force', 'replace the file that is there')
+  .action(async (file: string, options: { user?: string; force?: boolean }) => (await import('./commands/transfer.ts')).exportChats(file, options));
+program
+  .command('import')
+  .description("read conversations from a file: what `parley export` wrote, or ChatGPT's conversations.json")
+  .argument('<file>')
+  .option('--user <name>', 'into whose account; default: the owner')
+  .option('--json', 'print the whole report as JSON')
+  .action(async (file: string, options: { user?: string; json?: boolean }) => (await import('./commands/transfer.ts')).importChats(file, options));
+
+program
   .command('backup')
   .description('copy the database to a new file, consistently, also while the server runs')
   .argument('<file>')

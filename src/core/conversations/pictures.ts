@@ -68,7 +68,8 @@ function readParts(parts: readonly ContentPart[]): PicturesToKeep {
   return kept;
 }
 
-function addPicture({ pictures, contents }: PicturesToKeep, part: Extract<ContentPart, { type: 'image' }>, offset: number): void {
+/** Adds one picture, which stands behind `offset` units of the text. @throws {ParleyError} as `picturesToKeep` */
+export function addPicture({ pictures, contents }: PicturesToKeep, part: Extract<ContentPart, { type: 'image' }>, offset: number): void {
   if (pictures.length >= mostPictures) throw refused(`A message takes at most ${mostPictures} pictures.`);
   const source = readPictureUrl(part.url);
   const detail = part.detail ?? null;

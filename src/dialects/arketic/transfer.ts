@@ -65,6 +65,7 @@ async function sendFile(parts: DialectParts, credentials: CredentialWatch, reque
 
 function registerImports(scope: DialectScope, parts: DialectParts): void {
   const { transfers } = parts;
+  const mostBytes = Math.max(1, Math.min(transfers.maxBytes, parts.settings.maxContentLength));
   // The body of this route goes to the disk as it comes, and is no JSON for the server to parse.
   void scope.register(async (inner) => {
     inner.removeAllContentTypeParsers();
@@ -72,7 +73,7 @@ function registerImports(scope: DialectScope, parts: DialectParts): void {
     inner.post(
       '/api/v1/chat/import',
       {
-        bodyLimit: transfers.maxBytes,
+        bodyLimit: mostBytes,
         schema: {
           summary: 'Addition: imports a file of chats: an export of this project, or conversations.json of ChatGPT',
           description: 'The body is the file. It is imported by a job, which goes on when the server restarts; ask for its state.',
@@ -82,7 +83,7 @@ function registerImports(scope: DialectScope, parts: DialectParts): void {
       async (request, reply) => {
         const viewer = viewerFrom(request);
         const body = request.body as Readable | undefined;
-        if (Number(request.headers['content-length'] ?? 0) > transfers.maxBytes) throw new ParleyError('too_large', { message: `A file may have ${transfers.maxBytes} bytes.` });
+        if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw new ParleyError('too_large', { message: `A file may have ${mostBytes} bytes.` });
         if (!body) throw new ParleyError('invalid_request', { message: 'The file is empty.' });
         const free = await place(parts, viewer.userId);
         try {

@@ -157,7 +157,7 @@ function asRead(node: Node & { at: number }, said: { kind: 'text'; text: string 
     status: status === 'in_progress' ? 'INTERRUPTED' : status === 'finished_partial_completion' || finish === 'interrupted' ? 'CANCELLED' : 'DELIVERED',
     replyToKey: null, replacesKey: null, isEdited: false, metadata: null,
     model: role === 'assistant' && typeof slug === 'string' && slug !== '' ? `openai/${slug.slice(0, 200)}` : null,
-    figures: null, finishReason: finish === 'stop' ? 'stop' : finish === 'max_tokens' ? 'length' : null, error: null,
+    figures: null, pictures: [], finishReason: finish === 'stop' ? 'stop' : finish === 'max_tokens' ? 'length' : null, error: null,
     createdAt: node.at, endedAt: Math.max(node.at, milliseconds(updated) ?? 0),
   };
 }

@@ -3,6 +3,7 @@ import { isoTime } from '../../../base/clock.ts';
 import type { MessagesTable, Queries, Storage } from '../../../base/storage/index.ts';
 import type { Viewer } from '../../accounts/index.ts';
 import { openConversation, type AccessRow } from '../access.ts';
+import { contentsOf, picturesOf, splitMetadata } from '../pictures.ts';
 import { liveTexts } from '../reading.ts';
 import { exportFormat, exportVersion, importOrigin, type ImportOrigin } from './form.ts';
 import { unmarked } from './import-mark.ts';
@@ -65,8 +66,12 @@ async function* oneConversation(queries: Queries, viewer: Viewer, row: AccessRow
   yield `${JSON.stringify(head).slice(0, -1)},"messages":[`;
   let separator = '\n';
   for await (const rows of messagesOf(queries, row.id, row.last_seq, signal)) {
-    yield separator + rows.map((message) => JSON.stringify(messageShape(message))).join(',\n');
-    separator = ',\n';
+    // Pictures are large: a message that has some stands alone.
+    for (const some of apart(rows)) {
+      const contents = hasPictures(some[0]!) ? await contentsOf(queries, [some[0]!.id]) : null;
+      yield separator + some.map((message) => JSON.stringify(messageShape(message, contents?.get(message.id)))).join(',\n');
+      separator = ',\n';
+    }
   }
   yield '\n]}';
 }
@@ -131,10 +136,29 @@ export async function namedRows(queries: Queries, ids: readonly string[]): Promi
   });
 }
 
-/** A message in the project's own form. */
-export function messageShape(row: NamedRow): Record<string, unknown> {
+function hasPictures(row: NamedRow): boolean {
+  return picturesOf(row).length > 0;
+}
+
+/** Messages in their order: those with pictures alone, the others together. */
+function apart(rows: readonly NamedRow[]): NamedRow[][] {
+  const groups: NamedRow[][] = [];
+  let isOpen = false;
+  for (const row of rows) {
+    const isAlone = hasPictures(row);
+    if (isOpen && !isAlone) groups.at(-1)!.push(row);
+    else groups.push([row]);
+    isOpen = !isAlone;
+  }
+  return groups;
+}
+
+/** A message in the project's own form. @param contents base64 of its pictures, by their position */
+export function messageShape(row: NamedRow, contents?: ReadonlyMap<number, string>): Record<string, unknown> {
   const tools = row.tools === null ? null : (JSON.parse(row.tools) as unknown[] | { toolCallId: string });
-  const { mark, metadata } = unmarked(row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>));
+  const split = splitMetadata(row.metadata === null ? null : (JSON.parse(row.metadata) as Record<string, unknown>));
+  const { mark, metadata } = unmarked(split.metadata);
+  const pictures = split.pictures.map(({ type, url, detail, offset }, position) => ({ type, url, data: contents?.get(position) ?? null, detail, offset }));
   const measured = {
     tokens_in: row.tokens_in, tokens_out: row.tokens_out, tokens_reasoning: row.tokens_reasoning, tokens_cached: row.tokens_cached, cost_micros: row.cost_micros,
     time_to_first_token_ms: row.time_to_first_token_ms, duration_ms: row.duration_ms, confidence: row.confidence,
@@ -142,7 +166,7 @@ export function messageShape(row: NamedRow): Record<string, unknown> {
   const figures = row.role === 'assistant' ? { ...measured, ...mark?.figures } : null;
   return {
     id: row.id, parent_id: row.parent_id, role: row.role, sender: row.sender_name ?? mark?.sender ?? null, content: row.content, reasoning: row.reasoning,
-    tool_calls: Array.isArray(tools) ? tools : null, tool_call_id: tools !== null && !Array.isArray(tools) ? tools.toolCallId : null, status: row.status, reply_to_id: row.reply_to_id,
+    tool_calls: Array.isArray(tools) ? tools : null, tool_call_id: tools !== null && !Array.isArray(tools) ? tools.toolCallId : null, pictures: pictures.length > 0 ? pictures : null, status: row.status, reply_to_id: row.reply_to_id,
     replaces_id: row.replaces_id, is_edited: row.is_edited === 1, metadata, model: row.model, figures, finish_reason: row.finish_reason,
     error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' }, created_at: isoTime(row.created_at), ended_at: time(row.ended_at),
   };

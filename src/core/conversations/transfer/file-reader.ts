@@ -8,7 +8,7 @@ import type { FileAnswer } from './reading-worker.ts';
 const workerFile = new URL(import.meta.url.endsWith('.ts') ? './reading-worker.ts' : './reading-worker.js', import.meta.url);
 
 /** Megabytes that a thread may use: one conversation as text, as JSON and as messages. */
-const heapMegabytes = 768;
+const heapMegabytes = 1024;
 
 /**
  * Reads a file of conversations in a thread of its own, one item after another as they are asked for: parsing holds

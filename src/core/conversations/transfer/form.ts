@@ -11,7 +11,7 @@ export const exportVersion = 1;
 /** Bounds of what is read. Units: characters where nothing else is said. */
 export const bounds = {
   /** Bytes of one conversation in the file. */
-  conversationBytes: 67_108_864,
+  conversationBytes: 134_217_728,
   messages: 100_000,
   content: 4_000_000,
   /** Of one message's metadata, or of a conversation's parameters, as JSON. */
@@ -34,6 +34,17 @@ export const figuresForm = z.object({
   time_to_first_token_ms: measure, duration_ms: measure, confidence: z.number().min(0).max(1).nullish(),
 });
 
+/** A picture of a message: its bytes in base64, or the address that names it. */
+export const pictureForm = z.object({
+  type: short.nullish(),
+  data: text(10_000_000).nullish(),
+  url: text(4096).nullish(),
+  detail: z.enum(['auto', 'low', 'high']).nullish(),
+  /** UTF-16 units of the text that stand before it. */
+  offset: z.int().min(0),
+});
+export type ReadPicture = z.output<typeof pictureForm>;
+
 export const messageForm = z.object({
   id: short.min(1),
   parent_id: short.nullish(),
@@ -43,6 +54,7 @@ export const messageForm = z.object({
   reasoning: text(bounds.content).nullish(),
   tool_calls: z.array(z.object({ id: short, name: short, arguments: text(bounds.content) })).max(1000).nullish(),
   tool_call_id: short.nullish(),
+  pictures: z.array(pictureForm).max(100).nullish(),
   status: z.enum(['QUEUED', 'PROCESSING', 'DELIVERED', 'CANCELLED', 'FAILED', 'INTERRUPTED']),
   reply_to_id: short.nullish(),
   replaces_id: short.nullish(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { withPictures, type KeptPicture } from '../pictures.ts';
 import { figuresForm } from './form.ts';
 
 /** The key under which the metadata of an imported message keeps what its columns must not claim. It stands first. */
@@ -19,9 +20,10 @@ const markForm = z.object({
 });
 export type ImportMark = z.output<typeof markForm>;
 
-/** Metadata with the mark, as JSON. */
-export function marked(mark: ImportMark, metadata: Record<string, unknown> | null): string {
-  return JSON.stringify({ [importKey]: { ...mark, ...(metadata === null ? { bare: true } : {}) }, ...metadata });
+/** Metadata with the mark, and with what is known of the message's pictures, as JSON. */
+export function marked(mark: ImportMark, metadata: Record<string, unknown> | null, pictures: readonly KeptPicture[]): string {
+  const { [importKey]: _, ...own } = metadata ?? {};
+  return JSON.stringify(withPictures({ [importKey]: { ...mark, ...(metadata === null ? { bare: true } : {}) }, ...own }, pictures));
 }
 
 /** The mark of a message, and its metadata without it. */

@@ -29,7 +29,7 @@ export async function importItems(
       if (item.kind === 'messages' && open) {
         const isStored = await open.writer.store(item.messages, item.isLast);
         if (!isStored) report.add({ ...open.entry, outcome: 'present', conversationId: null, messages: 0, remarks: [{ what: 'it was imported before, and handed over', count: 1 }] });
-        else if (item.isLast) report.add(open.entry);
+        else if (item.isLast) report.add({ ...open.entry, remarks: [...open.entry.remarks, ...open.writer.remarks.list()] });
         if (!isStored || item.isLast) open = null;
       }
       await onProgress?.(item.progress, { ...report.counts });

@@ -4,6 +4,7 @@ import type { Queries, Storage } from '../../../base/storage/index.ts';
 import type { Viewer } from '../../accounts/index.ts';
 import type { ToolCall } from '../../models/index.ts';
 import { openConversation } from '../access.ts';
+import { picturesOf } from '../pictures.ts';
 import { bySize, namedRows, type NamedRow } from './exporting.ts';
 import { unmarked } from './import-mark.ts';
 
@@ -36,6 +37,8 @@ async function shownPath(queries: Queries, headId: string): Promise<{ id: string
 function section(row: NamedRow): string {
   const lines = [`\n## ${speaker(row)}\n`, `*${isoTime(row.created_at)}${notes(row)}*\n`];
   if (row.reasoning) lines.push(`<details><summary>Reasoning</summary>\n\n${row.reasoning.trim()}\n\n</details>\n`);
+  const pictures = picturesOf(row).length;
+  if (pictures > 0) lines.push(`[${pictures === 1 ? 'picture' : `${pictures} pictures`}]\n`);
   if (row.content !== '') lines.push(row.role === 'tool' ? fence(row.content) : `${row.content.trim()}\n`);
   const tools = row.tools === null ? null : (JSON.parse(row.tools) as ToolCall[] | { toolCallId: string });
   if (Array.isArray(tools)) for (const call of tools) lines.push(`Calls \`${oneLine(call.name).replaceAll('`', '')}\`:\n`, fence(call.arguments));

@@ -1,5 +1,5 @@
 import type { MessagesTable } from '../../../base/storage/index.ts';
-import type { ExportedParticipant, Figures } from './form.ts';
+import type { ExportedParticipant, Figures, ReadPicture } from './form.ts';
 import type { Remark } from './types.ts';
 
 /** A conversation of a file, whatever form the file has. */
@@ -51,6 +51,7 @@ export interface ReadMessage {
   metadata: Record<string, unknown> | null;
   model: string | null;
   figures: Figures | null;
+  pictures: ReadPicture[];
   finishReason: MessagesTable['finish_reason'];
   error: { code: string; message: string } | null;
   createdAt: number;

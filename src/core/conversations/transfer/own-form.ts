@@ -68,7 +68,7 @@ function asRead(message: (typeof messageForm)['_output'], parentKey: string | nu
     tools: calls !== null ? JSON.stringify(calls) : message.tool_call_id != null ? JSON.stringify({ toolCallId: message.tool_call_id }) : null,
     status: message.status === 'QUEUED' || message.status === 'PROCESSING' ? 'INTERRUPTED' : message.status,
     replyToKey: message.reply_to_id ?? null, replacesKey: message.replaces_id ?? null, isEdited: message.is_edited, metadata: isTooLarge ? null : metadata,
-    model: message.model ?? null, figures: message.figures ?? null, finishReason: message.finish_reason ?? null, error: message.error ?? null,
+    model: message.model ?? null, figures: message.figures ?? null, pictures: message.pictures ?? [], finishReason: message.finish_reason ?? null, error: message.error ?? null,
     createdAt: message.created_at, endedAt: message.ended_at ?? (isUnfinished ? message.created_at : null),
   };
 }

@@ -37,7 +37,8 @@ export class FileSplitter {
   private capture: Capture | null = null;
   /** Depth of the list of conversations; 0 while it has not begun. */
   private listDepth = 0;
-  private isObject = false;
+  /** Whether the file is an object; before it has begun, false. */
+  isObject = false;
   private fieldName: string | null = null;
   private ended = false;
   private started = false;

@@ -10,6 +10,8 @@ import { readOwn } from './own-form.ts';
 const maxDepth = 64;
 /** Messages that are handed over at once. */
 const messagesAtOnce = 200;
+/** The same in UTF-16 units of what they say, one message beyond. */
+const unitsAtOnce = 1_048_576;
 /** Conversations of one file. */
 const mostConversations = 100_000;
 
@@ -42,6 +44,7 @@ export async function* readConversationFile(path: string): AsyncGenerator<FileIt
     if (part.kind === 'broken' && !isAny) throw new Error(part.reason);
     yield* reader.items(part, 1);
   }
+  if (splitter.isObject) reader.checkHeader();
 }
 
 /** Understands the parts of one file. */
@@ -84,24 +87,40 @@ class Elements {
     }
     const { messages, ...head } = read;
     yield { kind: 'conversation', progress, head, messageCount: messages.length };
-    for (let first = 0; first === 0 || first < messages.length; first += messagesAtOnce) {
-      yield { kind: 'messages', progress, messages: messages.slice(first, first + messagesAtOnce), isLast: first + messagesAtOnce >= messages.length };
-    }
+    let end = 0;
+    do {
+      const first = end;
+      end = endOfSome(messages, first);
+      yield { kind: 'messages', progress, messages: messages.slice(first, end), isLast: end >= messages.length };
+    } while (end < messages.length);
   }
 
-  /** @throws {NotOurs} */
-  private ownHeader(): { exportedBy: string | null } {
-    if (this.header) return this.header;
-    if (Object.keys(this.fields).length === 0) throw new Error('It has no tree of messages (`mapping`).');
+  /** The beginning of a file of ours. @throws {NotOurs} */
+  checkHeader(): { exportedBy: string | null } {
     const header = fileHeader.safeParse(this.fields);
     if (!header.success) throw new NotOurs(`This is neither a file of the form ${exportFormat} nor conversations.json of ChatGPT.`);
     if (header.data.version > exportVersion) throw new NotOurs(`The file is of version ${header.data.version} of the form ${exportFormat}; this server reads version ${exportVersion}.`);
-    return (this.header = { exportedBy: header.data.exported_by ?? null });
+    return { exportedBy: header.data.exported_by ?? null };
+  }
+
+  private ownHeader(): { exportedBy: string | null } {
+    if (Object.keys(this.fields).length === 0) throw new Error('It has no tree of messages (`mapping`).');
+    return (this.header ??= this.checkHeader());
   }
 }
 
 /** A file that is of another form as a whole. */
 class NotOurs extends Error {}
+
+/** How far messages go that are handed over at once: so that taking them over holds nobody up. */
+function endOfSome(messages: readonly ReadMessage[], first: number): number {
+  let end = first;
+  for (let units = 0; end < messages.length && end - first < messagesAtOnce && units < unitsAtOnce; end += 1) {
+    const { content, reasoning, pictures } = messages[end]!;
+    units += content.length + (reasoning?.length ?? 0) + pictures.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
+  }
+  return end;
+}
 
 /** `undefined` for what is not JSON. */
 function parsed(text: string): unknown {

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
+import { ParleyError } from '../../../base/errors.ts';
 import { isId, newId } from '../../../base/ids.ts';
 import type { MessagesTable, Storage, WriteQueries } from '../../../base/storage/index.ts';
 import type { Viewer } from '../../accounts/index.ts';
 import { nextHash, rootHash } from '../path.ts';
+import { addPicture, insertPictures, type PicturesToKeep } from '../pictures.ts';
 import { newMessageRow } from '../rows.ts';
 import { insertConversationRow, insertParticipant, nextConversationNumber } from '../statements.ts';
 import type { ImportOrigin } from './form.ts';
 import { marked } from './import-mark.ts';
-import type { ReadConversation, ReadMessage } from './neutral.ts';
+import { Remarks, type ReadConversation, type ReadMessage } from './neutral.ts';
 
 /** Rows of one statement. */
 const rowsAtOnce = 50;
@@ -60,6 +62,8 @@ export class ConversationWriter {
   private readonly viewer: Viewer;
   private readonly head: Omit<ReadConversation, 'messages'>;
   private readonly jobId: string | null;
+  /** What was left out while it was stored. */
+  readonly remarks = new Remarks();
   private readonly stored = new Map<string, Stored>();
   private seq = 0;
   private own = 0;
@@ -84,7 +88,8 @@ export class ConversationWriter {
     const now = await this.storage.now();
     return this.storage.write(async (queries) => {
       if (isFirst && !(await this.begin(queries, now))) return false;
-      for (let first = 0; first < rows.length; first += rowsAtOnce) await queries.insertInto('messages').values(rows.slice(first, first + rowsAtOnce)).execute();
+      for (let first = 0; first < rows.length; first += rowsAtOnce) await queries.insertInto('messages').values(rows.slice(first, first + rowsAtOnce).map(({ row }) => row)).execute();
+      for (const { row, pictures } of rows) await insertPictures(queries, row.id, pictures);
       if (isLast) await this.finish(queries);
       return true;
     });
@@ -113,23 +118,38 @@ export class ConversationWriter {
     return JSON.stringify({ ...this.head.parameters, import: importer });
   }
 
-  private row(message: ReadMessage): MessagesTable {
+  private row(message: ReadMessage): { row: MessagesTable; pictures: PicturesToKeep } {
+    const pictures = this.picturesOf(message);
     const parent = message.parentKey === null ? null : this.stored.get(message.parentKey)!;
     const before = message.parentKey === null ? rootHash(this.head.systemPrompt) : parent!.hash;
     const isOwn = message.sender === true || (message.sender !== null && message.sender === this.head.exportedBy);
-    const place = { id: newId(), depth: (parent?.depth ?? 0) + 1, hash: before === null ? null : nextHash(before, message.role, message.content, message.tools) };
+    const place = { id: newId(), depth: (parent?.depth ?? 0) + 1, hash: before === null ? null : nextHash(before, message.role, message.content, message.tools, pictures.pictures) };
     const target = (key: string | null): string | null => (key === null ? null : (this.stored.get(key)?.id ?? null));
     const row = newMessageRow({
       id: place.id, conversation_id: this.id, parent_id: parent?.id ?? null, seq: (this.seq += 1), depth: place.depth, role: message.role, sender_id: isOwn ? this.viewer.userId : null,
       content: message.content, reasoning: message.reasoning, tools: message.tools, status: message.status, reply_to_id: target(message.replyToKey), replaces_id: target(message.replacesKey),
       is_edited: message.isEdited ? 1 : 0, path_hash: place.hash, model: message.model, finish_reason: message.finishReason, error_code: message.error?.code ?? null,
       error_message: message.error?.message ?? null, created_at: message.createdAt, ended_at: message.endedAt ?? message.createdAt,
-      metadata: marked({ id: message.key, ...(isOwn || message.sender === null ? {} : { sender: String(message.sender) }), ...knownFigures(message) }, message.metadata),
+      metadata: marked({ id: message.key, ...(isOwn || message.sender === null ? {} : { sender: String(message.sender) }), ...knownFigures(message) }, message.metadata, pictures.pictures),
     });
     if (isOwn) this.own += 1;
     this.stored.set(message.key, place);
     this.last = place;
-    return row;
+    return { row, pictures };
+  }
+
+  /** Those that are pictures, and neither too many nor too large. */
+  private picturesOf({ pictures }: ReadMessage): PicturesToKeep {
+    const kept: PicturesToKeep = { pictures: [], contents: [] };
+    for (const { type, data, url, detail, offset } of pictures) {
+      try {
+        addPicture(kept, { type: 'image', url: data == null ? (url ?? '') : `data:${type ?? 'image/png'};base64,${data}`, ...(detail ? { detail } : {}) }, offset);
+      } catch (error) {
+        if (!(error instanceof ParleyError)) throw error;
+        this.remarks.add(`a picture was left out: ${error.message}`);
+      }
+    }
+    return kept;
   }
 
   private async finish(queries: WriteQueries): Promise<void> {

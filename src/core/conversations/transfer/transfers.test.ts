@@ -17,6 +17,8 @@ import type { ImportState, Transfers } from './types.ts';
 
 type Json = ReturnType<typeof JSON.parse>;
 const options = { dialect: 'test' };
+/** A PNG of one pixel, base64. */
+const pixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
 /** A database with conversations, and transfers whose imports run. */
 async function openHouse(engine: 'sqlite' | 'postgres') {
@@ -99,6 +101,8 @@ describe.each(engines)('Files of conversations, from %s', (engine) => {
     await conversations.pin(ann, chatId, true);
     await conversations.selectBranch(ann, again.id);
     const archived = await conversations.create(ann, { title: 'Archived', origin: 'test' });
+    const parts = [{ type: 'text' as const, text: 'Before' }, { type: 'image' as const, url: `data:image/png;base64,${pixel}` }, { type: 'image' as const, url: 'https://example.com/a.png', detail: 'low' as const }, { type: 'text' as const, text: 'behind' }];
+    for (const metadata of [null, { own: true }]) await conversations.send(ann, archived.id, { content: 'Before\nbehind', parts, metadata, answer: false, ...options });
     await conversations.archive(ann, archived.id);
   });
   afterAll(() => house.close());
@@ -109,16 +113,21 @@ describe.each(engines)('Files of conversations, from %s', (engine) => {
     const there = await openHouse(other);
     const carl = await addViewer(there.store.storage, 'carl');
     const state = await imported(there.transfers, carl, there.jobs, file);
-    expect(state).toMatchObject({ state: 'done', error: null, counts: { imported: 2, present: 0, skipped: 0, messages: file.conversations[0].messages.length } });
+    expect(state).toMatchObject({ state: 'done', error: null, counts: { imported: 2, present: 0, skipped: 0, messages: file.conversations[0].messages.length + 2 } });
     expect(state.entries.map(({ remarks }) => remarks)).toEqual([[], []]);
     const back = await exported(there.transfers, carl);
     const sorted = (conversations: Json[]) => conversations.toSorted((one, another) => one.title.localeCompare(another.title));
     expect(sorted(back.conversations).map((one) => comparable(one, 'carl'))).toEqual(sorted(file.conversations).map((one) => comparable(one, 'ann')));
+    const pictured = sorted(back.conversations)[0].messages;
+    expect(pictured).toMatchObject([null, { own: true }].map((metadata) => ({ metadata, pictures: [{ type: 'image/png', data: pixel, url: null, offset: 6 }, { type: null, data: null, url: 'https://example.com/a.png', detail: 'low' }] })));
+    const [id] = (await there.conversations.list(carl, { limit: 10, offset: 0 }, { state: 'archived' })).map((chat) => chat.id);
     // And once more, from there to a third one.
     const dora = await addViewer(there.store.storage, 'dora');
     await imported(there.transfers, dora, there.jobs, back);
     const third = await exported(there.transfers, dora);
     expect(sorted(third.conversations).map((one) => comparable(one, 'dora'))).toEqual(sorted(file.conversations).map((one) => comparable(one, 'ann')));
+    await there.conversations.restore(carl, id!);
+    for (const message of await there.conversations.messages(carl, id!, { limit: 10, offset: 0 })) expect(message.pictures).toHaveLength(2);
     await there.close();
   });
 
@@ -190,7 +199,7 @@ describe.each(engines)('Files of conversations, from %s', (engine) => {
     const file = {
       format: 'parley-export', version: 1, exported_by: gina.username,
       conversations: [
-        { ...head, id: 'one', messages: [message('a', null), message('b', 'a', { role: 'wizard' }), message('c', 'b'), message('c', 'a'), message('d', 'later'), message('e', 'd', { status: 'PROCESSING', role: 'assistant', sender: null })] },
+        { ...head, id: 'one', messages: [message('a', null), message('b', 'a', { role: 'wizard' }), message('c', 'b'), message('c', 'a'), message('d', 'later', { pictures: [{ data: 'bm90IGEgcGljdHVyZQ==', offset: 0 }, { url: 'http://127.0.0.1/x', offset: 0 }] }), message('e', 'd', { status: 'PROCESSING', role: 'assistant', sender: null })] },
         { ...head, id: 'two', title: 7, messages: [] }, 'nonsense', { ...head, id: 'three', messages: [] }, { ...head, id: 'three', messages: [] },
       ],
     };
@@ -198,7 +207,7 @@ describe.each(engines)('Files of conversations, from %s', (engine) => {
     expect(counts).toEqual({ imported: 2, present: 1, skipped: 2, messages: 4 });
     expect(entries.map(({ sourceId, outcome }) => [sourceId, outcome])).toEqual([['one', 'imported'], ['two', 'skipped'], [null, 'skipped'], ['three', 'imported'], ['three', 'present']]);
     expect(entries[0]!.remarks.map(({ what, count }) => `${count} ${what}`)).toEqual([
-      expect.stringMatching(/^1 a message was left out: role/), '1 a message that stands there twice was taken once', '1 a message whose parent does not stand before it begins a branch of its own', '1 an answer that was still being made is interrupted',
+      expect.stringMatching(/^1 a message was left out: role/), '1 a message that stands there twice was taken once', '1 a message whose parent does not stand before it begins a branch of its own', '1 an answer that was still being made is interrupted', expect.stringMatching(/^2 a picture was left out: A picture must be/),
     ]);
     expect(entries[1]!.remarks[0]!.what).toContain('title');
     const back = (await exported(house.transfers, gina, entries[0]!.conversationId)).conversations[0];
