@@ -12,7 +12,7 @@ import type { ConversationRow } from './rows.ts';
 export type Permission = 'read' | 'write' | 'manage' | 'own' | 'join';
 
 /** A conversation row with the viewer's part in it. */
-export type AccessRow = ConversationRow & { head_hash: string | null; viewer_role: string | null; viewer_can_send: number | null };
+export type AccessRow = ConversationRow & { head_hash: string | null; viewer_role: string | null; viewer_can_send: number | null; viewer_can_upload: number | null };
 
 /** Whether a conversation that was put away (archived, in the trash) is found, too. */
 export type Reach = 'open' | 'put-away';
@@ -55,6 +55,7 @@ export function conversationRows(queries: Queries | WriteQueries, userId: string
     .select((builder) => [
       'own.role as viewer_role',
       'own.can_send_messages as viewer_can_send',
+      'own.can_upload_files as viewer_can_upload',
       'own.pinned_at as viewer_pinned_at',
       'head.depth as head_depth',
       builder

@@ -340,7 +340,16 @@ async function checkReply(queries: WriteQueries, conversation: AccessRow, replyT
   if (!found) throw new ParleyError('not_found', { message: 'The message replied to is not in this chat' });
 }
 
-/** Adds the question and, with a plan, its answer; moves the head behind them. */
+/**
+ * Whether the sender may send pictures here; a conversation that is just being made is the sender's own.
+ * @throws {ParleyError} `forbidden`
+ */
+function refuseUploads({ viewer_can_upload: mayUpload = 1 }: { viewer_can_upload?: number | null }, { parts, before = [] }: Outgoing): void {
+  const hasPictures = [parts, ...before.map((message) => message.parts)].some((sent) => picturesToKeep(sent).pictures.length > 0);
+  if (hasPictures && mayUpload !== 1) throw new ParleyError('forbidden', { message: 'You may not send pictures to this chat' });
+}
+
+/** Adds the question and, with a plan, its answer; moves the head behind them. @throws {ParleyError} `forbidden` */
 async function addQuestion(
   queries: WriteQueries,
   tail: Tail,
@@ -348,8 +357,9 @@ async function addQuestion(
   viewer: Viewer,
   plan: AnswerPlan | null,
   now: number,
-  titleState: { title_source: string },
+  conversation: { title_source: string; viewer_can_upload?: number | null },
 ): Promise<{ question: MessagesTable; answer: NewAnswer | null; titled: boolean }> {
+  refuseUploads(conversation, outgoing);
   const place = outgoing.before?.length ? await addSaid(queries, tail, viewer.userId, outgoing.before, now) : tail;
   const question = questionRow(place, viewer.userId, outgoing, now);
   await insertMessage.run(queries, question);
@@ -357,7 +367,7 @@ async function addQuestion(
   const behind = follow(place, question);
   const answer = plan ? await addAnswer(queries, behind, plan) : null;
   const end = answer ? { ...follow(behind, answer.message), headHash: null } : behind;
-  const titled = titleState.title_source === 'default';
+  const titled = conversation.title_source === 'default';
   await moveHead(queries, end, now, titled ? { title: titleFrom(firstText(outgoing)), title_source: 'first-message' } : undefined);
   await countMessages(queries, tail.conversationId, viewer.userId, 1);
   return { question, answer, titled };

@@ -75,6 +75,20 @@ describe.each(engines)('pictures of messages on %s', (engine) => {
     expect(['forbidden', 'not_found']).toContain(await codeOf(conversations.partsOf(bob, sent)));
   });
 
+  test('may be sent by those who may upload, and by no others', async () => {
+    const group = (await conversations.create(ann, { type: 'GROUP', origin: 'test' })).id;
+    await conversations.join(bob, group);
+    const send = (viewer: Viewer, more: object) => conversations.send(viewer, group, { content: 'Look', answer: false, ...options, ...more });
+    const pictured = { parts: [text('Look'), image(onePixel)] };
+    await send(bob, pictured);
+    await conversations.changeParticipant(ann, group, bob.userId, { canUploadFiles: false });
+    expect(await codeOf(send(bob, pictured))).toBe('forbidden');
+    expect(await codeOf(send(bob, { before: [{ role: 'user', content: 'Look', ...pictured }] }))).toBe('forbidden');
+    await send(bob, {});
+    await send(ann, pictured);
+    expect(await rows()).toBe(2);
+  });
+
   test('may stand without a word, and have their metadata beside them', async () => {
     const sent = await conversations.send(ann, chat, { content: '', parts: [image(onePixel)], metadata: { place: 'Graz', sent_pictures: ['mine'] }, ...options });
     await follow(sent.answer!.id);
