@@ -8,7 +8,7 @@ import { limitsInForce } from './servers.ts';
 import type { MeasureOptions } from './measures/options.ts';
 
 /*
- * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | sockets | friend | soak | profile
+ * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | sockets | rooms | friend | soak | profile
  *   [--rounds 5] [--quick] [--no-peers] [--minutes 60]
  *
  * `all` leaves out the soak, which takes an hour, and the profile.
@@ -26,6 +26,7 @@ const measures: Record<string, (options: MeasureOptions) => Promise<Measured>> =
   instances: async (options) => (await import('./measures/instances.ts')).measureInstances(options),
   sockets: async (options) => (await import('./measures/sockets.ts')).measureSockets(options),
   friend: async (options) => (await import('./measures/friend.ts')).measureFriend(options),
+  rooms: async (options) => (await import('./measures/rooms.ts')).measureRooms(options),
   soak: async (options) => (await import('./measures/soak.ts')).measureSoak(options),
   profile: async (options) => (await import('./measures/profile.ts')).profileStreaming(options),
 };

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import type { RoomFrames, RoomMember } from '../shared/index.ts';
+import { textFrame, type RoomFrames, type RoomMember } from '../shared/index.ts';
 import type { Connection } from './connection.ts';
 import {
   branchChangedFrame, chatDeletedFrame, chatUpdatedFrame, chunkFrame, newMessageFrame, participantFrame, responseEndFrame, responseStartFrame, typingFrame,
@@ -19,8 +19,8 @@ export function arketicFrames(clock: Clock): RoomFrames<string> {
     chunk: chunkFrame,
     ended: (message) => responseEndFrame(message, clock.now()),
     sendToMany(members: readonly RoomMember<string>[], frame) {
-      const bytes = Buffer.from(frame);
-      for (const member of members) (member as Connection).send(bytes);
+      const prepared = textFrame(frame);
+      for (const member of members) (member as Connection).sendPrepared(prepared);
     },
   };
 }

@@ -50,7 +50,7 @@ class ChatSession extends SocketSession<ClientFrame> {
     super(sessions, upgrade, viewer);
     this.rooms = rooms;
     this.room = room;
-    this.connection = new Connection(upgrade.socket, viewer, upgrade.query.get('full_content') !== 'false', sessions.parts.clock);
+    this.connection = new Connection(upgrade, viewer, upgrade.query.get('full_content') !== 'false', sessions.parts.clock);
   }
 
   /** Sends the welcome and joins the room at the same moment: nothing precedes it, nothing behind it is missed. */

@@ -16,7 +16,7 @@ export { createHttpServer, type Face, type HttpServer } from './server.ts';
 export type { SocketConnection } from './socket-io/connection.ts';
 export { maxSocketIoBytes, socketIoPath } from './socket-io/server.ts';
 export { socketEvent, type Acknowledgement, type NamespaceOptions, type SocketEvent, type SocketIo, type SocketNamespace } from './socket-io/types.ts';
-export { closeSocket, isOpen, isSlow, sendFrame, sendFrameAndWait } from './sockets/sending.ts';
+export { closeSocket, isOpen, isSlow, sendFrame, sendFrameAndWait, sendPrepared, textFrame } from './sockets/sending.ts';
 export { SocketSession, SocketSessions, typeOf } from './sockets/session.ts';
 export type { App, Dialect, DialectParts, HttpSettings } from './types.ts';
 export { closeReason, maxFrameBytes, type Upgrade, type UpgradeRoute, type UpgradeRouter } from './upgrades.ts';

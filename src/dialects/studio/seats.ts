@@ -10,6 +10,11 @@ export interface StudioFrame {
 /** Conversations one socket may be in at the same time. */
 export const mostSeats = 100;
 
+/** The group of all sockets in a room, or of those that are told growing answers there. */
+export function groupOf(chatId: string, streams: boolean): string {
+  return `${streams ? 'answers' : 'room'}:${chatId}`;
+}
+
 /** One socket in the room of one conversation, or beside it: who follows an answer need not have joined. */
 export class Seat extends RoomMember<StudioFrame> {
   readonly connection: SocketConnection;
@@ -24,6 +29,21 @@ export class Seat extends RoomMember<StudioFrame> {
     this.connection = connection;
     this.room = room;
     this.leave = leave;
+  }
+
+  /** Groups of Socket.IO hold the same sockets as the room, so that what all of them get is sent to a group. */
+  join(streams: boolean): void {
+    const { chatId } = this.room;
+    this.joined = true;
+    this.streams = streams;
+    this.connection.enter(groupOf(chatId, false));
+    if (streams) this.connection.enter(groupOf(chatId, true));
+    else this.connection.exit(groupOf(chatId, true));
+  }
+
+  exit(): void {
+    this.joined = false;
+    for (const streams of [false, true]) this.connection.exit(groupOf(this.room.chatId, streams));
   }
 
   get pieces(): Pieces {
@@ -80,8 +100,7 @@ export class Seats {
    */
   async join(connection: SocketConnection, conversationId: string, streams: boolean): Promise<void> {
     await this.enter(connection, conversationId, streams, (seat) => {
-      seat.streams = streams;
-      seat.joined = true;
+      seat.join(streams);
       seat.room.members.add(seat);
     });
   }
@@ -128,7 +147,7 @@ export class Seats {
     if (seats?.get(seat.room.chatId) !== seat) return;
     seats.delete(seat.room.chatId);
     if (seats.size === 0) this.seats.delete(seat.connection);
-    seat.joined = false;
+    seat.exit();
     seat.room.members.delete(seat);
     seat.release();
     this.rooms.leave(seat.room);

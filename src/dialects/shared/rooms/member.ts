@@ -59,6 +59,12 @@ export abstract class RoomMember<Frame> {
     if (this.following?.get(messageId) === abort) this.following.delete(messageId);
   }
 
+  /** Whether only the room tells it an answer, of which it was told nothing behind `seq`: asked for every piece, so it makes nothing. */
+  keepsPace(messageId: string, seq: number): boolean {
+    if (this.following?.has(messageId)) return false;
+    return this.memory === null || (this.memory.get(messageId)?.seq ?? 0) <= seq;
+  }
+
   /** What it was told of an answer; to be written to. */
   told(messageId: string): Told {
     this.memory ??= new Map();

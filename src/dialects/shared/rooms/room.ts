@@ -179,8 +179,10 @@ export class Room<Frame> {
 
   private tellChunk({ chunk, repeatsWhole, sentSeq, seq }: DueText): void {
     const wanted = repeatsWhole ? 'whole' : 'each';
-    const members = [...this.members].filter((member) => member.pieces === wanted);
-    if (members.length > 0) this.deliver(members, this.frames.chunk(chunk), { messageId: chunk.messageId, sentSeq, seq });
+    const stretch = { messageId: chunk.messageId, sentSeq, seq };
+    const receivers: RoomMember<Frame>[] = [];
+    for (const member of this.members) if (member.pieces === wanted && this.isDue(member, stretch)) receivers.push(member);
+    if (receivers.length > 0) this.frames.sendToMany(receivers, this.frames.chunk(chunk));
   }
 
   /** Who is slow is not told: it is of no use later. */
@@ -216,10 +218,10 @@ export class Room<Frame> {
   }
 
   private isDue(member: RoomMember<Frame>, { messageId, sentSeq, seq }: Stretch): boolean {
+    if (member.keepsPace(messageId, sentSeq) && !member.isSlow) return true;
     if (member.alone.has(messageId)) return false;
     const told = member.told(messageId).seq;
     if (told >= seq) return false;
-    if (told <= sentSeq && !member.isSlow) return true;
     this.attach(member, messageId, Math.max(told, sentSeq));
     return false;
   }

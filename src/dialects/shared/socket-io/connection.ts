@@ -35,6 +35,15 @@ export class SocketConnection {
     return waitingUnits(this.socket.conn) > slowUnits;
   }
 
+  /** Puts it into a group of its namespace, which it leaves by `exit` or with its end. */
+  enter(group: string): void {
+    void this.socket.join(group);
+  }
+
+  exit(group: string): void {
+    void this.socket.leave(group);
+  }
+
   /** Sends one event. A client for which 16 million units wait is cut off: it may come back and ask for what it missed. */
   emit(event: string, payload: unknown): void {
     if (!this.isOpen || this.cutOffWhenStuck()) return;

@@ -74,6 +74,11 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
       // Without any name it would go to everybody.
       if (ids.length > 0) namespace.to(ids).emit(event, payload);
     },
+    emitToGroup(group, size, event, payload) {
+      if (namespace.adapter.rooms.get(group)?.size !== size) return false;
+      namespace.to(group).emit(event, payload);
+      return true;
+    },
     get size() {
       return namespace.sockets.size;
     },

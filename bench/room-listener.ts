@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import net from 'node:net';
+
+/*
+ * Many sockets in one room, in a process of its own, with as little as it takes: handshake and frames by hand (RFC 6455), and of
+ * each frame only whether it is one that counts, and when it came. Asked by messages of its parent.
+ */
+
+export interface ListenRequest {
+  port: number;
+  path: string;
+  count: number;
+  /** Source addresses to open them from, in turn. */
+  from: string[];
+  /** What is sent, one after another: the next when a frame has come that begins with the text beside it. */
+  steps: { behind: string; say: string }[];
+  /** A frame that begins so says that the socket is in the room. */
+  ready: string;
+  /** Frames that begin so count. */
+  counts: string;
+}
+
+export interface Heard {
+  /** Frames that counted, over all sockets. */
+  deliveries: number;
+  /** Fewest that one socket got. */
+  fewest: number;
+  /** Milliseconds from the first socket that had an event to each of the others. */
+  p50: number | null;
+  p99: number | null;
+}
+
+/** Handshakes under way at a time. */
+const together = 50;
+const patienceMs = 30_000;
+
+/** When each event came first, by its number, and how much later at the others. */
+let firstAt: number[] = [];
+let delays: number[] = [];
+const sockets: { socket: net.Socket; events: number }[] = [];
+
+function masked(text: string): Buffer {
+  const payload = Buffer.from(text);
+  if (payload.length > 65_535) throw new Error('A step is too long.');
+  const mask = randomBytes(4);
+  for (let at = 0; at < payload.length; at += 1) payload[at]! ^= mask[at % 4]!;
+  const head = payload.length < 126 ? Buffer.from([0x81, 0x80 | payload.length]) : Buffer.from([0x81, 0xfe, payload.length >> 8, payload.length & 0xff]);
+  return Buffer.concat([head, mask, payload]);
+}
+
+function open(request: ListenRequest, index: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host: '127.0.0.1', port: request.port, localAddress: request.from[index % request.from.length]! });
+    const timer = setTimeout(() => reject(new Error(`socket ${index} was not ready in time`)), patienceMs);
+    const entry = { socket, events: 0 };
+    const { steps } = request;
+    const [ready, counts] = [Buffer.from(request.ready), Buffer.from(request.counts)];
+    const begins = (frame: Buffer, text: Buffer): boolean => text.length <= frame.length && frame.compare(text, 0, text.length, 0, text.length) === 0;
+    let step = 0;
+    let isUpgraded = false;
+    let rest: Buffer = Buffer.alloc(0);
+    const take = (frame: Buffer): void => {
+      if (begins(frame, counts)) {
+        const number = entry.events++;
+        const now = performance.now();
+        firstAt[number] ??= now;
+        delays.push(now - firstAt[number]);
+        return;
+      }
+      // The ping of engine.io.
+      if (frame.length === 1 && frame[0] === 0x32) return void socket.write(masked('3'));
+      const next = steps[step];
+      if (next && begins(frame, Buffer.from(next.behind))) {
+        step += 1;
+        socket.write(masked(next.say));
+      }
+      if (begins(frame, ready)) {
+        clearTimeout(timer);
+        sockets.push(entry);
+        resolve();
+      }
+    };
+    socket.setNoDelay(true);
+    socket.on('connect', () => {
+      const lines = [`GET ${request.path} HTTP/1.1`, `host: 127.0.0.1:${request.port}`, 'connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 13', 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', '', ''];
+      socket.write(lines.join('\r\n'));
+    });
+    socket.on('data', (data) => {
+      rest = rest.length === 0 ? data : Buffer.concat([rest, data]);
+      if (!isUpgraded) {
+        const end = rest.indexOf('\r\n\r\n');
+        if (end < 0) return;
+        if (!rest.toString('latin1', 0, end).startsWith('HTTP/1.1 101')) return reject(new Error(`socket ${index} was refused: ${rest.toString('latin1').slice(0, 200)}`));
+        isUpgraded = true;
+        rest = rest.subarray(end + 4);
+        // A server that says nothing by itself: in the room at once.
+        if (request.ready === '') take(Buffer.alloc(0));
+      }
+      rest = eachFrame(rest, take);
+    });
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error(`socket ${index} was closed`)));
+  });
+}
+
+/** Takes whole frames off; returns what is left. */
+function eachFrame(bytes: Buffer, take: (frame: Buffer) => void): Buffer {
+  for (;;) {
+    if (bytes.length < 2) return bytes;
+    const short = bytes[1]! & 0x7f;
+    const head = short < 126 ? 2 : short === 126 ? 4 : 10;
+    if (bytes.length < head) return bytes;
+    const length = short < 126 ? short : short === 126 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
+    if (bytes.length < head + length) return bytes;
+    take(bytes.subarray(head, head + length));
+    bytes = bytes.subarray(head + length);
+  }
+}
+
+function heard(): Heard {
+  const sorted = Float64Array.from(delays).sort();
+  const at = (part: number): number | null => (sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!);
+  return { deliveries: delays.length, fewest: Math.min(...sockets.map(({ events }) => events)), p50: at(0.5), p99: at(0.99) };
+}
+
+process.on('message', (request: ListenRequest | 'begin' | 'heard') => {
+  if (request === 'begin') {
+    firstAt = [];
+    delays = [];
+    for (const entry of sockets) entry.events = 0;
+    process.send!({ begun: true });
+    return;
+  }
+  if (request === 'heard') return void process.send!(heard());
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < request.count) await open(request, next++);
+  };
+  Promise.all(Array.from({ length: together }, work)).then(
+    () => process.send!({ open: sockets.length }),
+    (error: unknown) => process.send!({ failure: String(error) }),
+  );
+});
+process.on('disconnect', () => process.exit(0));
