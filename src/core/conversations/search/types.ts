@@ -1,4 +1,4 @@
-import type { Message } from '../types.ts';
+import type { MessagesTable } from '../../../base/storage/index.ts';
 import type { Match } from './matching.ts';
 
 /** What is looked for in the conversations that a viewer takes part in. */
@@ -13,7 +13,7 @@ export interface SearchQuery {
   cursor?: string;
   conversationId?: string;
   /** Only messages of these roles, and no titles. */
-  roles?: Message['role'][];
+  roles?: MessagesTable['role'][];
   /** Milliseconds since the epoch: not older than `from`, older than `to`. */
   from?: number;
   to?: number;
@@ -26,7 +26,7 @@ export interface SearchHit {
   title: string;
   /** Null for a title. */
   messageId: string | null;
-  role: Message['role'] | null;
+  role: MessagesTable['role'] | null;
   /** When the message was made; for a title, the last activity of the conversation. */
   at: number;
   /** The surroundings of the first hit, in one line; white space is a space. */
