@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import net from 'node:net';
+import { eachFrame, handshake, masked } from './raw-sockets.ts';
 
 /*
  * Many sockets in one room, in a process of its own, with as little as it takes: handshake and frames by hand (RFC 6455), and of
@@ -39,15 +39,6 @@ let firstAt: number[] = [];
 let delays: number[] = [];
 const sockets: { socket: net.Socket; events: number }[] = [];
 
-function masked(text: string): Buffer {
-  const payload = Buffer.from(text);
-  if (payload.length > 65_535) throw new Error('A step is too long.');
-  const mask = randomBytes(4);
-  for (let at = 0; at < payload.length; at += 1) payload[at]! ^= mask[at % 4]!;
-  const head = payload.length < 126 ? Buffer.from([0x81, 0x80 | payload.length]) : Buffer.from([0x81, 0xfe, payload.length >> 8, payload.length & 0xff]);
-  return Buffer.concat([head, mask, payload]);
-}
-
 function open(request: ListenRequest, index: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ host: '127.0.0.1', port: request.port, localAddress: request.from[index % request.from.length]! });
@@ -82,8 +73,7 @@ function open(request: ListenRequest, index: number): Promise<void> {
     };
     socket.setNoDelay(true);
     socket.on('connect', () => {
-      const lines = [`GET ${request.path} HTTP/1.1`, `host: 127.0.0.1:${request.port}`, 'connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 13', 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', '', ''];
-      socket.write(lines.join('\r\n'));
+      socket.write(handshake(request.port, request.path));
     });
     socket.on('data', (data) => {
       rest = rest.length === 0 ? data : Buffer.concat([rest, data]);
@@ -101,20 +91,6 @@ function open(request: ListenRequest, index: number): Promise<void> {
     socket.on('error', reject);
     socket.on('close', () => reject(new Error(`socket ${index} was closed`)));
   });
-}
-
-/** Takes whole frames off; returns what is left. */
-function eachFrame(bytes: Buffer, take: (frame: Buffer) => void): Buffer {
-  for (;;) {
-    if (bytes.length < 2) return bytes;
-    const short = bytes[1]! & 0x7f;
-    const head = short < 126 ? 2 : short === 126 ? 4 : 10;
-    if (bytes.length < head) return bytes;
-    const length = short < 126 ? short : short === 126 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
-    if (bytes.length < head + length) return bytes;
-    take(bytes.subarray(head, head + length));
-    bytes = bytes.subarray(head + length);
-  }
 }
 
 function heard(): Heard {

@@ -8,8 +8,8 @@ import { limitsInForce } from './servers.ts';
 import type { MeasureOptions } from './measures/options.ts';
 
 /*
- * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | sockets | rooms | friend | soak | profile
- *   [--rounds 5] [--quick] [--no-peers] [--minutes 60]
+ * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | sockets | fan-out | dialects | friend | soak | profile
+ *   [--rounds 5] [--quick] [--no-peers] [--minutes 60] [--only text]
  *
  * `all` leaves out the soak, which takes an hour, and the profile.
  *
@@ -26,7 +26,8 @@ const measures: Record<string, (options: MeasureOptions) => Promise<Measured>> =
   instances: async (options) => (await import('./measures/instances.ts')).measureInstances(options),
   sockets: async (options) => (await import('./measures/sockets.ts')).measureSockets(options),
   friend: async (options) => (await import('./measures/friend.ts')).measureFriend(options),
-  rooms: async (options) => (await import('./measures/rooms.ts')).measureRooms(options),
+  'fan-out': async (options) => (await import('./measures/fan-out.ts')).measureFanOut(options),
+  dialects: async (options) => (await import('./measures/dialects.ts')).measureDialects(options),
   soak: async (options) => (await import('./measures/soak.ts')).measureSoak(options),
   profile: async (options) => (await import('./measures/profile.ts')).profileStreaming(options),
 };
@@ -38,6 +39,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     peers: { type: 'boolean', default: true },
     minutes: { type: 'string', default: '60' },
+    only: { type: 'string' },
   },
   allowNegative: true,
 });
@@ -59,7 +61,7 @@ const machine = {
 };
 console.log(JSON.stringify(machine));
 
-const options: MeasureOptions = { rounds: Number(values.rounds), quick: values.quick, peers: values.peers, minutes: Number(values.minutes) };
+const options: MeasureOptions = { rounds: Number(values.rounds), quick: values.quick, peers: values.peers, minutes: Number(values.minutes), only: values.only ?? null };
 const done: Measured[] = [];
 for (const name of names) {
   const measured = await measures[name]!(options);

@@ -29,12 +29,15 @@ export const shortSteady: Shape = { name: 'short-steady', chunks: 200, everyMs: 
 /** A short answer of a fast model, for counting turns. */
 export const brief: Shape = { name: 'brief', chunks: 20, everyMs: 0, firstMs: 0 };
 
+/** 50 tokens a second for two seconds: many people at once, each with an answer of usual length. */
+export const talk: Shape = { name: 'talk', chunks: 100, everyMs: 20, firstMs: 100 };
+
 /** 20 tokens a second, for many readers of one answer. */
 export const fanOut: Shape = { name: 'fan-out', chunks: 200, everyMs: 50, firstMs: 0 };
 /** The same for three seconds. */
 export const shortFanOut: Shape = { name: 'short-fan-out', chunks: 60, everyMs: 50, firstMs: 0 };
 
-export const shapes: readonly Shape[] = [fullSpeed, cadence, longCadence, shortCadence, whole, tiny, steady, shortSteady, brief, fanOut, shortFanOut];
+export const shapes: readonly Shape[] = [fullSpeed, cadence, longCadence, shortCadence, whole, tiny, steady, shortSteady, brief, talk, fanOut, shortFanOut];
 
 /** The text that the mock says in this shape. */
 export function textOf(shape: Shape): string {

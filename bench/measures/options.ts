@@ -8,4 +8,6 @@ export interface MeasureOptions {
   peers: boolean;
   /** How long the soak lasts. */
   minutes: number;
+  /** Only what has this in its name, of the measures that compare several ways; null for all. */
+  only: string | null;
 }

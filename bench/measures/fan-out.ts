@@ -35,7 +35,7 @@ interface RoomServer {
 type Kind = 'parleySockets' | 'parleySocketIo' | 'ws' | 'socketIo';
 
 /** One chat, 1,000 sockets, 20 events a second: an answer that grows word by word, beside bare servers that only send. */
-export async function measureRooms({ rounds, quick }: MeasureOptions): Promise<Measured> {
+export async function measureFanOut({ rounds, quick }: MeasureOptions): Promise<Measured> {
   const mock = await startMock();
   const shape = quick ? shortFanOut : fanOut;
   const begin: Record<Kind, () => Promise<RoomServer>> = {
