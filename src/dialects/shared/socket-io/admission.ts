@@ -22,6 +22,8 @@ export interface Admission {
    * @throws {ParleyError} `rate_limited` when the address has as many as it may
    */
   admit(request: IncomingMessage): Promise<void>;
+  /** Whether a place was taken for this request, and not given back. */
+  has(request: IncomingMessage): boolean;
   /** The two ends of the connection that the request came by, which may be gone: a client that polls uses many. */
   peerOf(request: IncomingMessage): Peer;
   /** The connection is there: it keeps its place until `gone`. */
@@ -31,27 +33,27 @@ export interface Admission {
 }
 
 export function createAdmission({ socketsPerAddress, addressOf, limiter, metrics }: AdmissionParts): Admission {
-  const places = new Map<IncomingMessage, { giveBack: () => void; isOpen: boolean }>();
+  const places = new Map<IncomingMessage, { giveBack: () => void; abandon: () => void; isOpen: boolean }>();
   const peers = new WeakMap<IncomingMessage, Peer>();
   const gone = (request: IncomingMessage): void => {
     const place = places.get(request);
     if (!place) return;
     places.delete(request);
+    request.socket.off('close', place.abandon);
     place.giveBack();
     if (place.isOpen) metrics.sockets.dec({ dialect: 'socket.io' });
   };
   return {
+    has: (request) => places.has(request),
     peerOf: (request) => peers.get(request) ?? request.socket,
     async admit(request) {
       const { remoteAddress, remotePort, localAddress, localPort } = request.socket;
       peers.set(request, { remoteAddress, remotePort, localAddress, localPort });
       const giveBack = await limiter.hold({ name: 'sockets', count: socketsPerAddress }, addressOf(request));
       if (!giveBack) throw new ParleyError('rate_limited', { message: 'Too many sockets are open from this address.' });
-      places.set(request, { giveBack, isOpen: false });
       // A request that breaks off before anything came of it.
-      const abandon = (): void => {
-        if (places.get(request)?.isOpen === false) gone(request);
-      };
+      const abandon = (): void => gone(request);
+      places.set(request, { giveBack, abandon, isOpen: false });
       if (request.socket.destroyed) abandon();
       else request.socket.once('close', abandon);
     },
@@ -59,6 +61,8 @@ export function createAdmission({ socketsPerAddress, addressOf, limiter, metrics
       const place = places.get(request);
       if (!place || place.isOpen) return;
       place.isOpen = true;
+      // A connection that polls outlives this one, over which many others may come.
+      request.socket.off('close', place.abandon);
       metrics.sockets.inc({ dialect: 'socket.io' });
     },
     gone,

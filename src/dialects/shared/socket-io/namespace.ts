@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Namespace, Socket } from 'socket.io';
 import { ParleyError } from '../../../base/errors.ts';
-import type { Viewer } from '../../../core/accounts/index.ts';
+import type { Credentials, Viewer } from '../../../core/accounts/index.ts';
 import type { CredentialWatch } from '../credential-watch.ts';
 import { showable } from '../errors.ts';
 import type { DialectParts } from '../types.ts';
@@ -31,11 +31,16 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
   const events = new Map<string, SocketEvent>();
   const gone: ((connection: SocketConnection) => void)[] = [];
   const refused = new WeakMap<object, number>();
+  /** Connections that are being let in: each enters once, however often it asks before it is answered. */
+  const entering = new WeakSet<object>();
 
   const enter = async (socket: Socket, next: (refusal?: Refusal) => void): Promise<void> => {
+    if (entering.has(socket.conn)) return socket.conn.close();
+    entering.add(socket.conn);
     try {
       (socket.data as { viewer?: Viewer }).viewer = await identify(parts, options, socket);
     } catch (thrown) {
+      entering.delete(socket.conn);
       const count = (refused.get(socket.conn) ?? 0) + 1;
       refused.set(socket.conn, count);
       if (count > mostRefused) socket.conn.close();
@@ -50,6 +55,7 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
   });
 
   namespace.on('connection', (socket) => {
+    entering.delete(socket.conn);
     const { viewer } = socket.data as { viewer: Viewer };
     const connection = new SocketConnection(socket, viewer);
     const session = new SocketSession(parts, options, events, connection);
@@ -58,7 +64,7 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
       credentials.remove(session);
       for (const listener of gone) listener(connection);
     });
-    session.listen(socket);
+    session.listen(socket, requireStillThere(parts, options, socket, viewer));
   });
 
   return {
@@ -93,12 +99,24 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
  * @throws {ParleyError} `unauthorized`, `origin_refused` (a cookie from a foreign page), `forbidden`, `rate_limited`
  */
 async function identify(parts: NamespaceParts, { policy, scope }: NamespaceOptions, socket: Socket): Promise<Viewer> {
-  const { headers } = socket.handshake;
-  const viewer = await parts.accounts.authenticate({ headers: withToken(headers, socket.handshake.auth['token']), method: 'GET', socket: parts.peerOf(socket.request) }, policy);
+  const viewer = await parts.accounts.authenticate(credentialsOf(parts, socket), policy);
   if (!viewer) throw new ParleyError('unauthorized', { message: 'Sign in first, or send a token.' });
   requireScope(viewer, scope);
   await takeFrom(parts, { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 }, viewer.userId);
   return viewer;
+}
+
+/**
+ * What is revoked between `identify` and the moment from which the socket is watched is told to nobody: so its credential is
+ * looked at once more. @throws {ParleyError} `unauthorized`
+ */
+async function requireStillThere(parts: NamespaceParts, { policy }: NamespaceOptions, socket: Socket, opened: Viewer): Promise<void> {
+  const viewer = await parts.accounts.authenticate(credentialsOf(parts, socket), policy);
+  if (viewer?.userId !== opened.userId || viewer.role !== opened.role) throw new ParleyError('unauthorized');
+}
+
+function credentialsOf(parts: NamespaceParts, { handshake, request }: Socket): Credentials {
+  return { headers: withToken(handshake.headers, handshake.auth['token']), method: 'GET', socket: parts.peerOf(request) };
 }
 
 /** A token given to the client library counts as one in the header. */

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { ParleyError } from '../../../base/errors.ts';
 import { pathOf } from '../paths.ts';
 import { serverDialect } from '../plain.ts';
-import { socketIoPath } from './server.ts';
+import { isHandshake, socketIoPath } from './server.ts';
 import type { SocketIo } from './types.ts';
 
 /** The client library, as it stands in the package. */
@@ -20,7 +20,7 @@ export function serveSocketIo(app: FastifyInstance, socketIo: SocketIo): void {
       const isClient = request.method === 'GET' && clientFile.test(pathOf(request.url));
       const query = request.query as Record<string, unknown>;
       if (!isClient && (query['EIO'] === undefined || pathOf(request.url) !== socketIoPath)) throw new ParleyError('not_found');
-      if (!isClient && query['sid'] === undefined) await socketIo.admit(request.raw);
+      if (!isClient && isHandshake(query['sid'])) await socketIo.admit(request.raw);
       request.streams = true;
       // A public library: pages of other origins that may use this server load it from here, too.
       if (isClient) reply.header('cross-origin-resource-policy', 'cross-origin');

@@ -22,6 +22,11 @@ const connectMs = 10_000;
 /** Milliseconds a closing socket has to answer the close frame. */
 const closeGraceMs = 1000;
 
+/** Whether a request with this `sid` asks for a new connection, as Engine.IO sees it. */
+export function isHandshake(sid: unknown): boolean {
+  return sid === undefined || sid === null || sid === '';
+}
+
 export function createSocketIo(parts: DialectParts, addressOf: (request: IncomingMessage) => string): SocketIo {
   const { limiter, metrics, settings } = parts;
   // It never listens: Socket.IO hangs its handlers on it, and gets what our routes and our upgrade router hand over.
@@ -29,6 +34,8 @@ export function createSocketIo(parts: DialectParts, addressOf: (request: Incomin
   const io = new Server({
     path: socketIoPath, maxHttpBufferSize: maxSocketIoBytes, connectTimeout: connectMs, destroyUpgrade: false, serveClient: true,
     httpCompression: false, perMessageDeflate: false, cleanupEmptyChildNamespaces: true,
+    // Engine.IO reads addresses by itself: whatever it takes for a handshake must have been counted as one.
+    allowRequest: (request, decide) => decide(null, admission.has(request)),
   });
   io.attach(doors);
   doors.removeAllListeners('upgrade');
@@ -50,7 +57,7 @@ export function createSocketIo(parts: DialectParts, addressOf: (request: Incomin
     handle(request, socket, head) {
       upgraded.add(socket);
       socket.once('close', () => upgraded.delete(socket));
-      const isNew = !queryOf(request.url ?? '/').has('sid');
+      const isNew = isHandshake(queryOf(request.url ?? '/').get('sid'));
       void (isNew ? admit(parts, admission, request) : Promise.resolve())
         .then(() => io.engine.handleUpgrade(request, socket, head))
         .catch((thrown: unknown) => refuseUpgrade(socket, showable(thrown)));

@@ -44,7 +44,9 @@ export class SocketSession implements Watched {
     this.connection.disconnect();
   }
 
-  listen(socket: Socket): void {
+  /** @param allowed what events wait for; when it is refused the connection ends */
+  listen(socket: Socket, allowed: Promise<void>): void {
+    this.order = allowed.catch(() => this.connection.disconnect());
     socket.onAny((event: unknown, ...args: unknown[]) => this.receive(String(event), args));
   }
 
