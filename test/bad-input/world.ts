@@ -6,6 +6,7 @@ import { openTestStorage } from '../../src/base/storage/testing.ts';
 import { readConfig } from '../../src/config.ts';
 import { registerUser, sendRequest, type RequestOptions, type TestResponse, type TestUser } from '../../src/dialects/testing.ts';
 import { createParts, type Parts } from '../../src/parts.ts';
+import { startStandIn } from '../stand-in/index.ts';
 
 /** A whole server with two users, and what the first of them owns. */
 export interface World {
@@ -44,7 +45,10 @@ export async function startWorld(engine: Engine): Promise<World> {
   const database = await openTestStorage(engine);
   await database.storage.stop();
   const { dataDir, options } = database;
-  const config = readConfig({ PORT: '0', OLLAMA_API_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: options.databaseUrl ?? '', OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', ...limits });
+  // Some dialects answer by a language model only. It repeats what was said last.
+  const standIn = await startStandIn({ otherwise: ({ body }) => ({ pieces: [String(body.messages?.at(-1)?.content ?? '')] }) });
+  const model = { COMPATIBLE_SERVERS: `stand-in=${standIn.url}/v1`, DEFAULT_MODEL: 'stand-in/gpt-4o' };
+  const config = readConfig({ PORT: '0', OLLAMA_API_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: options.databaseUrl ?? '', OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', ...model, ...limits });
   const parts = createParts(config, { log: silentLog(), webDir: join(dataDir, 'no-page') });
   const routes: RouteOptions[] = [];
   parts.http.app.addHook('onRoute', (route) => {
@@ -74,6 +78,7 @@ export async function startWorld(engine: Engine): Promise<World> {
     bob: await registerUser(url, 'bob'),
     async stop() {
       await parts.stop();
+      await standIn.close();
       await database.close();
     },
   };
