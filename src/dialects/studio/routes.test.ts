@@ -171,7 +171,7 @@ function suite(start: () => Promise<TestServer>): void {
       expect(await messages(id)).toEqual([expect.objectContaining({ role: 'user', content: 'Hello?' })]);
     });
 
-    it('that no model can answer say what is missing with 503, and stay', async () => {
+    it('that ask for a model that there is not say so with 400, and stay', async () => {
       const { id } = await make();
       const answer = await server.request('POST', messagesOf(id), { as: ann, body: { content: 'Hello?', model: 'missing' } });
       expect([answer.status, answer.json, answer.headers.get('x-error-code')]).toEqual([400, { error: 'No model of this name is available.' }, 'model_not_found']);
