@@ -11,4 +11,4 @@ export { pageSize, readPages, type Page } from './pages.ts';
 export { parseRetryAfter } from './retry-after.ts';
 export { createSseParser } from './sse.ts';
 export { TextChunks } from './text-chunks.ts';
-export { argumentsObject, goOn, toolNameOf } from './words.ts';
+export { argumentsObject, goOn, leftOut, toolNameOf } from './words.ts';

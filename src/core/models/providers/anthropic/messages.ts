@@ -1,6 +1,6 @@
 import { readPictureUrl } from '../../pictures.ts';
 import type { ContentPart, ModelMessage, ModelRequest, ToolCall, ToolDefinition } from '../../types.ts';
-import { goOn } from '../../wire/index.ts';
+import { goOn, leftOut } from '../../wire/index.ts';
 import { maxTokensOf, mostUnstreamed, type ModelTraits } from './options.ts';
 import { narrowSchema } from './schemas.ts';
 import { thinkingOf } from './thinking.ts';
@@ -20,16 +20,14 @@ interface WireMessage {
   content: Block[];
 }
 
-/** Stands for what came before the first message, where that is the assistant's: the service wants a user's. */
-const leftOut = '(The beginning of this conversation is left out.)';
-
 /** A request in the form of POST /v1/messages, as JSON text. */
 export function toWireBody(request: ModelRequest, traits: ModelTraits, without: Without = {}): string {
   const messages = toWireMessages(request, traits);
   const maxTokens = maxTokensOf(request, traits);
   const { thinking, effort } = thinkingOf(request, traits, messages, maxTokens);
   const format = without.schemas ? null : nativeFormat(request, traits);
-  const takesSampling = traits.takesSampling && !without.sampling;
+  // A model that thinks takes no other settings of sampling than its own.
+  const takesSampling = traits.takesSampling && !without.sampling && (thinking === undefined || thinking.type === 'disabled');
   const outputConfig = { effort, format: format ? { type: 'json_schema', schema: format } : undefined };
   // JSON leaves out what is undefined: the service's own defaults hold then.
   return JSON.stringify({
@@ -38,10 +36,10 @@ export function toWireBody(request: ModelRequest, traits: ModelTraits, without: 
     system: systemOf(request, format !== null),
     messages,
     stream: !request.whole || maxTokens > mostUnstreamed,
-    // A model that thinks takes no other temperature than its own.
-    temperature: takesSampling && thinking?.type !== 'enabled' ? request.temperature : undefined,
-    top_p: takesSampling && thinking?.type !== 'enabled' ? request.topP : undefined,
-    top_k: takesSampling && thinking?.type !== 'enabled' ? request.topK : undefined,
+    temperature: takesSampling ? request.temperature : undefined,
+    // 1 asks for nothing, and models since 4.1 refuse any top_p beside a temperature.
+    top_p: takesSampling && request.topP !== 1 ? request.topP : undefined,
+    top_k: takesSampling ? request.topK : undefined,
     stop_sequences: request.stop?.filter((text) => text.trim() !== ''),
     thinking,
     output_config: effort === undefined && format === null ? undefined : outputConfig,

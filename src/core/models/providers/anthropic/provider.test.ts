@@ -100,13 +100,30 @@ describe('the Messages API', () => {
   test('gets what models of each age take: sampling, thinking, and the text to go on with', async () => {
     const asked = { temperature: 0.7, reasoningEffort: 'high', prefill: 'It is ' };
     expect(await sent({ ...asked, reasoningEffort: 'none' })).toMatchObject({ temperature: 0.7, messages: [{}, { role: 'assistant', content: [{ type: 'text', text: 'It is' }] }] });
-    expect(await sent({ ...asked, model: 'claude-sonnet-4-6' })).toMatchObject({ temperature: 0.7, thinking: { type: 'adaptive', display: 'summarized' }, output_config: { effort: 'high' }, messages: [{}, { role: 'assistant' }, { role: 'user', content: [{ text: expect.stringContaining('interrupted') as string }] }] });
+    expect(await sent({ ...asked, model: 'claude-sonnet-4-6' })).toMatchObject({ thinking: { type: 'adaptive', display: 'summarized' }, output_config: { effort: 'high' }, messages: [{}, { role: 'assistant' }, { role: 'user', content: [{ text: expect.stringContaining('interrupted') as string }] }] });
     const newest = await sent({ ...asked, model: 'claude-opus-5-5' });
     expect(newest['temperature']).toBeUndefined();
     expect(await sent({ model: 'claude-opus-5-5', reasoningEffort: 'none' })).toMatchObject({ thinking: { type: 'disabled' } });
     expect(await sent({ reasoningEffort: 'high', temperature: 0.7 })).toMatchObject({ thinking: { type: 'enabled', budget_tokens: 13_107 } });
     expect((await sent({ reasoningEffort: 'high', temperature: 0.7 }))['temperature']).toBeUndefined();
     expect((await sent({ reasoningEffort: 'high', maxTokens: 500 }))['thinking']).toBeUndefined();
+  });
+
+  test('thinks or keeps to a temperature, thinks or must call a tool: the service refuses both at once', async () => {
+    const model = 'claude-sonnet-4-6';
+    const thinks = await sent({ model, temperature: 0.7, topP: 0.9, reasoningEffort: 'high' });
+    expect([thinks['thinking'], thinks['temperature'], thinks['top_p']]).toEqual([{ type: 'adaptive', display: 'summarized' }, undefined, undefined]);
+    expect(await sent({ model, temperature: 0.7, reasoningEffort: 'none' })).toMatchObject({ temperature: 0.7, thinking: { type: 'disabled' } });
+    const calls = await sent({ model, reasoningEffort: 'high', tools: [{ name: 'x', parameters: {} }], toolChoice: 'required' });
+    expect([calls['thinking'], calls['output_config'], calls['tool_choice']]).toEqual([undefined, { effort: 'high' }, { type: 'any' }]);
+  });
+
+  test('takes the top_p that clients send with everything for what it asks for: nothing', async () => {
+    const asked = await sent({ temperature: 0.7, topP: 1 });
+    expect([asked['temperature'], asked['top_p']]).toEqual([0.7, undefined]);
+    expect(await sent({ topP: 0.9 })).toMatchObject({ top_p: 0.9 });
+    standIn.next({ status: 400, errorMessage: '`temperature` is deprecated for this model.' });
+    expect(textOf(await ask({ temperature: 0.7, topP: 1 }))).toBe('Hello from the stand-in.');
   });
 
   test('is not asked for what it does not have', async () => {

@@ -80,7 +80,7 @@ const mostRefused = 1000;
  */
 function noteRefused(refused: Map<string, Without>, { model, temperature, topP, topK, responseFormat, tools }: ModelRequest, error: ReplyError): boolean {
   const before = refused.get(model) ?? {};
-  const isHint = error.parameter === 'temperature' && temperature !== undefined && topP === undefined && topK === undefined;
+  const isHint = error.parameter === 'temperature' && temperature !== undefined && (topP === undefined || topP === 1) && topK === undefined;
   const isSchema = error.parameter === 'response_format' && (responseFormat !== undefined || tools?.some((tool) => tool.strict) === true);
   if (error.code !== 'unsupported_value' || !((isHint && !before.sampling) || (isSchema && !before.schemas))) return false;
   if (refused.size >= mostRefused) refused.clear();

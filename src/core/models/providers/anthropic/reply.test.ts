@@ -29,7 +29,8 @@ describe('answers as the service sends them', () => {
     for (const size of [Infinity, 1, 100]) {
       expect(read(fixture('chat.txt'), size), `in reads of ${size} bytes`).toEqual([
         { type: 'model', model: 'claude-haiku-4-5-20251001' },
-        { type: 'usage', usage: { tokensIn: 1249, tokensOut: 1, tokensCached: 1200 } },
+        // What was made by then is no figure yet: an answer that is stopped here would count as one token.
+        { type: 'usage', usage: { tokensIn: 1249, tokensCached: 1200 } },
         { type: 'text', text: 'Hello' },
         { type: 'text', text: '! How can' },
         { type: 'text', text: ' I help you today?' },
@@ -105,6 +106,13 @@ describe('what the service may do wrong', () => {
     expect(read(event('content_block_delta', { index: 4, delta: { type: 'input_json_delta', partial_json: '{' } })).at(-1)).toMatchObject({ type: 'error', error: { message: expect.stringContaining('has not begun') as string } });
     for (const body of ['data: null\n\n', 'data: [\n\n', 'data: "x"\n\n']) expect(read(body).at(-1)).toMatchObject({ type: 'error', error: { code: 'provider_error', serviceFault: true } });
     for (const body of ['', '{}', 'null', '[1]', '{"type":"message","content":7}']) expect(read(body, Infinity, createMessageReader(reading)).at(-1)).toMatchObject({ type: 'error', error: { code: 'provider_error' } });
+  });
+
+  test('calls of tools without ids get some that no other call has', () => {
+    const begins = event('content_block_start', { index: 0, content_block: { type: 'tool_use', name: 'x' } });
+    const ids = [read(begins), read(begins)].map(([first]) => (first?.type === 'tool' ? first.id : ''));
+    expect(ids).toEqual([expect.stringMatching(/^toolu_\w{20,}$/), expect.stringMatching(/^toolu_\w{20,}$/)]);
+    expect(ids[0]).not.toBe(ids[1]);
   });
 
   test('a break behind the reason to stop does no harm', () => {

@@ -1,3 +1,4 @@
+import { newId } from '../../../../base/ids.ts';
 import type { FinishReason, ReplyEvent, Usage } from '../../types.ts';
 import { createDocumentReader, createEventReader, ReplyFault, StreamFormError, type Reading, type ReplyReader } from '../../wire/index.ts';
 import { readEventError } from './errors.ts';
@@ -82,7 +83,10 @@ class MessageEvents {
 
   start(message: WireMessage, events: ReplyEvent[]): void {
     if (typeof message.model === 'string' && message.model !== '') events.push({ type: 'model', model: message.model.slice(0, maxModelName) });
-    this.usage(message.usage, events);
+    if (!message.usage) return;
+    // What was made so far is a few tokens: for an answer that is broken off that would be a wrong figure, so it is left out.
+    const { output_tokens: _, ...sent } = message.usage;
+    this.usage(sent, events);
   }
 
   /** Figures add up: each report holds those that have changed. */
@@ -101,7 +105,7 @@ class MessageEvents {
     const number = this.#calls;
     this.#calls += 1;
     this.#open.set(index, { number, input: JSON.stringify(block.input ?? {}), hasPieces: false });
-    events.push({ type: 'tool', index: number, id: typeof block.id === 'string' ? block.id : `toolu_${number}`, name: typeof block.name === 'string' ? block.name : '', arguments: '' });
+    events.push({ type: 'tool', index: number, id: typeof block.id === 'string' && block.id !== '' ? block.id : `toolu_${newId().replaceAll('-', '')}`, name: typeof block.name === 'string' ? block.name : '', arguments: '' });
   }
 
   delta(index: number, delta: WireDelta, events: ReplyEvent[]): void {

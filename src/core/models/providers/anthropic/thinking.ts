@@ -17,17 +17,18 @@ const leastBudget = 1024;
  * leave room for the answer within `max_tokens` (where there is no room for 1024 tokens, it does not think).
  *
  * A model with a budget refuses to think while a tool it called is answered, unless its former thoughts are sent along,
- * signed; they are not kept here. It also refuses a tool that must be called. It then answers without thinking.
+ * signed; they are not kept here. No model may think when a tool must be called. It then answers without thinking.
  */
 export function thinkingOf(request: Pick<ModelRequest, 'reasoningEffort' | 'toolChoice' | 'prefill'>, traits: ModelTraits, messages: readonly { role: string; content: readonly Record<string, unknown>[] }[], maxTokens: number): Thinking {
   const { reasoningEffort, toolChoice } = request;
   if (reasoningEffort === undefined || traits.thinking === 'none') return {};
   if (reasoningEffort === 'none') return traits.thinking === 'adaptive' ? { thinking: { type: 'disabled' } } : {};
-  if (traits.thinking === 'adaptive') {
-    // Without the word `summarized` the newer models keep their thoughts to themselves.
-    return { thinking: { type: 'adaptive', display: 'summarized' }, effort: reasoningEffort === 'minimal' ? 'low' : reasoningEffort };
-  }
   const isForced = toolChoice === 'required' || typeof toolChoice === 'object';
+  if (traits.thinking === 'adaptive') {
+    const effort = reasoningEffort === 'minimal' ? 'low' : reasoningEffort;
+    // Without the word `summarized` the newer models keep their thoughts to themselves.
+    return isForced ? { effort } : { thinking: { type: 'adaptive', display: 'summarized' }, effort };
+  }
   const answersTool = messages.at(-1)?.content.some((block) => block['type'] === 'tool_result') ?? false;
   const hasBegun = messages.at(-1)?.role === 'assistant';
   const budget = Math.min(budgets[reasoningEffort] ?? leastBudget, Math.floor(maxTokens * 0.8));
