@@ -30,6 +30,42 @@ test('keeps instructions apart, results together, and leaves out what says nothi
   });
 });
 
+test('gives turns the order that the service wants, wherever a conversation was cut and however it ends', () => {
+  const shape = (messages: ModelRequest['messages'], prefill?: string): unknown[] => {
+    const { contents } = body({ messages, ...(prefill ? { prefill } : {}) }) as { contents: { role: string; parts: Record<string, unknown>[] }[] };
+    return contents.map(({ role, parts }) => [role, ...parts.map((part) => part['text'] ?? Object.keys(part)[0])]);
+  };
+  const called: ModelRequest['messages'] = [{ role: 'assistant', content: '', toolCalls: [{ id: 'a', name: 'weather', arguments: '{}' }] }, { role: 'tool', toolCallId: 'a', content: 'Sunny' }];
+  const beginning = ['user', '(The beginning of this conversation is left out.)'];
+  const goesOn = ['user', expect.stringContaining('Go on exactly') as string];
+  expect(shape(called)).toEqual([beginning, ['model', 'functionCall'], ['user', 'functionResponse']]);
+  expect(shape([{ role: 'user', content: 'a' }, { role: 'assistant', content: 'I look.' }, ...called, { role: 'user', content: 'b' }, { role: 'user', content: 'c' }]))
+    .toEqual([['user', 'a'], ['model', 'I look.', 'functionCall'], ['user', 'functionResponse'], ['user', 'b', 'c']]);
+  expect(shape([{ role: 'user', content: 'a' }, { role: 'assistant', content: 'Once' }])).toEqual([['user', 'a'], ['model', 'Once'], goesOn]);
+  expect(shape([{ role: 'user', content: 'a' }], 'Once')).toEqual([['user', 'a'], ['model', 'Once'], goesOn]);
+  expect(shape([{ role: 'assistant', content: 'Once' }])).toEqual([beginning, ['model', 'Once'], goesOn]);
+});
+
+test('leaves penalties out that ask for nothing: some models refuse any', () => {
+  const config = (more: Partial<ModelRequest>): object => body({ model: 'gemini-2.0-flash', ...more })['generationConfig'] as object;
+  expect(Object.keys(config({ frequencyPenalty: 0, presencePenalty: 0 }))).toEqual([]);
+  expect(config({ frequencyPenalty: 0.5, presencePenalty: -1 })).toEqual({ frequencyPenalty: 0.5, presencePenalty: -1 });
+});
+
+test('refuses kinds of pictures that Gemini does not see', () => {
+  const refused = (url: string): string | undefined => refusal({ model: 'gemini-3.8-flash', messages: [{ role: 'user', content: '', parts: [{ type: 'image', url }] }] })?.message;
+  for (const seen of ['data:image/png;base64,iVBORw0KGgo=', 'data:image/jpeg;base64,/9j/', 'data:image/webp;base64,UklGRg==', 'data:image/heic;base64,AAAA']) expect([seen, refused(seen)]).toEqual([seen, undefined]);
+  for (const other of ['data:image/gif;base64,R0lGODlh', 'data:image/png;base64,R0lGODlh', 'data:image/svg+xml;base64,PHN2Zz4=']) expect([other, refused(other)]).toEqual([other, expect.stringContaining('PNG, JPEG, WebP')]);
+});
+
+test('a picture from before that Gemini does not see is left out with a note: the conversation can go on', () => {
+  const before: ModelRequest['messages'] = ['data:image/gif;base64,R0lGODlh', 'https://pictures.example/one.png'].map((url) => ({ role: 'user', content: '', parts: [{ type: 'image', url }] }));
+  const request = { model: 'gemini-3.8-flash', messages: [...before, { role: 'assistant' as const, content: 'Nice.' }, { role: 'user' as const, content: 'Thanks' }] };
+  expect(refusal(request)).toBeNull();
+  const note = { text: expect.stringContaining('left out') as string };
+  expect(body(request)['contents']).toEqual([{ role: 'user', parts: [note, note] }, { role: 'model', parts: [{ text: 'Nice.' }] }, { role: 'user', parts: [{ text: 'Thanks' }] }]);
+});
+
 test('asks by the instructions where there is nothing else', () => {
   expect(body({ messages: [{ role: 'system', content: 'Tell a joke.' }] })).toMatchObject({ contents: [{ role: 'user', parts: [{ text: 'Tell a joke.' }] }] });
 });

@@ -1,7 +1,6 @@
-import { readPictureUrl } from '../../pictures.ts';
 import type { ContentPart, ModelMessage, ModelRequest } from '../../types.ts';
-import { argumentsObject, goOn, toolNameOf } from '../../wire/index.ts';
-import { thinkingConfig, wantsSignatures } from './options.ts';
+import { argumentsObject, goOn, leftOut, toolNameOf } from '../../wire/index.ts';
+import { pictureOf, thinkingConfig, wantsSignatures } from './options.ts';
 import { toWireSchema } from './schemas.ts';
 import { unsigned } from './signatures.ts';
 
@@ -40,8 +39,9 @@ function toGenerationConfig(request: ModelRequest): object {
     maxOutputTokens: request.maxTokens,
     stopSequences: request.stop,
     seed: request.seed,
-    frequencyPenalty: request.frequencyPenalty,
-    presencePenalty: request.presencePenalty,
+    // 0 asks for nothing, and some models refuse any.
+    frequencyPenalty: request.frequencyPenalty || undefined,
+    presencePenalty: request.presencePenalty || undefined,
     responseLogprobs: logprobs ? true : undefined,
     logprobs: logprobs && logprobs.top > 0 ? logprobs.top : undefined,
     responseMimeType: responseFormat ? 'application/json' : undefined,
@@ -58,20 +58,24 @@ function toToolConfig({ tools, toolChoice }: ModelRequest): object | undefined {
   return tools?.some((tool) => tool.strict) ? { functionCallingConfig: { mode: 'VALIDATED' } } : undefined;
 }
 
+/**
+ * The conversation by turns. A turn with calls must stand behind one of the user's, and results alone in theirs; newer
+ * models refuse a conversation that ends with their own turn.
+ */
 function toContents(request: ModelRequest, signatureOf: (callId: string) => string | null): Content[] {
-  const { messages, prefill } = request;
+  const { messages, prefill = '' } = request;
   const contents: Content[] = [];
-  let isAfterTool = false;
-  for (const message of messages) {
-    if (message.role === 'system') continue;
-    const isTool = message.role === 'tool';
-    const parts = toParts(message, messages, request.model, signatureOf);
-    // Results of calls that were made together belong together: the service counts them.
-    if (isTool && isAfterTool) contents.at(-1)!.parts.push(...parts);
-    else if (parts.length > 0) contents.push({ role: message.role === 'assistant' ? 'model' : 'user', parts });
-    isAfterTool = isTool;
-  }
-  if (prefill !== undefined && prefill !== '') contents.push({ role: 'model', parts: textParts(prefill) }, { role: 'user', parts: textParts(goOn) });
+  let lastKind = '';
+  const add = (kind: 'user' | 'assistant' | 'tool', parts: Part[]): void => {
+    if (parts.length === 0) return;
+    if (kind === lastKind) contents.at(-1)!.parts.push(...parts);
+    else contents.push({ role: kind === 'assistant' ? 'model' : 'user', parts });
+    lastKind = kind;
+  };
+  for (const message of messages) if (message.role !== 'system') add(message.role, toParts(message, messages, request.model, signatureOf));
+  add('assistant', textParts(prefill));
+  if (contents[0]?.role === 'model') contents.unshift({ role: 'user', parts: textParts(leftOut) });
+  if (lastKind === 'assistant') add('user', textParts(goOn));
   return contents;
 }
 
@@ -93,9 +97,9 @@ function textParts(text: string): Part[] {
   return text === '' ? [] : [{ text }];
 }
 
-/** Pictures that are no data were refused before: see refusal in ./options.ts. */
+/** Pictures of the question that cannot be sent were refused before: see refusal in ./options.ts. */
 function toPart(part: ContentPart): Part[] {
   if (part.type === 'text') return textParts(part.text);
-  const source = readPictureUrl(part.url);
-  return source?.kind === 'data' ? [{ inlineData: { mimeType: source.type, data: source.base64 } }] : [];
+  const inlineData = pictureOf(part.url);
+  return inlineData ? [{ inlineData }] : textParts('[A picture was sent here; it is left out.]');
 }

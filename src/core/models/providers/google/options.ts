@@ -52,6 +52,15 @@ export function thinkingConfig({ model, reasoningEffort }: Pick<ModelRequest, 'm
 /** Settings that the Gemini API does not have. */
 const absent = [['minP', 'min_p'], ['repeatPenalty', 'repeat_penalty']] as const;
 
+/** Kinds of pictures that Gemini sees: ai.google.dev/gemini-api/docs/image-understanding. */
+const pictureTypes: readonly string[] = ['image/png', 'image/jpeg', 'image/webp', 'image/heic', 'image/heif'];
+
+/** A picture as it can be sent; null for one that Gemini does not see. */
+export function pictureOf(url: string): { mimeType: string; data: string } | null {
+  const source = readPictureUrl(url);
+  return source?.kind === 'data' && pictureTypes.includes(source.type) ? { mimeType: source.type, data: source.base64 } : null;
+}
+
 /** Why Gemini cannot be asked this; null when it can. */
 export function refusal(request: ModelRequest): ReplyError | null {
   const found = absent.find(([field]) => request[field] !== undefined);
@@ -60,11 +69,19 @@ export function refusal(request: ModelRequest): ReplyError | null {
   if (request.tools?.length && request.toolChoice !== 'none' && request.parallelToolCalls === false) {
     return unsupported('parallel_tool_calls', 'Google cannot keep a model from calling several tools at once: leave parallel_tool_calls out.');
   }
-  const pictures = request.messages.flatMap((message) => message.parts ?? []).filter((part) => part.type === 'image');
-  if (pictures.some((part) => readPictureUrl(part.url)?.kind !== 'data')) {
-    return unsupported('image_url', 'Google takes pictures only as they are: send a data: URL with base64 (data:image/png;base64,...). Parley fetches none from other addresses.');
+  return refusedPictures(request) ?? refusedEffort(request);
+}
+
+/** Only those of the question are refused: the model was asked about others before, maybe another one, and a note stands for them. */
+function refusedPictures({ messages }: ModelRequest): ReplyError | null {
+  const question = messages.slice(messages.findLastIndex(({ role }) => role === 'assistant') + 1);
+  for (const part of question.flatMap(({ parts }) => parts ?? [])) {
+    if (part.type !== 'image' || pictureOf(part.url)) continue;
+    return readPictureUrl(part.url)?.kind === 'data'
+      ? unsupported('image_url', 'Google takes PNG, JPEG, WebP, HEIC and HEIF pictures: send this one as one of these.')
+      : unsupported('image_url', 'Google takes pictures only as they are: send a data: URL with base64 (data:image/png;base64,...). Parley fetches none from other addresses.');
   }
-  return refusedEffort(request);
+  return null;
 }
 
 function refusedEffort({ model, reasoningEffort }: ModelRequest): ReplyError | null {

@@ -24,6 +24,8 @@ test('reads thoughts, text, the figures that count, and the end', () => {
       { type: 'reasoning', text: 'Two and two.' },
       { type: 'usage', usage: { tokensIn: 8, tokensOut: 30, tokensReasoning: 30 } },
       { type: 'text', text: 'It is' },
+      // The figures so far: they stand if the answer is stopped here.
+      { type: 'usage', usage: { tokensIn: 8, tokensOut: 32, tokensReasoning: 30 } },
       { type: 'text', text: ' four.' },
       // Thoughts are tokens made; what came from the cache is part of what was sent.
       { type: 'usage', usage: { tokensIn: 8, tokensOut: 34, tokensReasoning: 30, tokensCached: 4 } },
@@ -47,11 +49,22 @@ test('takes a question that is blocked for an end, not for a broken answer', () 
 });
 
 test('knows why answers end', () => {
-  const ends = { STOP: 'stop', MAX_TOKENS: 'length', SAFETY: 'content_filter', RECITATION: 'content_filter', PROHIBITED_CONTENT: 'content_filter', SPII: 'content_filter', OTHER: 'stop' };
+  const ends = { STOP: 'stop', MAX_TOKENS: 'length', SAFETY: 'content_filter', RECITATION: 'content_filter', PROHIBITED_CONTENT: 'content_filter', SPII: 'content_filter', IMAGE_PROHIBITED_CONTENT: 'content_filter', OTHER: 'stop' };
   for (const [finishReason, reason] of Object.entries(ends)) {
     expect([finishReason, only({ candidates: [{ content: { parts: [{ text: 'So' }] }, finishReason }] }).at(-1)]).toEqual([finishReason, { type: 'finish', reason }]);
   }
   expect(() => only({ candidates: [{ finishReason: 'MALFORMED_FUNCTION_CALL', finishMessage: 'Malformed call: print(x)' }] })).toThrow(/no tool call \(MALFORMED_FUNCTION_CALL\). It says: Malformed call/);
+});
+
+test('counts what a model used also where it made no answer of it', () => {
+  const events: ReplyEvent[] = [];
+  const chunk = { candidates: [{ finishReason: 'MALFORMED_FUNCTION_CALL' }], usageMetadata: { promptTokenCount: 9, thoughtsTokenCount: 20 } };
+  expect(() => createGenerateReplyReader(reading).push(Buffer.from(`data: ${JSON.stringify(chunk)}\n\n`), events)).toThrow(/no tool call/);
+  expect(events).toEqual([{ type: 'usage', usage: { tokensIn: 9, tokensOut: 20, tokensReasoning: 20 } }]);
+});
+
+test('takes a reason that is not set for none', () => {
+  expect(read(Buffer.from('data: {"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"FINISH_REASON_UNSPECIFIED"}]}\n\ndata: {"candidates":[{"finishReason":"MAX_TOKENS"}]}\n\n'), 10).at(-1)).toEqual({ type: 'finish', reason: 'length' });
 });
 
 test('takes an error in the stream for what it says', () => {

@@ -1,6 +1,6 @@
 import { newId } from '../../../../base/ids.ts';
 import type { FinishReason, ReplyEvent, TokenLogprob, Usage } from '../../types.ts';
-import { count, createDocumentReader, createEventReader, ReplyFault, StreamFormError, tokenByText, type AnswerForm, type Reading, type ReplyReader } from '../../wire/index.ts';
+import { count, createDocumentReader, createEventReader, ReplyFault, serviceWords, StreamFormError, tokenByText, type AnswerForm, type Reading, type ReplyReader } from '../../wire/index.ts';
 import { holdsError, readEventError } from './errors.ts';
 
 /** A chunk of a stream, or a whole answer: both have the same form. Nothing in it is trusted to be there. */
@@ -63,7 +63,6 @@ export function createGenerateReader(reading: ReplyReading): ReplyReader {
 function createAnswerForm(reading: ReplyReading): AnswerForm {
   let finish: FinishReason | null = null;
   let isNamed = false;
-  let hasUsage = false;
   let calls = 0;
 
   const takeCall = (part: WirePart, events: ReplyEvent[]): void => {
@@ -82,7 +81,6 @@ function createAnswerForm(reading: ReplyReading): AnswerForm {
     }
     const tokens = toLogprobs(candidate.logprobsResult);
     if (tokens.length > 0) events.push({ type: 'logprobs', tokens });
-    if (typeof candidate.finishReason === 'string') finish = toFinishReason(candidate, calls > 0, reading);
   };
 
   return {
@@ -96,20 +94,22 @@ function createAnswerForm(reading: ReplyReading): AnswerForm {
       }
       const candidate = answer.candidates?.[0];
       if (candidate) takeCandidate(candidate, events);
+      // Every chunk repeats the figures so far: the last ones count, also for an answer that is stopped or breaks off.
+      if (answer.usageMetadata) events.push({ type: 'usage', usage: toUsage(answer.usageMetadata) });
+      if (candidate) finish = toFinishReason(candidate, calls > 0, reading) ?? finish;
       // A question that is blocked has no answer, only the reason.
       else if (typeof answer.promptFeedback?.blockReason === 'string') finish = 'content_filter';
-      // Every chunk repeats the figures so far: the first is for answers that break off, the last ones count.
-      if (answer.usageMetadata && (!hasUsage || finish !== null)) {
-        hasUsage = true;
-        events.push({ type: 'usage', usage: toUsage(answer.usageMetadata) });
-      }
       return false;
     },
   };
 }
 
-/** @throws {ReplyFault} for ends that are faults of the model: it made something that is no tool call */
-function toFinishReason({ finishReason, finishMessage }: WireCandidate, hasCalls: boolean, { label }: Reading): FinishReason {
+/**
+ * Null before the end.
+ * @throws {ReplyFault} for ends that are faults of the model: it made something that is no tool call
+ */
+function toFinishReason({ finishReason, finishMessage }: WireCandidate, hasCalls: boolean, reading: Reading): FinishReason | null {
+  if (typeof finishReason !== 'string' || finishReason === 'FINISH_REASON_UNSPECIFIED') return null;
   switch (finishReason) {
     case 'MAX_TOKENS':
       return 'length';
@@ -120,13 +120,17 @@ function toFinishReason({ finishReason, finishMessage }: WireCandidate, hasCalls
     case 'SPII':
     case 'LANGUAGE':
     case 'IMAGE_SAFETY':
+    case 'IMAGE_PROHIBITED_CONTENT':
+    case 'IMAGE_RECITATION':
       return 'content_filter';
     case 'MALFORMED_FUNCTION_CALL':
     case 'UNEXPECTED_TOOL_CALL':
     case 'TOO_MANY_TOOL_CALLS':
+    case 'MISSING_THOUGHT_SIGNATURE':
     case 'MALFORMED_RESPONSE': {
-      const words = typeof finishMessage === 'string' ? ` It says: ${finishMessage.slice(0, 200)}` : '';
-      throw new ReplyFault({ code: 'provider_error', message: `The model of ${label} made something that is no answer and no tool call (${finishReason}).${words}`, serviceFault: true });
+      const said = serviceWords(finishMessage, reading.apiKey);
+      const words = said === '' ? '' : ` It says: ${said}`;
+      throw new ReplyFault({ code: 'provider_error', message: `The model of ${reading.label} made something that is no answer and no tool call (${finishReason}).${words}`, serviceFault: true });
     }
     default:
       return hasCalls ? 'tool' : 'stop';
