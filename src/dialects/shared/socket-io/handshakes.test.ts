@@ -107,4 +107,12 @@ describe('A handshake', () => {
     expect(connected.length).toBeLessThanOrEqual(1);
     client.close();
   });
+
+  it('is not asked for without end on one connection, by whoever reads no answer', async () => {
+    const { sid } = JSON.parse((await server.request('GET', '/socket.io/?EIO=4&transport=polling')).text.slice(1));
+    const address = `/socket.io/?EIO=4&transport=polling&sid=${sid}`;
+    const packets = Array.from({ length: 10_000 }, (_, at) => `40/nowhere-${at},`).join('\u001e');
+    await server.request('POST', address, { raw: packets, headers: { 'content-type': 'text/plain' } }).catch(() => undefined);
+    expect((await server.request('POST', address, { raw: '40', headers: { 'content-type': 'text/plain' } })).status).toBe(400);
+  });
 });

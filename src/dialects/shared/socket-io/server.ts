@@ -19,8 +19,30 @@ export const maxSocketIoBytes = 1_000_000;
 /** Milliseconds a connection may be without any namespace. */
 const connectMs = 10_000;
 
+/** Times that one connection may ask for a namespace; a client that leaves and enters so often begins anew. */
+const mostConnects = 200;
+
 /** Milliseconds a closing socket has to answer the close frame. */
 const closeGraceMs = 1000;
+
+/** What is used of a connection of Engine.IO, which may be in several namespaces. */
+interface EngineConnection {
+  request: IncomingMessage;
+  once(event: 'close', listener: () => void): void;
+  on(event: 'data', listener: (packet: unknown) => void): void;
+  close(discard: boolean): void;
+}
+
+/**
+ * Ends a connection that asks for namespaces without end: each is answered, also to a client that has proven nothing and
+ * reads no answer, for which the answers would pile up.
+ */
+function boundConnects(connection: EngineConnection): void {
+  let connects = 0;
+  connection.on('data', (packet) => {
+    if (typeof packet === 'string' && packet.startsWith('0') && (connects += 1) > mostConnects) connection.close(true);
+  });
+}
 
 /** Whether a request with this `sid` asks for a new connection, as Engine.IO sees it. */
 export function isHandshake(sid: unknown): boolean {
@@ -40,10 +62,11 @@ export function createSocketIo(parts: DialectParts, addressOf: (request: Incomin
   io.attach(doors);
   doors.removeAllListeners('upgrade');
   const admission = createAdmission({ socketsPerAddress: settings.limits.socketsPerAddress, addressOf, limiter, metrics });
-  io.engine.on('connection', (connection: { request: IncomingMessage; once(event: 'close', listener: () => void): void }) => {
+  io.engine.on('connection', (connection: EngineConnection) => {
     const { request } = connection;
     admission.opened(request);
     connection.once('close', () => admission.gone(request));
+    boundConnects(connection);
   });
   io.engine.on('connection_error', ({ req }: { req: IncomingMessage }) => admission.gone(req));
   const credentials = createCredentialWatch(parts.accounts, parts.clock);
