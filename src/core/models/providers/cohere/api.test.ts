@@ -66,6 +66,42 @@ test('says a plan in its place, and nothing for an answer that said nothing', as
   ]);
 });
 
+test('sends one instruction at the beginning, nothing empty, and never an answer last', async () => {
+  const { messages } = await ask({ messages: [
+    { role: 'user', content: 'a' }, { role: 'system', content: 'Be brief.' }, { role: 'user', content: ' ' }, { role: 'system', content: 'It is late.' }, { role: 'assistant', content: 'Once' },
+  ] });
+  expect(messages).toEqual([
+    { role: 'system', content: 'Be brief.\n\nIt is late.' }, { role: 'user', content: 'a' }, { role: 'assistant', content: 'Once' }, { role: 'user', content: expect.stringContaining('Go on exactly') as string },
+  ]);
+});
+
+test('keeps to what the service takes of the settings that clients send with everything', async () => {
+  const asked = await ask({ topP: 1, frequencyPenalty: 0, presencePenalty: 0 });
+  expect([asked['p'], asked['frequency_penalty'], asked['presence_penalty']]).toEqual([0.99, undefined, undefined]);
+  expect(await ask({ topP: 0, presencePenalty: 0.5 })).toMatchObject({ p: 0.01, presence_penalty: 0.5 });
+});
+
+test('holds models to the part of a schema that it can, and says in words what it cannot', async () => {
+  const format = (schema: Record<string, unknown>): Partial<ModelRequest> => ({ responseFormat: { type: 'json_schema', name: 'x', schema } });
+  const place = { type: 'object', required: ['a'], properties: { a: { type: 'integer', minimum: 1 }, maximum: { type: 'string', format: 'email', pattern: '^a' }, b: { type: 'array', items: { anyOf: [{ const: 1 }] }, maxItems: 2 } } };
+  expect((await ask(format(place)))['response_format']).toEqual({
+    type: 'json_object', json_schema: { type: 'object', required: ['a'], properties: { a: { type: 'integer' }, maximum: { type: 'string' }, b: { type: 'array', items: { anyOf: [{ const: 1 }] } } } },
+  });
+  for (const schema of [{ type: 'object', properties: { a: {} } }, { ...place, properties: { a: { oneOf: [{ type: 'string' }] } } }, { type: 'array', items: {} }]) {
+    const asked = await ask(format(schema));
+    expect(asked['response_format']).toEqual({ type: 'json_object' });
+    expect(asked['messages']).toMatchObject([{ role: 'system', content: expect.stringContaining(JSON.stringify(schema)) as string }, { role: 'user' }]);
+  }
+});
+
+test('holds tools to their schemas only where that says all they mean', async () => {
+  const tool = (name: string, a: object, required: string[]): NonNullable<ModelRequest['tools']>[number] => ({ name, strict: true, parameters: { type: 'object', properties: { a }, required } });
+  const strict = async (...tools: NonNullable<ModelRequest['tools']>): Promise<unknown> => (await ask({ tools }))['strict_tools'];
+  expect(await strict(tool('x', { type: 'string' }, ['a']))).toBe(true);
+  expect(await strict(tool('x', { type: 'string', minLength: 3 }, ['a']))).toBeUndefined();
+  expect(await strict(tool('x', { type: 'string' }, ['a']), tool('y', { type: 'string' }, []))).toBeUndefined();
+});
+
 test('lets models think as long as asked', async () => {
   expect((await ask({ reasoningEffort: 'none' }))['thinking']).toEqual({ type: 'disabled' });
   expect((await ask({ reasoningEffort: 'high' }))['thinking']).toEqual({ type: 'enabled' });

@@ -15,6 +15,7 @@ test('tells errors apart by their words, which is all they have', () => {
     [say(429, "You are using a Trial key, which is limited to 20 API calls / minute."), { code: 'rate_limited' }],
     [read(429, { message: 'slow down' }, { 'retry-after': '5' }), { code: 'rate_limited', retryAfterMs: 5000 }],
     [say(400, 'too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 4292.'), { code: 'context_overflow' }],
+    [say(400, 'too many tokens: max tokens must be less than or equal to 4096, the maximum output for this model - received 8192.'), { code: 'unsupported_value', parameter: 'max_tokens' }],
     [say(400, "invalid request: response_format is not supported with RAG."), { code: 'unsupported_value', parameter: 'response_format' }],
     [say(400, 'invalid request: image content is not supported by this model'), { code: 'unsupported_value', parameter: 'image_url' }],
     [say(400, "model 'command-z' not found"), { code: 'model_not_found' }],

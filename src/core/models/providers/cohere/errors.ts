@@ -45,6 +45,7 @@ function readKnownWords(message: string, status: number, words: string, label: s
   }
   if (status !== 400 && status !== 422) return null;
   if (/invalid api (token|key)/i.test(message)) return statusError(401, label, '');
+  if (/^too many tokens: max tokens/i.test(message)) return unsupported('max_tokens', `${label} lets this model make no such long answer. It says: ${words}`);
   if (/too many tokens|(maximum|exceeds the) context/i.test(message)) {
     return { code: 'context_overflow', message: `The conversation does not fit into the context of this model. It says: ${words}`, serviceFault: false };
   }

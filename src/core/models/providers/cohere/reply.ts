@@ -1,3 +1,4 @@
+import { newId } from '../../../../base/ids.ts';
 import type { FinishReason, ReplyEvent, TokenLogprob, Usage } from '../../types.ts';
 import { count, createDocumentReader, createEventReader, ReplyFault, StreamFormError, tokenByText, type AnswerForm, type Reading, type ReplyReader } from '../../wire/index.ts';
 import { brokenOff, wordsOf } from './errors.ts';
@@ -140,7 +141,7 @@ class ToolCalls {
     if (this.#count >= maxToolCalls) throw new StreamFormError(`more than ${maxToolCalls} tool calls`);
     const number = this.#count;
     this.#count += 1;
-    const id = typeof call?.id === 'string' && call.id !== '' ? call.id : `call_${number}`;
+    const id = typeof call?.id === 'string' && call.id !== '' ? call.id : `call_${newId().replaceAll('-', '')}`;
     const name = call?.function?.name;
     this.#open.set(index, { number, hasArguments: false });
     events.push({ type: 'tool', index: number, id, name: typeof name === 'string' ? name : '', arguments: '' });
