@@ -90,6 +90,11 @@ export class ParleyError extends Error {
   }
 }
 
+/** Whether a text is the code of an error: what was stored elsewhere, or by another version, may hold any. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorTable, code);
+}
+
 /** Turns whatever was thrown into an error that may be shown; the original is kept as the cause, for the log. */
 export function asParleyError(thrown: unknown): ParleyError {
   return thrown instanceof ParleyError ? thrown : new ParleyError('internal', { cause: thrown });

@@ -1,4 +1,4 @@
-import { errorTable, ParleyError, type ErrorCode } from '../../base/errors.ts';
+import { errorTable, isErrorCode, ParleyError } from '../../base/errors.ts';
 import type { TurnEvent } from '../../core/conversations/index.ts';
 import type { FinishReason, ReplyError, ReplyEvent, TokenLogprob, Usage } from '../../core/models/index.ts';
 import type { CompletionAnswer, CompletionChoice, LogprobsObject, UsageObject } from './schemas.ts';
@@ -168,6 +168,6 @@ function replyEvent(event: TurnEvent): ReplyEvent {
 function endError(end: Extract<TurnEvent, { kind: 'end' }>): ReplyError {
   if (end.status === 'CANCELLED') return { code: 'cancelled', message: errorTable.cancelled.sentence, serviceFault: false };
   if (end.status === 'INTERRUPTED') return { code: 'internal', message: 'The server stopped in the middle of the answer; its text is kept.', serviceFault: false };
-  const code = end.error && end.error.code in errorTable ? (end.error.code as ErrorCode) : 'provider_error';
+  const code = end.error && isErrorCode(end.error.code) ? end.error.code : 'provider_error';
   return { code: code as ReplyError['code'], message: end.error?.message ?? errorTable[code].sentence, retryAfterMs: end.error?.retryAfterMs, serviceFault: false };
 }

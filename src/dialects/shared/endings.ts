@@ -1,4 +1,4 @@
-import { errorTable, ParleyError, type ErrorCode } from '../../base/errors.ts';
+import { isErrorCode, ParleyError } from '../../base/errors.ts';
 import type { Message } from '../../core/conversations/index.ts';
 
 /**
@@ -12,7 +12,7 @@ export function failureOf(answer: { status: Message['status']; error: { code: st
     case 'INTERRUPTED':
       return new ParleyError('shutting_down', { message: 'The server stopped in the middle of the answer; its text is kept.' });
     case 'FAILED': {
-      const code = answer.error && answer.error.code in errorTable ? (answer.error.code as ErrorCode) : 'provider_error';
+      const code = answer.error && isErrorCode(answer.error.code) ? answer.error.code : 'provider_error';
       const { message, retryAfterMs } = answer.error ?? {};
       return new ParleyError(code, { ...(message === undefined ? {} : { message }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
     }

@@ -1,4 +1,4 @@
-import { errorTable, ParleyError, type ErrorCode } from '../../../base/errors.ts';
+import { isErrorCode, ParleyError } from '../../../base/errors.ts';
 import type { Message } from '../../../core/conversations/index.ts';
 import type { FinishReason, Usage } from '../../../core/models/index.ts';
 import { errorObject } from '../errors.ts';
@@ -74,7 +74,7 @@ export function endingOf({ status, finishReason, error }: { status: string; fini
   if (status === 'INTERRUPTED') {
     return { status: 'failed', error: new ParleyError('internal', { message: 'The server stopped in the middle of this answer. What it had said until then is kept.' }) };
   }
-  const code = error && error.code in errorTable ? (error.code as ErrorCode) : 'provider_error';
+  const code = error && isErrorCode(error.code) ? error.code : 'provider_error';
   return { status: 'failed', error: new ParleyError(code, { message: error?.message, retryAfterMs: error?.retryAfterMs, parameter: code === 'context_overflow' ? 'input' : undefined }) };
 }
 
