@@ -56,6 +56,18 @@ test('asks a server that knows no stream_options once more without them, and the
   expect(standIn.requests.map(({ body }) => body.stream_options !== undefined)).toEqual([true, false, false]);
 });
 
+test('does so too where the server tells only of the field, as those built of FastAPI do', async () => {
+  standIn.next({ status: 422, errorBody: { detail: [{ type: 'extra_forbidden', loc: ['body', 'stream_options'], msg: 'Extra inputs are not permitted' }] } });
+  expect(textOf(await ask(compatible, 'gpt-4o'))).toBe('Hello from the stand-in.');
+});
+
+test('believes a server that repeats the words of a question no such thing: the figures of everybody else hang on it', async () => {
+  standIn.next({ status: 400, errorBody: { error: { message: 'Invalid model: stream_options', type: 'invalid_request_error' } } });
+  expect((await ask(compatible, 'stream_options')).at(-1)).toMatchObject({ type: 'error' });
+  await ask(compatible, 'gpt-4o');
+  expect(standIn.requests.map(({ body }) => body.stream_options !== undefined)).toEqual([true, true]);
+});
+
 test('reads a server that does not stream', async () => {
   standIn.next({ raw: [JSON.stringify({ model: 'gpt-4o', choices: [{ message: { role: 'assistant', content: 'At once' }, finish_reason: 'stop' }] })], headers: { 'content-type': 'application/json' } });
   const events = await ask(compatible, 'gpt-4o');

@@ -52,11 +52,13 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
   const caller = createCaller({
     ...options,
     headers: bearer,
-    readError: (status, body, headers, now, reading) => {
-      if (status === 400 && body.includes('stream_options')) includeUsage = false;
-      return readStatusError(status, body, headers, now, reading);
-    },
+    readError: readStatusError,
   });
+  /** Notes that a server refuses `stream_options`: its error names them, and the question put no such words into its mouth. */
+  const noteRefusal = (status: number, body: string, question: ModelRequest): void => {
+    const isNamed = (status === 400 || status === 422) && body.includes('stream_options');
+    if (isNamed && !question.whole && !JSON.stringify(question).includes('stream_options')) includeUsage = false;
+  };
 
   const stream = (question: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> => {
     const refused = caller.refusedKey(call.apiKey) ?? options.refusal(question);
@@ -65,9 +67,16 @@ export function createChatApi(options: ChatApiOptions): ModelProvider {
     const form = { maxTokensField: options.maxTokensField(question.model), takesExtensions: options.takesExtensions };
     const patience = question.whole ? { timeoutMs: options.timeoutMs * wholePatience } : {};
     const post = (): HttpRequest => ({ ...caller.request('POST', '/chat/completions', call, toChatBody(question, { ...form, includeUsage })), ...patience });
+    const service = caller.service(call.apiKey);
     const askedForUsage = includeUsage && !question.whole;
     return streamReply({
-      service: caller.service(call.apiKey),
+      service: {
+        ...service,
+        readError(status, body, answer) {
+          noteRefusal(status, body, question);
+          return service.readError(status, body, answer);
+        },
+      },
       request: post(),
       // What a server sends counts, not what it was asked for: some stream always, others never.
       createReader: (contentType) => {

@@ -27,6 +27,20 @@ const chunk = (choice: object, more: object = {}): string => `data: ${JSON.strin
 const text = (content: string): string => chunk({ delta: { content } });
 const stop = chunk({ delta: {}, finish_reason: 'stop' });
 
+describe('texts in lists, as Mistral sends them where its models reason', () => {
+  const content = [{ type: 'thinking', thinking: [{ type: 'text', text: 'A greeting.' }] }, { type: 'text', text: 'Hi' }, null, { type: 'reference', reference_ids: [1] }];
+  const expected = [{ type: 'reasoning', text: 'A greeting.' }, { type: 'text', text: 'Hi' }, { type: 'finish', reason: 'stop' }];
+
+  test('in pieces, with plain ones between', () => {
+    const body = chunk({ delta: { content: '' } }) + content.map((part) => chunk({ delta: { content: [part] } })).join('') + text('!') + stop;
+    expect(read(body)).toEqual([...expected.slice(0, 2), { type: 'text', text: '!' }, expected[2]]);
+  });
+
+  test('in one answer', () => {
+    expect(read(JSON.stringify({ choices: [{ message: { content }, finish_reason: 'stop' }] }), Infinity, createCompletionReader(reading))).toEqual(expected);
+  });
+});
+
 describe('calls of tools, as servers send them', () => {
   const pieces = (...calls: object[]): string => calls.map((call) => chunk({ delta: { tool_calls: [call] } })).join('') + chunk({ delta: {}, finish_reason: 'tool_calls' });
   const weather = (more: object): object => ({ function: { name: 'weather', arguments: '{}' }, ...more });

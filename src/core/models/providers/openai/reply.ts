@@ -105,10 +105,21 @@ function readDelta(choice: WireChoice, events: ReplyEvent[], tools: ToolPieces |
   if (!delta) return;
   const reasoning = delta.reasoning_content ?? delta.reasoning;
   if (typeof reasoning === 'string' && reasoning !== '') events.push({ type: 'reasoning', text: reasoning });
-  if (typeof delta.content === 'string' && delta.content !== '') events.push({ type: 'text', text: delta.content });
+  if (typeof delta.content === 'string') {
+    if (delta.content !== '') events.push({ type: 'text', text: delta.content });
+  } else if (Array.isArray(delta.content)) readContentParts(delta.content, events);
   if (typeof delta.refusal === 'string' && delta.refusal !== '') events.push({ type: 'text', text: delta.refusal, isRefusal: true });
   if (choice.logprobs) readLogprobs(choice.logprobs.content ?? choice.logprobs.refusal, events);
   if (delta.tool_calls && tools) for (const piece of delta.tool_calls) events.push(tools.read(piece));
+}
+
+/** Mistral's models that reason send lists: of texts, and of thoughts that hold such lists themselves. */
+function readContentParts(parts: readonly unknown[], events: ReplyEvent[], type: 'text' | 'reasoning' = 'text'): void {
+  for (const part of parts) {
+    const { text, thinking } = (part ?? {}) as { text?: unknown; thinking?: unknown };
+    if (typeof text === 'string' && text !== '') events.push({ type, text });
+    if (Array.isArray(thinking) && type === 'text') readContentParts(thinking, events, 'reasoning');
+  }
 }
 
 /** Appends the log-probabilities of a chunk, where there are any. */
