@@ -3,7 +3,7 @@ import type { Storage } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { ContentPart, ModelMessage, PictureType, Target } from '../models/index.ts';
 import { openMessage } from './access.ts';
-import { contentsOf, picturesOf, toParts, type KeptPicture } from './pictures.ts';
+import { contentOf, contentsOf, picturesOf, toParts, type KeptPicture } from './pictures.ts';
 import type { Message } from './types.ts';
 
 /** Pictures that go along with one question, the newest of the conversation: services take no more, or want them smaller. */
@@ -54,7 +54,7 @@ export function blind(target: Pick<Target, 'id'>): ParleyError {
 export async function readPicture({ storage }: { storage: Storage }, viewer: Viewer, messageId: string, position: number): Promise<{ type: PictureType; base64: string }> {
   const { message } = await openMessage(storage.read, viewer, messageId, 'read');
   const picture = picturesOf(message)[position];
-  const content = picture?.type && (await contentsOf(storage.read, [message.id])).get(message.id)?.get(position);
+  const content = picture?.type && (await contentOf(storage.read, message.id, position));
   if (!content) throw new ParleyError('not_found', { message: 'Picture not found' });
   return { type: picture.type!, base64: content };
 }

@@ -150,6 +150,12 @@ export async function contentsOf(queries: Queries | WriteQueries, messageIds: re
   return contents;
 }
 
+/** The bytes of one picture, in base64; undefined where there are none. */
+export async function contentOf(queries: Queries, messageId: string, position: number): Promise<string | undefined> {
+  const row = await queries.selectFrom('message_pictures').select('content').where('message_id', '=', messageId).where('position', '=', position).executeTakeFirst();
+  return row?.content;
+}
+
 /** Stands for a picture that is not sent along. */
 const leftOut = '[A picture was sent here; it is left out.]';
 

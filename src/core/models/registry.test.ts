@@ -300,10 +300,11 @@ describe('drawing', () => {
     expect(house.openai.requests.every(({ body }) => body.model === undefined || body.model === 'dall-e-3')).toBe(true);
   });
 
-  test('is tried again after a fault of the service, and counts for its breaker', async () => {
+  test('is tried again after a fault of the service, the picture that failed alone, and counts for its breaker', async () => {
     await open({ settings: withKey, retryPausesMs: [1] });
     house.openai.next({ endpoint: 'images', status: 500 });
     expect((await draw('dall-e-3')).pictures).toHaveLength(2);
+    expect(house.openai.requests.filter(({ path }) => path.endsWith('/images/generations'))).toHaveLength(3);
     for (let round = 0; round < 5; round += 1) {
       for (let call = 0; call < 4; call += 1) house.openai.next({ endpoint: 'images', status: 503 });
       await draw('dall-e-3').catch(() => undefined);

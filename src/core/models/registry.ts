@@ -15,7 +15,7 @@ import type { Caller, Models } from './service.ts';
 import { keepToFormat } from './structured.ts';
 import { withoutLangchain } from './providers/langchain/index.ts';
 import { countTokens } from './tokens.ts';
-import type { DrawRequest, DrawResult, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ProviderState, ReplyEvent } from './types.ts';
+import type { CallOptions, DrawRequest, DrawResult, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ProviderState, ReplyEvent } from './types.ts';
 import { replyErrorOf, toParleyError } from './wire/index.ts';
 
 /** The settings of the registry, as src/config.ts reads them. */
@@ -163,40 +163,50 @@ type Caring = { retryPausesMs: readonly number[]; onFault(provider: string): voi
 async function embedBy(candidate: Candidate, asking: Caring, request: EmbedRequest, signal: AbortSignal): Promise<EmbedResult> {
   const { provider, apiKey, userId } = candidate;
   if (!provider.embed) throw new ParleyError('unsupported_value', { message: `${candidate.id} makes no embeddings.`, parameter: 'model' });
-  return withCare(candidate, asking, signal, () => provider.embed!(request, { signal, apiKey, userId }));
+  return withCare(candidate, asking, (again) => again(() => provider.embed!(request, { signal, apiKey, userId }), signal));
 }
 
-/** Draws by this model and no other: nobody asked for the pictures of another one. */
+/** Draws by this model and no other: nobody asked for the pictures of another one. What was drawn already is not drawn, and paid, again. */
 async function drawBy(candidate: Candidate, asking: Caring, request: DrawRequest, signal: AbortSignal): Promise<DrawResult> {
   const { provider, apiKey, userId } = candidate;
   if (!provider.draw) throw new ParleyError('unsupported_value', { message: `${candidate.id} draws no pictures.`, parameter: 'model' });
-  return withCare(candidate, asking, signal, () => provider.draw!(request, { signal, apiKey, userId }));
+  return withCare(candidate, asking, (again) => provider.draw!(request, { signal, apiKey, userId, again }));
 }
 
-/** Calls with the same care as a reply: breaker and further tries. */
-async function withCare<Result>(candidate: Candidate, asking: Caring, signal: AbortSignal, call: () => Promise<Result>): Promise<Result> {
+type Again = NonNullable<CallOptions['again']>;
+
+/**
+ * Calls with the same care as a reply: breaker and further tries.
+ * @param call gets what tries a step of it again
+ */
+async function withCare<Result>(candidate: Candidate, asking: Caring, call: (again: Again) => Promise<Result>): Promise<Result> {
   const { provider, breaker } = candidate;
   const permit = breaker.admit();
   if (!permit) throw toParleyError(openBreaker(candidate));
+  const pausesMs = permit.isTrial ? [] : asking.retryPausesMs;
   try {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        const result = await call();
-        permit.success();
-        return result;
-      } catch (thrown) {
-        const error = replyErrorOf(thrown);
-        const pause = pauseBefore(error, permit.isTrial ? undefined : asking.retryPausesMs[attempt]);
-        if (pause !== null && (await sleep(pause, signal))) continue;
-        if (error.serviceFault) {
-          permit.fault();
-          asking.onFault(provider.id);
-        }
-        throw thrown;
-      }
+    const result = await call((step, signal) => tryAgain(step, signal, pausesMs));
+    permit.success();
+    return result;
+  } catch (thrown) {
+    if (replyErrorOf(thrown).serviceFault) {
+      permit.fault();
+      asking.onFault(provider.id);
     }
+    throw thrown;
   } finally {
     permit.release();
+  }
+}
+
+async function tryAgain<Result>(step: () => Promise<Result>, signal: AbortSignal, pausesMs: readonly number[]): Promise<Result> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await step();
+    } catch (thrown) {
+      const pause = pauseBefore(replyErrorOf(thrown), pausesMs[attempt]);
+      if (pause === null || !(await sleep(pause, signal))) throw thrown;
+    }
   }
 }
 

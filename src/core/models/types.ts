@@ -199,6 +199,11 @@ export interface CallOptions {
   apiKey: string | null;
   /** Who asks: the embedded engine serves people in turn. Undefined for work of the server itself. */
   userId?: string;
+  /**
+   * For calls of several requests, each of which costs: tries a request again after faults that pass, until `signal` ends
+   * that. Absent where nothing is to be tried again.
+   */
+  again?<Result>(step: () => Promise<Result>, signal: AbortSignal): Promise<Result>;
 }
 
 /**

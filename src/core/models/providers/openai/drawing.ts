@@ -22,7 +22,7 @@ interface WireDrawing {
 
 /**
  * Draws by one request for each picture: dall-e-3 makes one at a time, and so all models are asked alike. When one
- * request fails, the others are broken off and the whole fails: never fewer pictures than asked.
+ * request fails for good, the others are broken off and the whole fails: never fewer pictures than asked.
  * @throws {ParleyError}
  */
 export async function draw(request: DrawRequest, call: CallOptions, ask: AskToDraw, label: string): Promise<DrawResult> {
@@ -32,7 +32,8 @@ export async function draw(request: DrawRequest, call: CallOptions, ask: AskToDr
   const signal = AbortSignal.any([call.signal, stop.signal]);
   const body = toWireBody(request);
   let failure: unknown;
-  const drawings = await Promise.allSettled(Array.from({ length: count }, () => ask(body, { ...call, signal }).catch((thrown: unknown) => {
+  const askOnce = (): Promise<unknown> => ask(body, { ...call, signal });
+  const drawings = await Promise.allSettled(Array.from({ length: count }, () => (call.again?.(askOnce, signal) ?? askOnce()).catch((thrown: unknown) => {
     failure ??= thrown;
     stop.abort();
     throw thrown;
