@@ -61,8 +61,11 @@ export function registerMessages(scope: DialectScope, parts: DialectParts): void
       const viewer = viewerFrom(request);
       const message = await messageOf(parts, viewer, request.params);
       const { type, base64 } = await conversations.picture(viewer, message.id, request.params.position);
-      // A message never changes its pictures. They are people's own, and nothing in them may run.
-      return reply.type(type).header('cache-control', 'private, max-age=31536000, immutable').header('content-security-policy', "sandbox; default-src 'none'").send(Buffer.from(base64, 'base64'));
+      // A message never changes its pictures. They are people's own, so a browser keeps them for one sign-in alone, and nothing in them may run.
+      return reply
+        .type(type)
+        .headers({ 'cache-control': 'private, max-age=31536000, immutable', vary: 'Origin, Cookie, Authorization', 'content-security-policy': "sandbox; default-src 'none'" })
+        .send(Buffer.from(base64, 'base64'));
     },
   );
   registerBranches(scope, parts);

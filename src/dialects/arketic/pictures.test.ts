@@ -42,6 +42,8 @@ describe('Pictures in messages', () => {
     const answer = await fetch(server.url + address, { headers: { authorization: `Bearer ${ann.token}` } });
     expect([answer.status, answer.headers.get('content-type'), answer.headers.get('x-content-type-options'), answer.headers.get('cache-control')]).toEqual([200, 'image/png', 'nosniff', 'private, max-age=31536000, immutable']);
     expect(answer.headers.get('content-security-policy')).toContain('sandbox');
+    // Whoever signs in next in the same browser is not given it from there.
+    expect(answer.headers.get('vary')).toBe('Origin, Cookie, Authorization');
     expect(Buffer.from(await answer.arrayBuffer()).equals(png)).toBe(true);
     expect([403, 404]).toContain((await server.request('GET', address, { as: bob })).status);
     for (const position of ['1', '7']) expect((await server.request('GET', address.replace(/0$/, position), { as: ann })).status).toBe(404);
