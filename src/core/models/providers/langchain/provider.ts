@@ -2,7 +2,7 @@ import type { Clock } from '../../../../base/clock.ts';
 import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ReplyError, ReplyEvent } from '../../types.ts';
 import { createHttpClient, failedReply, HttpFault, parseAddress, replyErrorOf, ReplyFault, statusError, streamReply, toReplyError, wholePatience, type HttpClient, type Service } from '../../wire/index.ts';
 import { refusal } from '../openai/options.ts';
-import { readServiceError } from './errors.ts';
+import { readServiceError, withoutSecrets } from './errors.ts';
 import { toQuestion, type Connection } from './messages.ts';
 import { innerOf, langchainId } from './options.ts';
 import { createServiceAnswerReader, createServiceStreamReader, label } from './reply.ts';
@@ -97,8 +97,13 @@ class Langchain implements LangchainProvider {
       if ('code' in address) return yield* failedReply(address);
       const isWhole = request.whole === true || !this.options.streaming;
       const body = toQuestion({ ...request, model, whole: isWhole }, connection);
+      const secrets = [connection.apiKey, address.secret];
+      const toShown = (event: ReplyEvent): ReplyEvent => {
+        if (isName(event)) return { ...event, model: prefix + event.model };
+        return event.type === 'error' ? { ...event, error: { ...event.error, message: withoutSecrets(event.error.message, secrets) } } : event;
+      };
       for await (const batch of this.ask(address, isWhole, body, connection.timeoutMs, call.signal)) {
-        yield prefix !== '' && batch.some(isName) ? batch.map((event) => (isName(event) ? { ...event, model: prefix + event.model } : event)) : batch;
+        yield batch.some(({ type }) => type === 'model' || type === 'error') ? batch.map(toShown) : batch;
       }
     } finally {
       letGo();
@@ -122,7 +127,7 @@ class Langchain implements LangchainProvider {
       const began = clock.monotonic();
       const answer = await this.client.open({ method: 'GET', origin: address.origin, path: `${address.path}/health`, headers: bearer(address), signal: AbortSignal.timeout(probeMs), timeoutMs: probeMs });
       const body = await answer.body.text(maxHealthBytes);
-      if (answer.status !== 200) throw new ReplyFault(readServiceError(answer.status, body, answer.headers, clock.now()));
+      if (answer.status !== 200) throw new ReplyFault(readServiceError(answer.status, body, answer.headers, clock.now(), [address.secret]));
       return this.note({ ok: true, responseTimeMs: Math.round((clock.monotonic() - began) * 100) / 100, at: clock.now() });
     } catch (thrown) {
       const isLate = thrown instanceof HttpFault && (thrown.kind === 'timeout' || thrown.kind === 'cancelled');
@@ -192,7 +197,7 @@ class Langchain implements LangchainProvider {
       client: this.watchedClient(),
       label,
       host: this.service.address(),
-      readError: (status, text, answer) => readServiceError(status, text, answer.headers, clock.now()),
+      readError: (status, text, answer) => readServiceError(status, text, answer.headers, clock.now(), [address.secret]),
     };
     return streamReply({
       service,
