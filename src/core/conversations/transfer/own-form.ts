@@ -13,14 +13,17 @@ export function readOwn(value: unknown, exportedBy: string | null): ReadConversa
   }
   const { messages, ...head } = parsed.data;
   const remarks = new Remarks();
+  const read = readMessages(messages, remarks);
+  // Lists and searches go by it.
+  const lastActivityAt = read.reduce((latest, { createdAt }) => Math.max(latest, createdAt), head.last_activity_at);
   const parameters = fits(head.parameters, bounds.metadata) ? head.parameters : {};
   if (parameters !== head.parameters) remarks.add('the parameters are too large, and were left out');
   return {
     source: 'parley', sourceId: head.id, title: head.title, titleSource: head.title_source, description: head.description ?? null, type: head.type, model: head.model ?? null,
     persona: head.persona ?? null, systemPrompt: head.system_prompt ?? null, temperature: head.temperature ?? null, maxTokens: head.max_tokens ?? null, parameters,
     isPrivate: head.is_private, tags: head.tags ?? null, label: head.label ?? null, origin: head.origin, headKey: head.head_id ?? null, createdAt: head.created_at,
-    lastActivityAt: head.last_activity_at, archivedAt: head.archived_at ?? null, pinnedAt: head.pinned_at ?? null, participants: head.participants, exportedBy: exportedBy ?? head.owner ?? null,
-    messages: readMessages(messages, remarks), remarks: remarks.list(),
+    lastActivityAt, archivedAt: head.archived_at ?? null, pinnedAt: head.pinned_at ?? null, participants: head.participants, exportedBy: exportedBy ?? head.owner ?? null,
+    messages: read, remarks: remarks.list(),
   };
 }
 
