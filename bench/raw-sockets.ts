@@ -3,6 +3,13 @@ import net from 'node:net';
 
 /** Frames of a WebSocket by hand (RFC 6455), with as little as it takes: the client is not what is measured. */
 
+const clockBegan = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+/** Milliseconds of the system's monotonic clock, which all processes share. */
+export function monotonicMs(): number {
+  return clockBegan + performance.now();
+}
+
 /** The request that opens a WebSocket. */
 export function handshake(port: number, path: string): string {
   return [

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { eachFrame, handshake, masked } from './raw-sockets.ts';
+import { eachFrame, handshake, masked, monotonicMs } from './raw-sockets.ts';
 
 /*
  * Many sockets in one room, in a process of its own, with as little as it takes: handshake and frames by hand (RFC 6455), and of
@@ -16,8 +16,18 @@ export interface ListenRequest {
   steps: { behind: string; say: string }[];
   /** A frame that begins so says that the socket is in the room. */
   ready: string;
+}
+
+/** Counts anew, from now on. */
+export interface BeginRequest {
   /** Frames that begin so count. */
   counts: string;
+}
+
+/** Asks what came. */
+export interface HeardRequest {
+  /** When each event was asked for, by its number, milliseconds of the system's monotonic clock; null where nobody knows. */
+  sentAt: number[] | null;
 }
 
 export interface Heard {
@@ -26,6 +36,12 @@ export interface Heard {
   /** Fewest that one socket got. */
   fewest: number;
   /** Milliseconds from the first socket that had an event to each of the others. */
+  behindFirst: Spread;
+  /** Milliseconds from the asking to each socket; null where that is not known. */
+  behindAsking: Spread | null;
+}
+
+interface Spread {
   p50: number | null;
   p99: number | null;
 }
@@ -34,9 +50,10 @@ export interface Heard {
 const together = 50;
 const patienceMs = 30_000;
 
-/** When each event came first, by its number, and how much later at the others. */
-let firstAt: number[] = [];
-let delays: number[] = [];
+/** The event that came, by its number, and when: at the same place in both. */
+let numbers: number[] = [];
+let times: number[] = [];
+let counts: Buffer = Buffer.from('\0');
 const sockets: { socket: net.Socket; events: number }[] = [];
 
 function open(request: ListenRequest, index: number): Promise<void> {
@@ -45,17 +62,15 @@ function open(request: ListenRequest, index: number): Promise<void> {
     const timer = setTimeout(() => reject(new Error(`socket ${index} was not ready in time`)), patienceMs);
     const entry = { socket, events: 0 };
     const { steps } = request;
-    const [ready, counts] = [Buffer.from(request.ready), Buffer.from(request.counts)];
+    const ready = Buffer.from(request.ready);
     const begins = (frame: Buffer, text: Buffer): boolean => text.length <= frame.length && frame.compare(text, 0, text.length, 0, text.length) === 0;
     let step = 0;
     let isUpgraded = false;
     let rest: Buffer = Buffer.alloc(0);
     const take = (frame: Buffer): void => {
       if (begins(frame, counts)) {
-        const number = entry.events++;
-        const now = performance.now();
-        firstAt[number] ??= now;
-        delays.push(now - firstAt[number]);
+        numbers.push(entry.events++);
+        times.push(monotonicMs());
         return;
       }
       // The ping of engine.io.
@@ -93,21 +108,25 @@ function open(request: ListenRequest, index: number): Promise<void> {
   });
 }
 
-function heard(): Heard {
-  const sorted = Float64Array.from(delays).sort();
-  const at = (part: number): number | null => (sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!);
-  return { deliveries: delays.length, fewest: Math.min(...sockets.map(({ events }) => events)), p50: at(0.5), p99: at(0.99) };
+function heard({ sentAt }: HeardRequest): Heard {
+  const firstAt: number[] = [];
+  for (const [at, number] of numbers.entries()) firstAt[number] = Math.min(firstAt[number] ?? Infinity, times[at]!);
+  const behind = (begins: readonly number[]): Spread => {
+    const sorted = Float64Array.from(times, (time, at) => time - begins[numbers[at]!]!).sort();
+    const part = (share: number): number | null => (sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!);
+    return { p50: part(0.5), p99: part(0.99) };
+  };
+  return { deliveries: times.length, fewest: Math.min(...sockets.map(({ events }) => events)), behindFirst: behind(firstAt), behindAsking: sentAt && behind(sentAt) };
 }
 
-process.on('message', (request: ListenRequest | 'begin' | 'heard') => {
-  if (request === 'begin') {
-    firstAt = [];
-    delays = [];
+process.on('message', (request: ListenRequest | BeginRequest | HeardRequest | 'count') => {
+  if (request === 'count') return void process.send!(times.length);
+  if ('sentAt' in request) return void process.send!(heard(request));
+  if (!('port' in request)) {
+    [numbers, times, counts] = [[], [], Buffer.from(request.counts)];
     for (const entry of sockets) entry.events = 0;
-    process.send!({ begun: true });
-    return;
+    return void process.send!({ begun: true });
   }
-  if (request === 'heard') return void process.send!(heard());
   let next = 0;
   const work = async (): Promise<void> => {
     while (next < request.count) await open(request, next++);

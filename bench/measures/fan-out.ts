@@ -1,9 +1,12 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
-import { benchFolder, cpuSeconds, start } from '../processes.ts';
-import { median, type Measured, type Row } from '../report.ts';
-import type { Heard, ListenRequest } from '../room-listener.ts';
-import { startMock, startParley, type Mock, type ParleyServer } from '../servers.ts';
+import { benchFolder, cpuSeconds } from '../processes.ts';
+import { handshake, Line, masked, monotonicMs } from '../raw-sockets.ts';
+import { median, show, type Measured, type Row } from '../report.ts';
+import type { BeginRequest, Heard, HeardRequest, ListenRequest } from '../room-listener.ts';
+import { roomKinds, startRoom, type RoomKind, type RoomServer } from '../room-servers.ts';
+import { startMock } from '../servers.ts';
 import { fanOut, shortFanOut, type Shape } from '../shapes.ts';
 import type { MeasureOptions } from './options.ts';
 
@@ -11,152 +14,131 @@ const sockets = 1000;
 const addresses = ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5'];
 const aimRatio = 1.2;
 /** Milliseconds without an event after which everything counts as come. */
-const settleMs = 1000;
+const settleMs = 500;
 /** Events that every socket must get at least, for figures that say something. */
 const fewestEvents = 10;
 
-interface Figures {
+interface Figures extends Heard {
   /** Server CPU for one event at one socket, microseconds, with everything else that the server does meanwhile. */
   cpuMicroseconds: number;
-  p50: number | null;
-  p99: number | null;
-  deliveries: number;
 }
 
-/** Someone in whose one room all sockets are. */
-interface RoomServer {
-  pid: number;
-  target: Omit<ListenRequest, 'count' | 'from'>;
-  /** Begins to tell the events, 20 a second. */
-  begin(): Promise<void>;
-  stop(): Promise<void>;
+type Scene = 'pieces of an answer' | 'somebody typing';
+const scenes: readonly Scene[] = ['pieces of an answer', 'somebody typing'];
+
+/** A server with everybody in its room. */
+interface OpenRoom {
+  server: RoomServer;
+  /** Holds the sockets. */
+  listener: ChildProcess;
 }
 
-type Kind = 'parleySockets' | 'parleySocketIo' | 'ws' | 'socketIo';
-
-/** One chat, 1,000 sockets, 20 events a second: an answer that grows word by word, beside bare servers that only send. */
+/** One chat, 1,000 sockets, 20 events a second, beside bare servers that only send. All are open; they are asked in turn. */
 export async function measureFanOut({ rounds, quick }: MeasureOptions): Promise<Measured> {
   const mock = await startMock();
   const shape = quick ? shortFanOut : fanOut;
-  const begin: Record<Kind, () => Promise<RoomServer>> = {
-    parleySockets: () => startOurs(mock, shape, socketTarget),
-    ws: () => startBare('ws', shape),
-    parleySocketIo: () => startOurs(mock, shape, socketIoTarget),
-    socketIo: () => startBare('socket.io', shape),
-  };
-  const figures: Record<Kind, Figures[]> = { parleySockets: [], parleySocketIo: [], ws: [], socketIo: [] };
+  const rooms = new Map<RoomKind, OpenRoom>();
+  const figures = new Map<string, Figures[]>();
+  const loads: number[] = [];
   try {
+    for (const kind of roomKinds) rooms.set(kind, await openRoom(await startRoom(kind, mock, shape)));
+    // Once to warm up: compiled, and the young generation grown.
+    for (const scene of scenes) for (const room of rooms.values()) await measureOnce(room, scene, shape);
     for (let round = 0; round < rounds; round += 1) {
-      for (const [kind, startServer] of Object.entries(begin)) figures[kind as Kind].push(await measureOnce(await startServer(), shape));
+      loads.push(loadavg()[0]!);
+      for (const scene of scenes) {
+        for (const [kind, room] of rooms) {
+          const name = `${kind}: ${scene}`;
+          figures.set(name, [...(figures.get(name) ?? []), await measureOnce(room, scene, shape)]);
+        }
+      }
     }
   } finally {
+    for (const { server, listener } of rooms.values()) {
+      listener.disconnect();
+      await server.stop();
+    }
     mock.stop();
   }
-  const row = (what: string, ours: Kind, peer: Kind, peerName: string, take: (figures: Figures) => number | null, unit: string): Row => {
-    const [parley, other] = [median(figures[ours].map(take)), median(figures[peer].map(take))];
-    const ratio = parley === null || other === null || other === 0 ? null : parley / other;
-    return { what, parley, peer: other, peerName, unit, aim: `<= ${aimRatio} x`, met: ratio === null ? null : ratio <= aimRatio, note: ratio === null ? undefined : `ratio ${ratio.toFixed(2)}` };
-  };
-  return {
-    name: `one chat, ${sockets} sockets, 20 events a second`,
-    rows: [
-      row('raw WebSocket: CPU a delivery', 'parleySockets', 'ws', 'bare ws', ({ cpuMicroseconds }) => cpuMicroseconds, 'us'),
-      row('raw WebSocket: arrival behind the first socket, p99', 'parleySockets', 'ws', 'bare ws', ({ p99 }) => p99, 'ms'),
-      row('Socket.IO: CPU a delivery', 'parleySocketIo', 'socketIo', 'bare Socket.IO', ({ cpuMicroseconds }) => cpuMicroseconds, 'us'),
-      row('Socket.IO: arrival behind the first socket, p99', 'parleySocketIo', 'socketIo', 'bare Socket.IO', ({ p99 }) => p99, 'ms'),
-    ],
-    details: figures,
-  };
+  return { name: `one chat, ${sockets} sockets, 20 events a second`, rows: rowsOf(figures), details: { loads, figures: Object.fromEntries(figures) } };
 }
 
-function socketTarget(server: ParleyServer, chatId: string): RoomServer['target'] {
-  return {
-    port: server.port, path: `/api/v1/chat/chats/${chatId}/ws?token=${server.key}&full_content=false`, steps: [], ready: '{"type":"welcome"', counts: '{"type":"ai_response_chunk"',
+function rowsOf(figures: ReadonlyMap<string, Figures[]>): Row[] {
+  const row = (scene: Scene, ours: RoomKind, peer: RoomKind, what: string, take: (round: Figures) => number | null, unit: string): Row => {
+    const rounds = (kind: RoomKind): Figures[] => figures.get(`${kind}: ${scene}`) ?? [];
+    const of = (kind: RoomKind): number | null => median(rounds(kind).map(take));
+    const [parley, other] = [of(ours), of(peer)];
+    // Neighbours in time: what else runs is much the same for both.
+    const ratios = rounds(ours).map((round, at) => {
+      const [one, beside] = [take(round), take(rounds(peer)[at]!)];
+      return one === null || beside === null || beside === 0 ? null : one / beside;
+    });
+    const ratio = median(ratios);
+    return {
+      what: `${scene}, ${ours}: ${what}`, parley, peer: other, peerName: peer, unit, aim: `<= ${aimRatio} x`, met: ratio === null ? null : ratio <= aimRatio,
+      note: `ratio ${show(ratio)}: ${ratios.map((one) => one?.toFixed(2) ?? '-').join(' ')}`,
+    };
   };
+  const pairs = [['arketic WebSocket', 'bare ws'], ['studio Socket.IO', 'bare Socket.IO']] as const;
+  return pairs.flatMap(([ours, peer]) => [
+    row('pieces of an answer', ours, peer, 'CPU a delivery', ({ cpuMicroseconds }) => cpuMicroseconds, 'us'),
+    row('pieces of an answer', ours, peer, 'behind the first socket, p99', ({ behindFirst }) => behindFirst.p99, 'ms'),
+    row('somebody typing', ours, peer, 'CPU a delivery', ({ cpuMicroseconds }) => cpuMicroseconds, 'us'),
+    row('somebody typing', ours, peer, 'from the sender to each socket, p99', ({ behindAsking }) => behindAsking?.p99 ?? null, 'ms'),
+    row('somebody typing', ours, peer, 'behind the first socket, p99', ({ behindFirst }) => behindFirst.p99, 'ms'),
+  ]);
 }
 
-function socketIoTarget(server: ParleyServer, chatId: string): RoomServer['target'] {
-  return {
-    port: server.port,
-    path: '/socket.io/?EIO=4&transport=websocket',
-    steps: [
-      { behind: '0{', say: `40${JSON.stringify({ token: server.key })}` },
-      { behind: '40{', say: `420${JSON.stringify(['join_conversation', { conversation_id: chatId, stream: true }])}` },
-    ],
-    ready: '430[{"ok":true',
-    counts: '42["answer_chunk"',
-  };
-}
-
-async function startOurs(mock: Mock, shape: Shape, targetOf: (server: ParleyServer, chatId: string) => RoomServer['target']): Promise<RoomServer> {
-  const server = await startParley({ mock });
-  const ask = async (path: string, body: unknown): Promise<{ id: string }> => {
-    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method: 'POST', headers: { authorization: `Bearer ${server.key}`, 'content-type': 'application/json' }, body: JSON.stringify(body) });
-    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
-    return (await response.json()) as { id: string };
-  };
-  const { id } = await ask('/api/v1/chat/chats', { title: 'room', ai_model: `mock/${shape.name}` });
-  return {
-    pid: server.running.pid,
-    target: targetOf(server, id),
-    begin: async () => void (await ask(`/api/v1/chat/chats/${id}/messages`, { content: 'Say some words.' })),
-    stop: () => server.stop(),
-  };
-}
-
-async function startBare(kind: 'ws' | 'socket.io', shape: Shape): Promise<RoomServer> {
-  const running = start([process.execPath, '--disable-warning=ExperimentalWarning', join(benchFolder, 'bare-rooms.ts'), kind]);
-  const deadline = performance.now() + 20_000;
-  while (!/port \d+/.test(running.output())) {
-    if (performance.now() > deadline) throw new Error(`The bare server does not start:\n${running.output()}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  const port = Number(/port (\d+)/.exec(running.output())![1]);
-  const target = kind === 'ws'
-    ? { port, path: '/', steps: [], ready: '', counts: '{"type":"ai_response_chunk"' }
-    : { port, path: '/socket.io/?EIO=4&transport=websocket', steps: [{ behind: '0{', say: '40' }], ready: '40{', counts: '42["answer_chunk"' };
-  return {
-    pid: running.pid,
-    target,
-    begin: async () => void (await fetch(`http://127.0.0.1:${port}/?events=${shape.chunks}`, { method: 'POST' })),
-    stop: () => running.stop(),
-  };
-}
-
-function asked<Answer>(child: ChildProcess, request: ListenRequest | 'begin' | 'heard'): Promise<Answer> {
+function asked<Answer>(child: ChildProcess, request: ListenRequest | BeginRequest | HeardRequest | 'count'): Promise<Answer> {
   const answer = new Promise<Answer>((resolve) => child.once('message', (message) => resolve(message as Answer)));
   child.send(request);
   return answer;
 }
 
-async function measureOnce(server: RoomServer, shape: Shape): Promise<Figures> {
-  const child = fork(join(benchFolder, 'room-listener.ts'), { execArgv: ['--disable-warning=ExperimentalWarning'] });
-  try {
-    const { failure } = await asked<{ failure?: string }>(child, { ...server.target, count: sockets, from: addresses });
-    if (failure !== undefined) throw new Error(failure);
-    // Once to warm up: compiled, and the young generation grown.
-    await tell(server, child, shape);
-    await asked(child, 'begin');
-    const before = cpuSeconds(server.pid);
-    await tell(server, child, shape);
-    const cpu = cpuSeconds(server.pid) - before;
-    const heard = await asked<Heard>(child, 'heard');
-    // On a busy machine several pieces of the model come as one; a delivery is a delivery.
-    if (heard.fewest < fewestEvents) throw new Error(`A socket got only ${heard.fewest} events.`);
-    return { cpuMicroseconds: (cpu * 1e6) / heard.deliveries, p50: heard.p50, p99: heard.p99, deliveries: heard.deliveries };
-  } finally {
-    child.disconnect();
-    await server.stop();
-  }
+async function openRoom(server: RoomServer): Promise<OpenRoom> {
+  const listener = fork(join(benchFolder, 'room-listener.ts'), { execArgv: ['--disable-warning=ExperimentalWarning'] });
+  const { failure } = await asked<{ failure?: string }>(listener, { ...server.target, count: sockets, from: addresses });
+  if (failure !== undefined) throw new Error(failure);
+  return { server, listener };
 }
 
-async function tell(server: RoomServer, child: ChildProcess, shape: Shape): Promise<void> {
-  await server.begin();
-  await new Promise((resolve) => setTimeout(resolve, shape.chunks * shape.everyMs));
-  for (let seen = -1; ;) {
-    const { deliveries } = await asked<Heard>(child, 'heard');
-    if (deliveries === seen) return;
-    seen = deliveries;
+async function measureOnce({ server, listener }: OpenRoom, scene: Scene, shape: Shape): Promise<Figures> {
+  await asked(listener, { counts: scene === 'somebody typing' ? server.typing.counts : server.pieces.counts });
+  const before = cpuSeconds(server.pid);
+  const typed = scene === 'somebody typing' ? await type(server, shape) : null;
+  if (typed === null) await tell(server, shape);
+  for (let seen = -1, come = 0; come !== seen; come = await asked<number>(listener, 'count')) {
+    seen = come;
     await new Promise((resolve) => setTimeout(resolve, settleMs));
   }
+  const cpu = cpuSeconds(server.pid) - before;
+  typed?.close();
+  const sentAt = typed?.sentAt ?? null;
+  const heard = await asked<Heard>(listener, { sentAt });
+  // On a busy machine several pieces of the model come as one; a delivery is a delivery.
+  if (heard.fewest < fewestEvents) throw new Error(`${server.name}, ${scene}: a socket got only ${heard.fewest} events.`);
+  if (sentAt && heard.deliveries !== sockets * shape.chunks) throw new Error(`${server.name}: of ${sockets * shape.chunks} deliveries ${heard.deliveries} came.`);
+  return { ...heard, cpuMicroseconds: (cpu * 1e6) / heard.deliveries };
+}
+
+/** An answer that grows. */
+async function tell(server: RoomServer, shape: Shape): Promise<void> {
+  await server.pieces.begin();
+  await new Promise((resolve) => setTimeout(resolve, shape.chunks * shape.everyMs));
+}
+
+/** Somebody who is typing all the time. Returns when each event was sent. */
+async function type({ target, typing }: RoomServer, shape: Shape): Promise<{ sentAt: number[]; close(): void }> {
+  const sentAt: number[] = [];
+  const sender = await Line.open(target.port);
+  if (typing.by === 'socket') {
+    await sender.until(target.steps[0]!.behind, handshake(target.port, target.path));
+    await sender.until('40{', masked(target.steps[0]!.say));
+  }
+  const say = typing.by === 'socket' ? masked(typing.say) : typing.say;
+  for (; sentAt.length < shape.chunks; await new Promise((resolve) => setTimeout(resolve, shape.everyMs))) {
+    sentAt.push(monotonicMs());
+    sender.send(say);
+  }
+  return { sentAt, close: () => sender.close() };
 }
