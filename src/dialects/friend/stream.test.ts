@@ -180,9 +180,12 @@ describe.each(engines)('The streamed chat of the friend dialect on %s', (engine)
       { 'sec-fetch-site': 'same-origin' }, { origin: server.url },
       {}, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'none' }, { origin: 'https://elsewhere.example' },
     ];
+    // What a model or another person has written may hold a picture or a link with this address.
+    for (const destination of ['image', 'document', 'iframe', 'script']) sources.push({ 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': destination });
+    sources.push({ 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' });
     for (const headers of sources) statuses.push((await server.request('GET', '/api/chat/stream?message=Hello', { headers: { cookie, ...headers } })).status);
-    expect(statuses).toEqual([200, 200, 403, 403, 403, 403, 403]);
-    expect((await history()).stats.message_count).toBe(4);
+    expect(statuses).toEqual([200, 200, 403, 403, 403, 403, 403, 403, 403, 403, 403, 200]);
+    expect((await history()).stats.message_count).toBe(6);
   });
 
   it('ends when the token is revoked; the reply goes on', async () => {

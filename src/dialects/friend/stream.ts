@@ -34,11 +34,14 @@ export function registerStream(scope: DialectScope, parts: DialectParts, credent
 
 /**
  * This request sends something although it is a GET, which pages of other origins can make a browser do. With a cookie, which
- * the browser adds by itself, the browser has to say that the page is one of ours.
+ * the browser adds by itself, the browser has to say that a program of one of our pages asks, and no picture or link in what somebody has written.
  * @throws {ParleyError} `origin_refused`
  */
 function refuseForeignPages(accounts: Accounts, viewer: Viewer, { headers }: FastifyRequest): void {
-  if (viewer.via !== 'cookie' || headers['sec-fetch-site'] === 'same-origin') return;
+  if (viewer.via !== 'cookie') return;
+  const { 'sec-fetch-site': site, 'sec-fetch-dest': destination = 'empty' } = headers;
+  if (destination !== 'empty') throw new ParleyError('origin_refused');
+  if (site === 'same-origin') return;
   if (headers.origin === undefined || !accounts.originAllowed(headers)) throw new ParleyError('origin_refused');
 }
 
