@@ -80,14 +80,15 @@ test('sends thoughts back signed, or says that they are not', () => {
   expect(signaturesOf('gemini-2.5-flash', {})).toEqual([undefined, undefined]);
 });
 
-test('keeps signatures for whoever made the call, and not for ever', () => {
+test('keeps signatures for whoever made the call and the model that signed, and not for ever', () => {
   const signatures = createSignatures();
-  signatures.keep('ada', 'a', 'c2ln');
-  expect([signatures.find('ada', 'a'), signatures.find('bob', 'a')]).toEqual(['c2ln', null]);
-  signatures.keep('ada', 'huge', 'x'.repeat(200_000));
-  expect(signatures.find('ada', 'huge')).toBeNull();
-  for (let index = 0; index < 2000; index += 1) signatures.keep('bob', String(index), 'x');
-  expect([signatures.find('ada', 'a'), signatures.find('bob', '0')]).toEqual([null, 'x']);
+  const model = 'gemini-3.8-flash';
+  signatures.keep('ada', model, 'a', 'c2ln');
+  expect([signatures.find('ada', model, 'a'), signatures.find('bob', model, 'a'), signatures.find('ada', 'gemini-3.7-flash', 'a')]).toEqual(['c2ln', null, null]);
+  signatures.keep('ada', model, 'huge', 'x'.repeat(200_000));
+  expect(signatures.find('ada', model, 'huge')).toBeNull();
+  for (let index = 0; index < 2000; index += 1) signatures.keep('bob', model, String(index), 'x');
+  expect([signatures.find('ada', model, 'a'), signatures.find('bob', model, '0')]).toEqual([null, 'x']);
 });
 
 test('lets each model think as it can be told to', () => {

@@ -41,9 +41,9 @@ export function createGoogleProvider(options: GoogleOptions): ModelProvider {
     const refused = caller.refusedKey(call.apiKey) ?? refusal(question);
     if (refused) return failedReply(refused);
     const userId = call.userId ?? '';
-    const body = toGenerateBody(question, (callId) => signatures.find(userId, callId));
+    const body = toGenerateBody(question, (callId) => signatures.find(userId, question.model, callId));
     const method = question.whole ? ':generateContent' : ':streamGenerateContent?alt=sse';
-    const reading = { label, apiKey: call.apiKey, keepSignature: (callId: string, signature: string) => signatures.keep(userId, callId, signature) };
+    const reading = { label, apiKey: call.apiKey, keepSignature: (callId: string, signature: string) => signatures.keep(userId, question.model, callId, signature) };
     return streamReply({
       service: caller.service(call.apiKey),
       request: {

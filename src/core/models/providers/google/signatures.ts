@@ -4,10 +4,13 @@
  * another server, calls of another model), {@link unsigned} stands in its place, as the service's documentation says.
  */
 export interface Signatures {
-  /** @param userId whose call it is: nobody finds those of others. */
-  keep(userId: string, callId: string, signature: string): void;
+  /**
+   * @param userId whose call it is: nobody finds those of others
+   * @param model the model that signed: no other one knows its signatures
+   */
+  keep(userId: string, model: string, callId: string, signature: string): void;
   /** Null when there is none, or none any more. */
-  find(userId: string, callId: string): string | null;
+  find(userId: string, model: string, callId: string): string | null;
 }
 
 /** Tells Gemini not to look for a signature: ai.google.dev/gemini-api/docs/thought-signatures. */
@@ -24,16 +27,16 @@ export function createSignatures(): Signatures {
     total -= kept.get(key)?.length ?? 0;
     kept.delete(key);
   };
-  const keyOf = (userId: string, callId: string): string => JSON.stringify([userId, callId]);
+  const keyOf = (...parts: string[]): string => JSON.stringify(parts);
   return {
-    keep(userId, callId, signature) {
+    keep(userId, model, callId, signature) {
       if (signature.length > bounds.length || callId.length > 200) return;
-      const key = keyOf(userId, callId);
+      const key = keyOf(userId, model, callId);
       drop(key);
       kept.set(key, signature);
       total += signature.length;
       while (kept.size > bounds.count || total > bounds.total) drop(kept.keys().next().value!);
     },
-    find: (userId, callId) => kept.get(keyOf(userId, callId)) ?? null,
+    find: (userId, model, callId) => kept.get(keyOf(userId, model, callId)) ?? null,
   };
 }
