@@ -74,34 +74,12 @@ describe.skipIf(!hasBrowser)('The list of chats', () => {
     await page.getByRole('link', { name: 'Keeps its name' }).waitFor();
   });
 
-  it('asks before it deletes, and then it is gone everywhere', async () => {
-    const page = await openedChat(world, 'To be deleted', 'Yes');
-    const address = new URL(page.url()).pathname;
-    const other = await world.tab(page, address);
-    await answerWith(other, 'Yes');
-    await page.bringToFront();
-    await page.getByRole('button', { name: 'More for To be deleted' }).click();
-    await page.getByRole('menuitem', { name: 'Delete' }).click();
-    const question = page.getByRole('dialog', { name: 'Delete this chat?' });
-    await question.getByText('This cannot be undone.').waitFor();
-    await question.getByRole('button', { name: 'Keep it' }).click();
-    await page.getByRole('link', { name: 'To be deleted' }).waitFor();
-    await page.getByRole('button', { name: 'More for To be deleted' }).click();
-    await page.getByRole('menuitem', { name: 'Delete' }).click();
-    await question.getByRole('button', { name: 'Delete for good' }).click();
-    await page.getByRole('link', { name: 'To be deleted' }).waitFor({ state: 'detached' });
-    await page.getByText('What would you like to talk about?').waitFor();
-    await other.getByText('This chat is not here').waitFor();
-    await page.goto(world.url + address);
-    await page.getByText('This chat is not here').waitFor();
-  });
-
   it('finds a chat by typing', async () => {
     const page = await openedChat(world, 'Crème brûlée recipe', 'Sugar.');
     await page.getByRole('button', { name: 'New chat' }).first().click();
     await field(page).waitFor();
     await page.keyboard.press('Control+k');
-    await page.getByRole('combobox', { name: 'Find a chat' }).fill('brulee');
+    await page.getByRole('combobox', { name: 'Find a chat or a message' }).fill('brulee');
     await page.getByRole('option', { name: /Crème brûlée recipe/ }).waitFor();
     await page.keyboard.press('Enter');
     await answerWith(page, 'Sugar.');

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createParts, type Parts } from '../../src/parts.ts';
@@ -30,6 +30,8 @@ export interface World {
   parts(): Parts;
   /** A page of a browser that knows nothing yet; `path` is opened in it. */
   open(path?: string, options?: BrowserContextOptions): Promise<Page>;
+  /** A page of somebody with an account of that name, which is made the first time. The first one of a server is its owner. */
+  openAs(username: string, path?: string, options?: BrowserContextOptions): Promise<Page>;
   /** A further tab of the same browser. */
   tab(page: Page, path: string): Promise<Page>;
   stopServer(): Promise<void>;
@@ -66,6 +68,9 @@ export async function startWorld({ settings = {} }: WorldOptions = {}): Promise<
     async open(path = '/', options = {}) {
       return openPage(browser, url, path, options, complaints);
     },
+    async openAs(username, path = '/', options = {}) {
+      return openPage(browser, url, path, options, complaints, username);
+    },
     async tab(page, path) {
       const tab = await page.context().newPage();
       listen(tab, url, complaints);
@@ -87,13 +92,22 @@ export async function startWorld({ settings = {} }: WorldOptions = {}): Promise<
   };
 }
 
-async function openPage(browser: Browser, url: string, path: string, options: BrowserContextOptions, complaints: string[]): Promise<Page> {
+async function openPage(browser: Browser, url: string, path: string, options: BrowserContextOptions, complaints: string[], username?: string): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
   context.setDefaultTimeout(15_000);
+  if (username !== undefined) await signIn(context, url, username);
   const page = await context.newPage();
   listen(page, url, complaints);
   await page.goto(url + path);
   return page;
+}
+
+async function signIn(context: BrowserContext, url: string, username: string): Promise<void> {
+  const password = `the password of ${username}`;
+  const made = await context.request.post(`${url}/api/auth/register`, { data: { username, password, name: username, email: `${username}@example.org` } });
+  if (made.ok()) return;
+  const entered = await context.request.post(`${url}/api/auth/login`, { data: { username, password } });
+  if (!entered.ok()) throw new Error(`${username} cannot sign in: ${await entered.text()}`);
 }
 
 /** Writes down what a page should not do. Answers with an error status are part of life and not counted. */
@@ -140,4 +154,25 @@ export async function openedChat(world: World, question: string, answer: string)
 /** Looks again and again, for ten seconds, until what is seen is as expected: a busy machine is slow. */
 export function eventually<Seen>(look: () => Seen | Promise<Seen>) {
   return expect.poll(look, { timeout: 10_000 });
+}
+
+export interface GivenFile {
+  /** Selector of the element that gets it. */
+  target: string;
+  kind: 'drop' | 'paste';
+  name: string;
+  type: string;
+  content: Buffer;
+}
+
+/** Drops or pastes a file, as a person does from elsewhere on the machine. */
+export async function transferFile(page: Page, { content, ...given }: GivenFile): Promise<void> {
+  await page.evaluate(`((given) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(atob(given.base64), (character) => character.charCodeAt(0))], given.name, { type: given.type }));
+    const options = { bubbles: true, cancelable: true };
+    document.querySelector(given.target).dispatchEvent(
+      given.kind === 'drop' ? new DragEvent('drop', { dataTransfer: transfer, ...options }) : new ClipboardEvent('paste', { clipboardData: transfer, ...options }),
+    );
+  })(${JSON.stringify({ ...given, base64: content.toString('base64') })})`);
 }

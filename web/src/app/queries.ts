@@ -34,7 +34,7 @@ export function askWhoIsSignedIn(): void {
 export function connectQueries(): void {
   whenSignedOut(askWhoIsSignedIn);
   hearTabs((news) => {
-    if (news === 'chats') void queries.invalidateQueries(chatsQuery);
+    if (news === 'chats') void Promise.all([queries.invalidateQueries(chatsQuery), queries.invalidateQueries({ queryKey: ['put-away'] })]);
     if (news === 'models') void queries.invalidateQueries(modelsQuery);
     if (news === 'session') void queries.resetQueries(sessionQuery);
   });

@@ -1,10 +1,8 @@
-import { createRootRoute, createRoute, createRouter, Link } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link } from '@tanstack/react-router';
 import { ChatPage } from './chat-page.tsx';
 import { Gate } from './gate.tsx';
 import { NewChatPage } from './new-chat-page.tsx';
-import { SetupPage } from './setup-page.tsx';
 import { Shell } from './shell.tsx';
-import { UsagePage } from './usage-page.tsx';
 
 const root = createRootRoute({
   component: () => (
@@ -20,17 +18,28 @@ const newChat = createRoute({ getParentRoute: () => root, path: '/', component: 
 const chat = createRoute({
   getParentRoute: () => root,
   path: '/c/$chatId',
+  // A message to be brought into sight, which a search has found.
+  validateSearch: (search: Record<string, unknown>): { message?: string } => (typeof search['message'] === 'string' ? { message: search['message'] } : {}),
   component: function ShownChat() {
     const { chatId } = chat.useParams();
-    return <ChatPage key={chatId} chatId={chatId} />;
+    const { message = null } = chat.useSearch();
+    return <ChatPage key={chatId} chatId={chatId} messageId={message} />;
   },
 });
 
-const setup = createRoute({ getParentRoute: () => root, path: '/setup', component: SetupPage });
+const setup = createRoute({ getParentRoute: () => root, path: '/setup', component: lazyRouteComponent(() => import('./setup-page.tsx'), 'SetupPage') });
 
-const usage = createRoute({ getParentRoute: () => root, path: '/usage', component: UsagePage });
+const usage = createRoute({ getParentRoute: () => root, path: '/usage', component: lazyRouteComponent(() => import('./usage-page.tsx'), 'UsagePage') });
 
-export const router = createRouter({ routeTree: root.addChildren([newChat, chat, setup, usage]), defaultPreload: false });
+const groups = createRoute({ getParentRoute: () => root, path: '/groups', component: lazyRouteComponent(() => import('./groups-page.tsx'), 'GroupsPage') });
+
+const files = createRoute({ getParentRoute: () => root, path: '/files', component: lazyRouteComponent(() => import('./files-page.tsx'), 'FilesPage') });
+
+const archive = createRoute({ getParentRoute: () => root, path: '/archive', component: lazyRouteComponent(() => import('./put-away-page.tsx'), 'ArchivePage') });
+
+const trash = createRoute({ getParentRoute: () => root, path: '/trash', component: lazyRouteComponent(() => import('./put-away-page.tsx'), 'TrashPage') });
+
+export const router = createRouter({ routeTree: root.addChildren([newChat, chat, setup, usage, groups, files, archive, trash]), defaultPreload: false });
 
 declare module '@tanstack/react-router' {
   interface Register {

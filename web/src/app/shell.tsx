@@ -1,31 +1,51 @@
 import { Outlet, useNavigate, useParams } from '@tanstack/react-router';
-import { Search, SquarePen } from 'lucide-react';
 import { useEffect, useMemo, useState } from 'react';
-import { ChatList, Switcher } from '../features/chats/index.ts';
-import { UserMenu } from '../features/session/index.ts';
-import { commandKeyName, hasCommandKey, useMediaQuery } from '../shared/browser/index.ts';
-import { Dialog, IconButton, Logo } from '../shared/ui/index.ts';
+import { Switcher, useChatChanges, type Choice } from '../features/chats/index.ts';
+import { PeopleDialog } from '../features/people/index.ts';
+import { useUser } from '../features/session/index.ts';
+import type { Chat } from '../shared/api/index.ts';
+import { hasCommandKey, tellTabs, useMediaQuery } from '../shared/browser/index.ts';
+import { Dialog, Toasts } from '../shared/ui/index.ts';
 import { LayoutContext, type Layout } from './layout.tsx';
+import { Sidebar } from './sidebar.tsx';
 
 /** The frame: the list of chats, beside the page or in a drawer, and the page. */
 export function Shell() {
   const isWide = useMediaQuery('(min-width: 48rem)');
   const navigate = useNavigate();
+  const { chatId: openId = null } = useParams({ strict: false });
+  const { id: userId } = useUser();
+  const { take } = useChatChanges();
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const [isSwitching, setSwitching] = useState(false);
-  const layout = useMemo<Layout>(() => ({ isWide, openDrawer: () => setDrawerOpen(true) }), [isWide]);
-  useEffect(() => {
-    const onKeyDown = (event: KeyboardEvent): void => {
-      if (event.key.toLowerCase() !== 'k' || !hasCommandKey(event)) return;
-      event.preventDefault();
-      setDrawerOpen(false);
-      setSwitching((before) => !before);
-    };
-    addEventListener('keydown', onKeyDown);
-    return () => removeEventListener('keydown', onKeyDown);
-  }, []);
+  const [peopleOf, setPeopleOf] = useState<Chat | null>(null);
+  const layout = useMemo<Layout>(
+    () => ({
+      isWide,
+      openDrawer: () => setDrawerOpen(true),
+      doors: {
+        userId,
+        onPeople: (chat) => {
+          setDrawerOpen(false);
+          setPeopleOf(chat);
+        },
+        onExport: (chat, format) => void import('../features/transfer/index.ts').then(({ saveChat }) => saveChat(chat, format)),
+        onShow: (chatId) => void (chatId === null ? navigate({ to: '/' }) : navigate({ to: '/c/$chatId', params: { chatId } })),
+      },
+    }),
+    [isWide, userId, navigate],
+  );
+  useSwitcherKey(() => {
+    setDrawerOpen(false);
+    setSwitching((before) => !before);
+  });
+  const choose = ({ chatId, messageId }: Choice): void => {
+    if (chatId === null) void navigate({ to: '/' });
+    else void navigate({ to: '/c/$chatId', params: { chatId }, search: messageId === undefined ? {} : { message: messageId } });
+  };
   const sidebar = (
     <Sidebar
+      openId={openId}
       onChosen={() => setDrawerOpen(false)}
       onSwitch={() => {
         setDrawerOpen(false);
@@ -49,40 +69,33 @@ export function Shell() {
           <div className="flex h-full flex-col">{sidebar}</div>
         </Dialog>
       )}
-      {isSwitching && (
-        <Switcher onClose={() => setSwitching(false)} onChoose={(chatId) => void (chatId === null ? navigate({ to: '/' }) : navigate({ to: '/c/$chatId', params: { chatId } }))} />
+      {isSwitching && <Switcher openId={openId} onClose={() => setSwitching(false)} onChoose={choose} />}
+      {peopleOf && (
+        <PeopleDialog
+          chat={peopleOf}
+          userId={userId}
+          onChat={(chat) => {
+            setPeopleOf(chat);
+            take(chat);
+            tellTabs('chats');
+          }}
+          onClose={() => setPeopleOf(null)}
+        />
       )}
+      <Toasts />
     </LayoutContext>
   );
 }
 
-function Sidebar({ onChosen, onSwitch }: { onChosen: () => void; onSwitch: () => void }) {
-  const navigate = useNavigate();
-  const { chatId } = useParams({ strict: false });
-  const go = (to: '/' | '/setup' | '/usage'): void => {
-    onChosen();
-    void navigate({ to });
-  };
-  return (
-    <>
-      <div className="flex items-center gap-2.5 px-4 pb-2 pt-4">
-        <Logo />
-        <span className="flex-1 text-lg font-semibold tracking-tight">Parley</span>
-        <IconButton label={`Find a chat (${commandKeyName}+K)`} className="hover:bg-raised" onClick={onSwitch}>
-          <Search aria-hidden size={18} />
-        </IconButton>
-      </div>
-      <div className="px-3 pb-2 pt-1">
-        <button type="button" className="control control-plain w-full justify-start" onClick={() => go('/')}>
-          <SquarePen aria-hidden size={16} /> New chat
-        </button>
-      </div>
-      <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-3">
-        <ChatList openId={chatId ?? null} onChosen={onChosen} onDeletedOpen={() => go('/')} />
-      </div>
-      <div className="border-t border-line p-2">
-        <UserMenu onOpenSetup={() => go('/setup')} onOpenUsage={() => go('/usage')} />
-      </div>
-    </>
-  );
+/** Ctrl+K, or ⌘K. */
+function useSwitcherKey(toggle: () => void): void {
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent): void => {
+      if (event.key.toLowerCase() !== 'k' || !hasCommandKey(event)) return;
+      event.preventDefault();
+      toggle();
+    };
+    addEventListener('keydown', onKeyDown);
+    return () => removeEventListener('keydown', onKeyDown);
+  });
 }

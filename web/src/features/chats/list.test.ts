@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Chat } from '../../shared/api/index.ts';
-import { allChats, matchingChats, withChat, withoutChat, type ChatPages } from './list.ts';
+import { allChats, chatsBySection, matchingChats, withChat, withoutChat, type ChatPages } from './list.ts';
 
 const chat = (id: string, minute: number, title = id): Chat => ({
-  id, title, description: null, ai_model: 'default', message_count: 0, created_at: '', last_activity_at: `2026-01-01T00:${String(minute).padStart(2, '0')}:00.000Z`,
+  id, title, description: null, chat_type: 'DIRECT', is_private: false, ai_model: 'default', message_count: 0, created_at: '', last_activity_at: `2026-01-01T00:${String(minute).padStart(2, '0')}:00.000Z`,
 });
-const pages = (...lists: Chat[][]): ChatPages => ({ pages: lists, pageParams: lists.map((_list, at) => at * 50) });
+const pages = (...lists: Chat[][]): ChatPages => ({ pages: lists.map((chats) => ({ chats, hasMore: false })), pageParams: lists.map((_list, at) => at * 50) });
 
 describe('the list of chats', () => {
   it('has the most recently active first, and each once', () => {
@@ -25,6 +25,17 @@ describe('the list of chats', () => {
 
   it('loses a deleted one', () => {
     expect(allChats(withoutChat(pages([chat('a', 5), chat('b', 4)]), 'a')).map(({ id }) => id)).toEqual(['b']);
+  });
+
+  it('puts what is pinned above the days', () => {
+    const pinned = { ...chat('old', 1), pinned_at: '2026-01-02T00:00:00.000Z' };
+    const sections = chatsBySection([chat('a', 5), pinned, chat('b', 4)], new Date('2026-01-01T12:00:00.000Z'));
+    expect(sections.map(([name, members]) => [name, members.map(({ id }) => id)])).toEqual([['Pinned', ['old']], ['Today', ['a', 'b']]]);
+  });
+
+  it('keeps a pin when the chat is heard of without it, as in what everybody is told', () => {
+    const before = pages([{ ...chat('a', 5), pinned_at: '2026-01-02T00:00:00.000Z' }]);
+    expect(allChats(withChat(before, chat('a', 6, 'Renamed')))[0]).toMatchObject({ title: 'Renamed', pinned_at: '2026-01-02T00:00:00.000Z' });
   });
 
   it('finds chats by words of their titles', () => {

@@ -2,16 +2,32 @@ import { infiniteQueryOptions, useInfiniteQuery, useQueryClient, type QueryClien
 import { useCallback, useMemo } from 'react';
 import type { Chat } from '../../shared/api/index.ts';
 import { tellTabs } from '../../shared/browser/index.ts';
-import { changeChat, chatsPageSize, deleteChat, fetchChats } from './api.ts';
+import { changeChat, chatsPageSize, deleteChat, fetchChats, fetchPutAway, leaveChat, moveChat, type ChatPage, type PutAway } from './api.ts';
 import { allChats, withChat, withoutChat, type ChatPages } from './list.ts';
+
+const nextOffset = (last: ChatPage, pages: ChatPage[]): number | undefined => (last.hasMore ? pages.length * chatsPageSize : undefined);
 
 export const chatsQuery = infiniteQueryOptions({
   queryKey: ['chats'],
   queryFn: ({ pageParam }) => fetchChats(pageParam),
   initialPageParam: 0,
-  getNextPageParam: (last: Chat[], pages: Chat[][]) => (last.length < chatsPageSize ? undefined : pages.length * chatsPageSize),
+  getNextPageParam: nextOffset,
   staleTime: 20_000,
 });
+
+const putAwayKey = 'put-away';
+
+/** Chats in the archive or in the trash. */
+export function usePutAway(state: PutAway) {
+  const query = useInfiniteQuery({
+    queryKey: [putAwayKey, state],
+    queryFn: ({ pageParam }) => fetchPutAway(state, pageParam),
+    initialPageParam: 0,
+    getNextPageParam: nextOffset,
+  });
+  const chats = useMemo(() => allChats(query.data), [query.data]);
+  return { ...query, chats };
+}
 
 export function useChats() {
   const query = useInfiniteQuery(chatsQuery);
@@ -31,24 +47,38 @@ export function useChatChanges() {
   /** Takes a chat as it is now, from wherever it was heard. */
   const take = useCallback((chat: Chat) => update(queries, (pages) => withChat(pages, chat)), [queries]);
   const forget = useCallback((chatId: string) => update(queries, (pages) => withoutChat(pages, chatId)), [queries]);
-  const change = useCallback(
-    async (chatId: string, changes: { title?: string; ai_model?: string | null }) => {
-      const chat = await changeChat(chatId, changes);
-      take(chat);
-      tellTabs('chats');
-      return chat;
-    },
-    [take],
-  );
-  const remove = useCallback(
-    async (chatId: string) => {
-      await deleteChat(chatId);
-      forget(chatId);
-      // The pages behind have moved up by one.
+  return useMemo(() => {
+    /** The pages of all lists have moved: they are read again. */
+    const readAgain = (): void => {
       void queries.invalidateQueries(chatsQuery);
+      void queries.invalidateQueries({ queryKey: [putAwayKey] });
       tellTabs('chats');
-    },
-    [forget, queries],
-  );
-  return { take, forget, change, remove };
+    };
+    const without = async (chatId: string, work: () => Promise<unknown>): Promise<void> => {
+      await work();
+      forget(chatId);
+      readAgain();
+    };
+    return {
+      take,
+      forget,
+      async change(chatId: string, changes: { title?: string; ai_model?: string | null }) {
+        const chat = await changeChat(chatId, changes);
+        take(chat);
+        tellTabs('chats');
+        return chat;
+      },
+      async pin(chatId: string, isPinned: boolean) {
+        take(await moveChat(chatId, isPinned ? 'pin' : 'unpin'));
+        readAgain();
+      },
+      putAway: (chatId: string, act: 'archive' | 'trash') => without(chatId, () => moveChat(chatId, act)),
+      async restore(chatId: string) {
+        take(await moveChat(chatId, 'restore'));
+        readAgain();
+      },
+      leave: (chatId: string) => without(chatId, () => leaveChat(chatId)),
+      remove: (chatId: string) => without(chatId, () => deleteChat(chatId)),
+    };
+  }, [queries, take, forget]);
 }

@@ -1,19 +1,31 @@
-import { useEffect, useMemo, useRef, type ReactNode } from 'react';
+import { useEffect, useMemo, useRef, type ReactNode, type RefObject } from 'react';
 import { Notice, Spinner } from '../../shared/ui/index.ts';
 import { Announcer } from './parts/announcer.tsx';
 import { Composer } from './parts/composer.tsx';
 import { LinkLine } from './parts/link-line.tsx';
 import { MessageList, type MessageListHandle } from './parts/message-list.tsx';
+import { TypingLine } from './parts/typing-line.tsx';
 import type { Conversation } from './state/conversation.ts';
-import { ActionsContext, useMessageActions } from './use-actions.ts';
-import { ConversationContext, useView, type ConversationScope } from './use-conversation.ts';
+import type { Outgoing } from './state/outbox.ts';
+import { ActionsContext, useMessageActions, type MessageActions } from './use-actions.ts';
+import { useAttachments } from './use-attachments.ts';
+import { ConversationContext, useScope, useView, type ConversationScope } from './use-conversation.ts';
 import { useDraft } from './use-draft.ts';
+import { useTypingSignal } from './use-typing.ts';
 
 interface ConversationViewProps {
   conversation: Conversation;
   userId: string;
   modelName: (id: string | null) => string | null;
+  personName: (userId: string) => string;
+  /** Whether others take part: they hear that one is typing. */
+  isShared: boolean;
+  mayWrite: boolean;
   onOpenSetup: () => void;
+  /** A message to be brought into sight; null when none is. */
+  wanted: string | null;
+  /** It was, or could not be. */
+  onShown: () => void;
   /** Who will read what is sent. */
   note: ReactNode;
   /** Drawn in place of a conversation that is not there (any more). */
@@ -21,16 +33,21 @@ interface ConversationViewProps {
 }
 
 /** An open conversation: its messages and where the next one is written. */
-export function ConversationView({ conversation, userId, modelName, onOpenSetup, note, missing }: ConversationViewProps) {
-  const scope = useMemo<ConversationScope>(() => ({ conversation, userId, modelName, onOpenSetup }), [conversation, userId, modelName, onOpenSetup]);
+export function ConversationView({ conversation, userId, modelName, personName, mayWrite, onOpenSetup, missing, ...rest }: ConversationViewProps) {
+  const scope = useMemo<ConversationScope>(
+    () => ({ conversation, userId, modelName, personName, mayWrite, onOpenSetup }),
+    [conversation, userId, modelName, personName, mayWrite, onOpenSetup],
+  );
   return (
     <ConversationContext value={scope}>
-      <Phases conversation={conversation} note={note} missing={missing} />
+      <Phases conversation={conversation} missing={missing} {...rest} />
     </ConversationContext>
   );
 }
 
-function Phases({ conversation, note, missing }: Pick<ConversationViewProps, 'conversation' | 'note' | 'missing'>) {
+type OpenProps = Pick<ConversationViewProps, 'conversation' | 'note' | 'isShared' | 'wanted' | 'onShown'>;
+
+function Phases({ missing, ...rest }: OpenProps & Pick<ConversationViewProps, 'missing'>) {
   const phase = useView((view) => view.phase);
   const error = useView((view) => view.error);
   if (phase === 'gone' || phase === 'forbidden') return missing;
@@ -39,33 +56,44 @@ function Phases({ conversation, note, missing }: Pick<ConversationViewProps, 'co
       <div className="m-auto max-w-md p-4">
         <Notice kind="error">
           {error}{' '}
-          <button type="button" className="font-medium underline" onClick={() => void conversation.refresh()}>
+          <button type="button" className="font-medium underline" onClick={() => void rest.conversation.refresh()}>
             Try again
           </button>
         </Notice>
       </div>
     );
   }
-  return <Open conversation={conversation} note={note} isLoading={phase === 'loading'} />;
+  return <Open {...rest} isLoading={phase === 'loading'} />;
 }
 
-function Open({ conversation, note, isLoading }: { conversation: Conversation; note: ReactNode; isLoading: boolean }) {
+function Open({ conversation, note, isShared, wanted, onShown, isLoading }: OpenProps & { isLoading: boolean }) {
   const { actions, error, clearError } = useMessageActions(conversation);
+  const { mayWrite } = useScope();
   const runningId = useView((view) => view.runningId);
   const [draft, setDraft] = useDraft(conversation.chatId);
+  const attachments = useAttachments(!mayWrite);
   const list = useRef<MessageListHandle>(null);
   const field = useRef<HTMLTextAreaElement>(null);
-  const stop = runningId === null ? null : () => actions.stop(runningId);
+  const typing = useTypingSignal(conversation.chatId, isShared);
+  const stop = runningId === null || !mayWrite ? null : () => actions.stop(runningId);
   useEscape(stop);
-  const send = (content: string): void => {
+  useWanted(isLoading ? null : wanted, actions, list, onShown);
+  const send = (content: string, images: readonly string[]): void => {
     clearError();
     setDraft('');
-    conversation.send(content);
+    attachments.set([]);
+    typing.sent();
+    conversation.send(content, images);
     list.current?.jump();
   };
-  const takeBack = (content: string): void => {
+  const takeBack = ({ content, images }: Outgoing): void => {
     setDraft(draft.trim() === '' ? content : `${content}\n\n${draft}`);
+    attachments.set([...images, ...attachments.images]);
     field.current?.focus();
+  };
+  const write = (text: string): void => {
+    setDraft(text);
+    if (text !== '') typing.typed();
   };
   return (
     <ActionsContext value={actions}>
@@ -84,10 +112,29 @@ function Open({ conversation, note, isLoading }: { conversation: Conversation; n
           </Notice>
         </div>
       )}
-      <Composer field={field} draft={draft} onDraft={setDraft} onSend={send} onStop={stop} note={note} />
+      <TypingLine />
+      {mayWrite ? (
+        <Composer field={field} draft={draft} onDraft={write} attachments={attachments} onSend={send} onStop={stop} note={note} />
+      ) : (
+        <p className="border-t border-line px-4 py-4 text-center text-sm text-soft">You can read here. Only those who run this chat, and whom they let, write in it.</p>
+      )}
       <Announcer />
     </ActionsContext>
   );
+}
+
+/** Brings a message into sight, once for each time it is wanted. */
+function useWanted(wanted: string | null, actions: MessageActions, list: RefObject<MessageListHandle | null>, onShown: () => void): void {
+  const underWay = useRef<string | null>(null);
+  useEffect(() => {
+    if (wanted === null || underWay.current === wanted) return;
+    underWay.current = wanted;
+    void actions.reveal(wanted).then((isThere) => {
+      underWay.current = null;
+      if (isThere) list.current?.show(wanted);
+      onShown();
+    });
+  }, [wanted, actions, list, onShown]);
 }
 
 /** Escape stops the answer, unless something open takes it: a menu, a window, a field being edited. */

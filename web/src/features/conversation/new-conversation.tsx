@@ -2,6 +2,7 @@ import { useRef, useState, type ReactNode } from 'react';
 import { messageOf } from '../../shared/api/index.ts';
 import { Notice } from '../../shared/ui/index.ts';
 import { Composer } from './parts/composer.tsx';
+import { useAttachments } from './use-attachments.ts';
 import { sendWhenOpen } from './use-conversation.ts';
 import { useDraft } from './use-draft.ts';
 
@@ -20,13 +21,14 @@ export function NewConversation({ create, onCreated, note, children }: NewConver
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const field = useRef<HTMLTextAreaElement>(null);
-  const send = (content: string): void => {
+  const attachments = useAttachments();
+  const send = (content: string, images: readonly string[]): void => {
     setBusy(true);
     setError(null);
     create().then(
       (chatId) => {
         setDraft('');
-        sendWhenOpen(chatId, content);
+        sendWhenOpen(chatId, content, images);
         onCreated(chatId);
       },
       (reason: unknown) => {
@@ -44,13 +46,13 @@ export function NewConversation({ create, onCreated, note, children }: NewConver
         <div className="mx-auto mb-2 w-full max-w-3xl px-4">
           <Notice kind="error">
             {error} What you wrote is kept below.{' '}
-            <button type="button" className="font-medium underline" onClick={() => send(draft)}>
+            <button type="button" className="font-medium underline" onClick={() => send(draft, attachments.images)}>
               Try again
             </button>
           </Notice>
         </div>
       )}
-      <Composer field={field} draft={draft} onDraft={setDraft} onSend={send} onStop={null} isDisabled={isBusy} note={note} />
+      <Composer field={field} draft={draft} onDraft={setDraft} attachments={attachments} onSend={send} onStop={null} isDisabled={isBusy} note={note} />
     </>
   );
 }

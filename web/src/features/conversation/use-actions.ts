@@ -1,7 +1,8 @@
 import { createContext, use, useCallback, useMemo, useRef, useState } from 'react';
-import { messageOf } from '../../shared/api/index.ts';
-import { cancelAnswer, continueAnswer, editMessage, regenerateAnswer, selectBranch } from './api.ts';
+import { ApiError, messageOf } from '../../shared/api/index.ts';
+import { cancelAnswer, continueAnswer, editMessage, fetchMessage, regenerateAnswer, selectBranch } from './api.ts';
 import type { Conversation } from './state/conversation.ts';
+import { reveal } from './state/revealing.ts';
 
 /** What can be done with messages that are there. */
 export interface MessageActions {
@@ -11,6 +12,8 @@ export interface MessageActions {
   /** Resolves to whether it was taken, so that the form can close. */
   edit(messageId: string, content: string): Promise<boolean>;
   select(messageId: string): void;
+  /** Shows the branch of a message and loads as far back as it; resolves to whether it is there. */
+  reveal(messageId: string): Promise<boolean>;
 }
 
 export const ActionsContext = createContext<MessageActions | null>(null);
@@ -55,6 +58,14 @@ export function useMessageActions(conversation: Conversation): { actions: Messag
           await selectBranch(chatId, id);
           await conversation.refresh();
         }),
+      async reveal(id) {
+        let isThere = false;
+        await act('select', async () => {
+          isThere = await reveal(conversation, id, { fetchMessage, selectBranch });
+          if (!isThere) throw new ApiError('The message could not be loaded. Try again.', 0);
+        });
+        return isThere;
+      },
     };
   }, [conversation, act]);
   return { actions, error, clearError: useCallback(() => setError(null), []) };

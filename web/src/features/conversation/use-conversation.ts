@@ -9,28 +9,30 @@ import type { SocketLike, SocketListener } from './state/socket.ts';
 export interface ConversationEvents {
   /** The chat changed; null when it was deleted. */
   onChat: (chat: Chat | null) => void;
+  /** Somebody came, left, or got another role. */
+  onPeople: () => void;
   onSignedOut: () => void;
 }
 
 /** First messages on their way from the page that made a chat to the one that shows it. */
-const handedOver = new Map<string, string>();
+const handedOver = new Map<string, { content: string; images: readonly string[] }>();
 
 /** Sends `content` as soon as the chat is shown. */
-export function sendWhenOpen(chatId: string, content: string): void {
-  handedOver.set(chatId, content);
+export function sendWhenOpen(chatId: string, content: string, images: readonly string[]): void {
+  handedOver.set(chatId, { content, images });
 }
 
 /** The conversation of a chat, connected as long as it is shown; null before it is drawn the first time. */
-export function useConversation(chatId: string, { onChat, onSignedOut }: ConversationEvents): Conversation | null {
+export function useConversation(chatId: string, { onChat, onPeople, onSignedOut }: ConversationEvents): Conversation | null {
   const [conversation, setConversation] = useState<Conversation | null>(null);
   useEffect(() => {
     const opened = new Conversation(chatId, {
-      fetchPage, sendMessage, storage: browserStorage, newKey, spread: randomSpread, schedule: soon, onChat, onSignedOut, openSocket,
+      fetchPage, sendMessage, storage: browserStorage, newKey, spread: randomSpread, schedule: soon, onChat, onPeople, onSignedOut, openSocket,
     });
     opened.start();
     const first = handedOver.get(chatId);
     handedOver.delete(chatId);
-    if (first !== undefined) opened.send(first);
+    if (first !== undefined) opened.send(first.content, first.images);
     setConversation(opened);
     const hurry = (): void => {
       if (document.visibilityState === 'visible') opened.hurry();
@@ -42,7 +44,7 @@ export function useConversation(chatId: string, { onChat, onSignedOut }: Convers
       document.removeEventListener('visibilitychange', hurry);
       opened.stop();
     };
-  }, [chatId, onChat, onSignedOut]);
+  }, [chatId, onChat, onPeople, onSignedOut]);
   return conversation?.chatId === chatId ? conversation : null;
 }
 
@@ -67,6 +69,10 @@ export interface ConversationScope {
   /** The name of a model for a person. */
   modelName: (id: string | null) => string | null;
   onOpenSetup: () => void;
+  /** The name of somebody who takes part, or did. */
+  personName: (userId: string) => string;
+  /** Whether the reader may write here, and ask for other answers; false for whoever only reads a channel. */
+  mayWrite: boolean;
 }
 
 export const ConversationContext = createContext<ConversationScope | null>(null);

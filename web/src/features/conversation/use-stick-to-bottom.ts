@@ -8,6 +8,8 @@ export interface Stick {
   isAway: boolean;
   /** Goes to the end and stays there. */
   jump: () => void;
+  /** Lets the end go: something further up is to be seen. */
+  release: () => void;
 }
 
 /** Keeps the end of what grows in sight, unless its reader has scrolled up. */
@@ -50,5 +52,8 @@ export function useStickToBottom(scroller: RefObject<HTMLElement | null>, conten
     setAway(false);
     toEnd();
   }, [toEnd]);
-  return { isAway, jump };
+  const release = useCallback(() => {
+    isPinned.current = false;
+  }, []);
+  return { isAway, jump, release };
 }

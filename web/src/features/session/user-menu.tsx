@@ -1,4 +1,4 @@
-import { ChartNoAxesColumn, KeyRound, LogOut, Monitor, Moon, Settings, Sun } from 'lucide-react';
+import { ArrowDownUp, ChartNoAxesColumn, KeyRound, LogOut, Monitor, Moon, Settings, Sun } from 'lucide-react';
 import { useState } from 'react';
 import { messageOf } from '../../shared/api/index.ts';
 import { chooseTheme, useThemeChoice, type ThemeChoice } from '../../shared/browser/index.ts';
@@ -13,7 +13,7 @@ const themes: { choice: ThemeChoice; name: string; icon: typeof Sun }[] = [
 ];
 
 /** Who is signed in, and what concerns them: colours, set-up, usage, a password for the owner, signing out. */
-export function UserMenu({ onOpenSetup, onOpenUsage }: { onOpenSetup: () => void; onOpenUsage: () => void }) {
+export function UserMenu({ onOpenSetup, onOpenUsage, onOpenFiles }: { onOpenSetup: () => void; onOpenUsage: () => void; onOpenFiles: () => void }) {
   const user = useUser();
   const session = useSession();
   const signOut = useSignOut();
@@ -45,6 +45,9 @@ export function UserMenu({ onOpenSetup, onOpenUsage }: { onOpenSetup: () => void
         </MenuItem>
         <MenuItem onSelect={onOpenUsage}>
           <ChartNoAxesColumn aria-hidden size={16} /> Usage
+        </MenuItem>
+        <MenuItem onSelect={onOpenFiles}>
+          <ArrowDownUp aria-hidden size={16} /> Export and import
         </MenuItem>
         {!user.claimed && (
           <MenuItem onSelect={() => setClaiming(true)}>

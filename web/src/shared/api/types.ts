@@ -24,6 +24,10 @@ export interface Chat {
   id: string;
   title: string;
   description: string | null;
+  /** A direct chat is for one or two people; in a group everybody writes, in a channel those who run it. */
+  chat_type: 'DIRECT' | 'GROUP' | 'CHANNEL';
+  /** False: everybody with an account on this server may join a group or channel. */
+  is_private: boolean;
   /** As chosen; `default` means the default model, null that no model answers. */
   ai_model: string | null;
   /** Messages on the shown branch. */
@@ -32,6 +36,82 @@ export interface Chat {
   created_at: string;
   /** The last message of the shown branch. Only where branches were asked for. */
   head_id?: string | null;
+  /** Only in the whole form of a chat, like the two below it. */
+  archived_at?: string | null;
+  trashed_at?: string | null;
+  /** The reader's own pin. Missing in what everybody in the chat is told. */
+  pinned_at?: string | null;
+}
+
+export type Role = 'OWNER' | 'ADMIN' | 'MEMBER';
+
+/** Somebody who takes part in a chat. */
+export interface Participant {
+  user_id: string;
+  username: string;
+  role: Role;
+  can_send_messages: boolean;
+  last_read_at: string | null;
+}
+
+/** A group or channel that everybody on the server may join. */
+export interface PublicChat {
+  id: string;
+  title: string;
+  description: string | null;
+  chat_type: 'DIRECT' | 'GROUP' | 'CHANNEL';
+  message_count: number;
+  participant_count: number;
+  last_activity_at: string;
+  is_participant: boolean;
+}
+
+/** A place where the words of a search were found. */
+export interface SearchHit {
+  chat_id: string;
+  title: string;
+  /** Null: the words are in the title. */
+  message_id: string | null;
+  message_type: 'USER' | 'AI' | 'SYSTEM' | null;
+  created_at: string;
+  snippet: string;
+  /** UTF-16 units of the snippet; `end` is not included. */
+  matches: { start: number; end: number }[];
+}
+
+export interface SearchPage {
+  hits: SearchHit[];
+  /** False: the time for one search was over before the page was full. */
+  complete: boolean;
+  /** Where the next page begins; null when nothing is left. */
+  cursor: string | null;
+}
+
+/** A file of chats on its way into the account. */
+export interface Import {
+  id: string;
+  state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
+  /** 0 to 1; null while not known. */
+  progress: number | null;
+  imported: number;
+  present: number;
+  skipped: number;
+  messages: number;
+  chats: ImportedChat[];
+  /** Chats for which the list has no room. */
+  unlisted: number;
+  error: string | null;
+  created_at: string;
+  ended_at: string | null;
+}
+
+export interface ImportedChat {
+  title: string;
+  source_id: string | null;
+  outcome: 'imported' | 'present' | 'skipped';
+  chat_id: string | null;
+  messages: number;
+  remarks: { what: string; count: number }[];
 }
 
 export type MessageStatus = 'QUEUED' | 'PROCESSING' | 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
@@ -74,6 +154,8 @@ export interface Message {
   tool_call_id: string | null;
   /** Pictures sent with it: `type` is null for one that is somewhere else. */
   images: { url: string; type: string | null; bytes: number | null }[];
+  /** What was sent with it. Names of people from elsewhere stand under `parley_import`. */
+  message_metadata?: Record<string, unknown> | null;
   ended_at: string | null;
 }
 

@@ -9,12 +9,14 @@ interface ConfirmProps {
   children: ReactNode;
   /** What the button does, as a verb. */
   action: string;
+  /** What the other button says. @default 'Keep it' */
+  keep?: string;
   onConfirm: () => Promise<unknown>;
   onClose: () => void;
 }
 
 /** Asks before something is lost. Says so when it fails, and stays open. */
-export function Confirm({ title, children, action, onConfirm, onClose }: ConfirmProps) {
+export function Confirm({ title, children, action, keep = 'Keep it', onConfirm, onClose }: ConfirmProps) {
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const confirm = (): void => {
@@ -31,7 +33,7 @@ export function Confirm({ title, children, action, onConfirm, onClose }: Confirm
       {error && <Notice kind="error" className="mt-3">{error}</Notice>}
       <div className="mt-5 flex justify-end gap-2">
         <button type="button" className="control control-plain" onClick={onClose} data-first-focus>
-          Keep it
+          {keep}
         </button>
         <button type="button" className="control control-danger" onClick={confirm} disabled={isBusy}>
           {action}

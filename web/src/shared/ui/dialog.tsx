@@ -1,7 +1,7 @@
 import { X } from 'lucide-react';
 import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
 import { IconButton } from './icon-button.tsx';
-import { OverlayHost } from './overlay-host.ts';
+import { enterTopLayer, OverlayHost } from './overlay-host.ts';
 
 interface DialogProps {
   title: string;
@@ -26,7 +26,9 @@ export function Dialog({ title, hideTitle = false, onClose, className = 'w-[min(
     element?.showModal();
     element?.querySelector<HTMLElement>('[data-first-focus], input, textarea')?.focus();
     setHost(element);
+    const leaveTopLayer = element && enterTopLayer(element);
     return () => {
+      leaveTopLayer?.();
       element?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };

@@ -1,3 +1,4 @@
+export * from './avatar.tsx';
 export * from './confirm.tsx';
 export * from './dialog.tsx';
 export * from './icon-button.tsx';
@@ -7,4 +8,5 @@ export * from './notice.tsx';
 export * from './overlay-host.ts';
 export * from './spinner.tsx';
 export * from './text-field.tsx';
+export * from './toasts.tsx';
 export * from './use-copied.ts';

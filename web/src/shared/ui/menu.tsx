@@ -8,15 +8,18 @@ interface MenuProps {
   align?: 'start' | 'center' | 'end';
   side?: 'top' | 'bottom';
   className?: string;
+  /** Opened and closed by who draws it; left out, by its button alone. */
+  isOpen?: boolean;
+  onOpenChange?: (isOpen: boolean) => void;
   children: ReactNode;
 }
 
 /** A menu below a button: arrow keys, typing ahead, Escape. Its entries are `MenuItem`s. */
-export function Menu({ trigger, align = 'end', side = 'bottom', className = '', children }: MenuProps) {
+export function Menu({ trigger, align = 'end', side = 'bottom', className = '', isOpen, onOpenChange, children }: MenuProps) {
   const host = use(OverlayHost);
   // Not modal: that would lock scrolling by a style element, which the page's policy refuses.
   return (
-    <DropdownMenu.Root modal={false}>
+    <DropdownMenu.Root modal={false} {...(isOpen === undefined ? {} : { open: isOpen })} {...(onOpenChange ? { onOpenChange } : {})}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal container={host}>
         <DropdownMenu.Content align={align} side={side} sideOffset={6} collisionPadding={8} className={`menu ${className}`}>

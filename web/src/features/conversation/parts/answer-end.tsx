@@ -40,8 +40,9 @@ function Remark({ children }: { children: ReactNode }) {
 
 function Ways({ message }: { message: Message }) {
   const actions = useActions();
-  const { onOpenSetup } = useScope();
+  const { onOpenSetup, mayWrite } = useScope();
   const isBusy = useView((view) => view.openCount > 0);
+  if (!mayWrite) return null;
   return (
     <div className="mt-2.5 flex flex-wrap gap-2">
       {canContinue(message) && (

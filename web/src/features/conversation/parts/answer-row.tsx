@@ -36,16 +36,19 @@ export function AnswerRow({ message, isLast }: { message: Message; isLast: boole
 
 function AnswerActions({ message, isLast }: { message: Message; isLast: boolean }) {
   const actions = useActions();
+  const { mayWrite } = useScope();
   const isBusy = useView((view) => view.openCount > 0);
   const why = isBusy ? ' (when the answer is complete)' : '';
   return (
     <div className="-ml-2 mt-1 flex min-h-8 items-center">
       <span className={isLast ? '' : 'row-actions'}>
         {message.content !== '' && <CopyButton text={message.content} label="Copy answer" />}
-        <IconButton label={`Answer again${why}`} className="size-8!" disabled={isBusy} onClick={() => actions.regenerate(message.id)}>
-          <RotateCcw aria-hidden size={15} />
-        </IconButton>
-        {canContinue(message) && (
+        {mayWrite && (
+          <IconButton label={`Answer again${why}`} className="size-8!" disabled={isBusy} onClick={() => actions.regenerate(message.id)}>
+            <RotateCcw aria-hidden size={15} />
+          </IconButton>
+        )}
+        {mayWrite && canContinue(message) && (
           <IconButton label={`Go on with this answer${why}`} className="size-8!" disabled={isBusy} onClick={() => actions.continue(message.id)}>
             <StepForward aria-hidden size={15} />
           </IconButton>

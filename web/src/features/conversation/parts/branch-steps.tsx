@@ -3,14 +3,15 @@ import type { Message } from '../../../shared/api/index.ts';
 import { IconButton } from '../../../shared/ui/index.ts';
 import { branchOf } from '../state/path.ts';
 import { useActions } from '../use-actions.ts';
-import { useView } from '../use-conversation.ts';
+import { useScope, useView } from '../use-conversation.ts';
 
 /** Steps through the other versions of a message; nothing when there is only this one. */
 export function BranchSteps({ message }: { message: Message }) {
   const actions = useActions();
+  const { mayWrite } = useScope();
   const isBusy = useView((view) => view.openCount > 0);
   const branch = branchOf(message);
-  if (!branch) return null;
+  if (!branch || !mayWrite) return null;
   const { previous, next } = branch;
   const why = isBusy ? ' (when the answer is complete)' : '';
   return (

@@ -1,13 +1,17 @@
-import { ArrowUp, Square } from 'lucide-react';
-import type { FormEvent, ReactNode, RefObject } from 'react';
+import { ArrowUp, ImagePlus, Square } from 'lucide-react';
+import { useRef, type ClipboardEvent, type FormEvent, type ReactNode, type RefObject } from 'react';
 import { formatCount } from '../../../shared/format.ts';
+import { IconButton } from '../../../shared/ui/index.ts';
 import { longestMessage, nearlyLongestMessage } from '../limits.ts';
+import type { Attachments } from '../use-attachments.ts';
+import { Attached } from './attached.tsx';
 import { GrowingTextArea } from './growing-text-area.tsx';
 
 interface ComposerProps {
   draft: string;
   onDraft: (text: string) => void;
-  onSend: (content: string) => void;
+  attachments: Attachments;
+  onSend: (content: string, images: readonly string[]) => void;
   /** Stops the answer being made; null when there is none. */
   onStop: (() => void) | null;
   isDisabled?: boolean;
@@ -17,28 +21,41 @@ interface ComposerProps {
 }
 
 /** Where a message is written. While an answer is made, what is sent waits for its turn. */
-export function Composer({ draft, onDraft, onSend, onStop, isDisabled = false, field, note }: ComposerProps) {
-  const canSend = draft.trim() !== '' && draft.length <= longestMessage && !isDisabled;
+export function Composer({ draft, onDraft, attachments, onSend, onStop, isDisabled = false, field, note }: ComposerProps) {
+  const hasSomething = draft.trim() !== '' || attachments.images.length > 0;
+  const canSend = hasSomething && draft.length <= longestMessage && !isDisabled && !attachments.isBusy;
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    if (canSend) onSend(draft);
+    if (canSend) onSend(draft, attachments.images);
   };
+  const paste = (event: ClipboardEvent): void => {
+    const files = [...event.clipboardData.files];
+    // Text copied from office programs comes with a picture of itself: the text is what is meant.
+    if (files.length === 0 || event.clipboardData.types.includes('text/plain')) return;
+    event.preventDefault();
+    attachments.add(files);
+  };
+  const frame = attachments.isOver ? 'border-accent bg-accent-soft' : 'border-line-strong/60 bg-raised focus-within:border-accent';
   return (
-    <form onSubmit={submit} className="mx-auto w-full max-w-3xl px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] sm:px-4">
-      <div className="flex items-end gap-2 rounded-3xl border border-line-strong/60 bg-raised p-2 shadow-xs focus-within:border-accent focus-within:shadow-md">
-        <div className="min-w-0 flex-1">
-          <GrowingTextArea field={field} label="Message" placeholder="Say something…" value={draft} onChange={onDraft} onEnter={submit} autoFocus={matchMedia('(hover: hover)').matches} />
+    <form onSubmit={submit} onPaste={paste} className="mx-auto w-full max-w-3xl px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] sm:px-4">
+      <div className={`rounded-3xl border p-2 shadow-xs focus-within:shadow-md ${frame}`}>
+        <Attached attachments={attachments} />
+        <div className="flex items-end gap-1.5">
+          <PictureButton onFiles={attachments.add} isDisabled={isDisabled} />
+          <div className="min-w-0 flex-1">
+            <GrowingTextArea field={field} label="Message" placeholder={attachments.isOver ? 'Drop pictures anywhere…' : 'Say something…'} value={draft} onChange={onDraft} onEnter={submit} autoFocus={matchMedia('(hover: hover)').matches} />
+          </div>
+          {onStop && (
+            <button type="button" aria-label="Stop the answer" title="Stop the answer (Esc)" onClick={onStop} className="inline-flex size-9 shrink-0 items-center justify-center rounded-full border border-line bg-panel text-ink hover:border-line-strong">
+              <Square aria-hidden size={14} className="fill-current" />
+            </button>
+          )}
+          {(!onStop || hasSomething) && (
+            <button type="submit" aria-label="Send" title="Send (Enter)" disabled={!canSend} className="inline-flex size-9 shrink-0 items-center justify-center rounded-full bg-accent text-on-accent transition-colors hover:bg-accent-strong disabled:bg-panel disabled:text-soft">
+              <ArrowUp aria-hidden size={18} />
+            </button>
+          )}
         </div>
-        {onStop && (
-          <button type="button" aria-label="Stop the answer" title="Stop the answer (Esc)" onClick={onStop} className="inline-flex size-9 shrink-0 items-center justify-center rounded-full border border-line bg-panel text-ink hover:border-line-strong">
-            <Square aria-hidden size={14} className="fill-current" />
-          </button>
-        )}
-        {(!onStop || draft.trim() !== '') && (
-          <button type="submit" aria-label="Send" title="Send (Enter)" disabled={!canSend} className="inline-flex size-9 shrink-0 items-center justify-center rounded-full bg-accent text-on-accent transition-colors hover:bg-accent-strong disabled:bg-panel disabled:text-soft">
-            <ArrowUp aria-hidden size={18} />
-          </button>
-        )}
       </div>
       <div className="mt-2 min-h-4">
         {draft.length > nearlyLongestMessage ? (
@@ -50,5 +67,30 @@ export function Composer({ draft, onDraft, onSend, onStop, isDisabled = false, f
         )}
       </div>
     </form>
+  );
+}
+
+function PictureButton({ onFiles, isDisabled }: { onFiles: (files: Iterable<File>) => void; isDisabled: boolean }) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <IconButton label="Add pictures" className="rounded-full!" disabled={isDisabled} onClick={() => input.current?.click()}>
+        <ImagePlus aria-hidden size={18} />
+      </IconButton>
+      <input
+        ref={input}
+        type="file"
+        multiple
+        accept="image/*"
+        aria-label="Pictures"
+        tabIndex={-1}
+        className="sr-only"
+        onChange={(event) => {
+          const files = [...(event.target.files ?? [])];
+          event.target.value = '';
+          onFiles(files);
+        }}
+      />
+    </>
   );
 }

@@ -1,6 +1,7 @@
 import { ArrowDown } from 'lucide-react';
-import { useEffect, useImperativeHandle, useRef, type Ref } from 'react';
+import { useCallback, useEffect, useImperativeHandle, useRef, type Ref } from 'react';
 import { Spinner } from '../../../shared/ui/index.ts';
+import type { Outgoing } from '../state/outbox.ts';
 import { useScope, useView } from '../use-conversation.ts';
 import { useOlderMessages } from '../use-older-messages.ts';
 import { useStickToBottom } from '../use-stick-to-bottom.ts';
@@ -10,10 +11,12 @@ import { OutgoingRow } from './outgoing-row.tsx';
 export interface MessageListHandle {
   /** Shows the end, and stays there. */
   jump: () => void;
+  /** Brings a message into sight that is loaded, and marks it for a moment. */
+  show: (messageId: string) => void;
 }
 
 interface MessageListProps {
-  onTakeBack: (content: string) => void;
+  onTakeBack: (entry: Outgoing) => void;
   handle: Ref<MessageListHandle>;
 }
 
@@ -28,9 +31,20 @@ export function MessageList({ onTakeBack, handle }: MessageListProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const top = useRef<HTMLDivElement>(null);
-  const { isAway, jump } = useStickToBottom(scroller, content);
+  const { isAway, jump, release } = useStickToBottom(scroller, content);
   useOlderMessages(conversation, scroller, top, path, isReady && hasOlder);
-  useImperativeHandle(handle, () => ({ jump }), [jump]);
+  const show = useCallback(
+    (messageId: string) => {
+      release();
+      // With the next pictures: it may have been put there just now, and what is around it gets its height as it comes into sight.
+      requestAnimationFrame(() => {
+        showRow(scroller.current, messageId);
+        requestAnimationFrame(() => showRow(scroller.current, messageId));
+      });
+    },
+    [release],
+  );
+  useImperativeHandle(handle, () => ({ jump, show }), [jump, show]);
   useEffect(() => {
     if (outgoing.length > 0) jump();
   }, [outgoing.length, jump]);
@@ -58,4 +72,14 @@ export function MessageList({ onTakeBack, handle }: MessageListProps) {
       )}
     </div>
   );
+}
+
+function showRow(scroller: HTMLElement | null, messageId: string): void {
+  const row = [...(scroller?.querySelectorAll<HTMLElement>('[data-message]') ?? [])].find((element) => element.dataset['message'] === messageId);
+  if (!row) return;
+  row.scrollIntoView({ block: 'center' });
+  row.tabIndex = -1;
+  row.focus({ preventScroll: true });
+  row.dataset['found'] = '';
+  row.addEventListener('animationend', () => delete row.dataset['found'], { once: true });
 }

@@ -2,11 +2,12 @@ import { CloudOff } from 'lucide-react';
 import { Notice } from '../../../shared/ui/index.ts';
 import type { Outgoing } from '../state/outbox.ts';
 import { useScope } from '../use-conversation.ts';
+import { Pictures } from './pictures.tsx';
 
 interface OutgoingRowProps {
   entry: Outgoing;
-  /** Puts the text back where it can be changed. */
-  onTakeBack: (content: string) => void;
+  /** Puts it back where it can be changed. */
+  onTakeBack: (entry: Outgoing) => void;
 }
 
 /** A message that is not at the server yet. */
@@ -14,7 +15,8 @@ export function OutgoingRow({ entry, onTakeBack }: OutgoingRowProps) {
   const { conversation } = useScope();
   return (
     <li data-outgoing={entry.state} className="flex flex-col items-end px-1 py-3">
-      <div className="max-w-[85%] whitespace-pre-wrap rounded-2xl rounded-br-md bg-bubble px-4 py-2.5 leading-relaxed opacity-70 [overflow-wrap:anywhere]">{entry.content}</div>
+      {entry.images.length > 0 && <Pictures images={entry.images.map((url) => ({ url, type: 'image', bytes: null }))} />}
+      {entry.content !== '' && <div className="max-w-[85%] whitespace-pre-wrap rounded-2xl rounded-br-md bg-bubble px-4 py-2.5 leading-relaxed opacity-70 [overflow-wrap:anywhere]">{entry.content}</div>}
       {entry.state === 'sending' && <p className="mt-1 text-xs text-soft">Sending…</p>}
       {entry.state === 'failed' && (
         <Notice kind={entry.isOffline ? 'warning' : 'error'} className="mt-2 max-w-[85%]">
@@ -31,7 +33,7 @@ export function OutgoingRow({ entry, onTakeBack }: OutgoingRowProps) {
               className="control control-quiet min-h-8"
               onClick={() => {
                 conversation.discard(entry.key);
-                onTakeBack(entry.content);
+                onTakeBack(entry);
               }}
             >
               Take back and edit

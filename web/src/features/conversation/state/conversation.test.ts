@@ -4,7 +4,7 @@ import { Conversation, type ConversationParts } from './conversation.ts';
 import { sampleMessage } from './sample.ts';
 import type { SocketLike, SocketListener } from './socket.ts';
 
-const chat: Chat = { id: 'chat', title: 'Title', description: null, ai_model: 'default', message_count: 2, last_activity_at: '2026-01-01T00:00:00.000Z', created_at: '2026-01-01T00:00:00.000Z' };
+const chat: Chat = { id: 'chat', title: 'Title', description: null, chat_type: 'DIRECT', is_private: false, ai_model: 'default', message_count: 2, last_activity_at: '2026-01-01T00:00:00.000Z', created_at: '2026-01-01T00:00:00.000Z' };
 
 class FakeSocket implements SocketLike {
   readonly sent: Record<string, unknown>[] = [];

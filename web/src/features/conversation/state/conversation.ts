@@ -5,11 +5,13 @@ import type { Path } from './path.ts';
 import { ChatSocket, type Link, type SocketLike, type SocketListener } from './socket.ts';
 import { isOpen } from './status.ts';
 import { Timeline } from './timeline.ts';
+import { Typists, type Typist } from './typing.ts';
 
 /** What a conversation needs of the world; the page gives the real ones, tests their own. */
 export interface ConversationParts {
-  fetchPage(chatId: string, offset: number): Promise<{ chat: Chat; messages: Message[] }>;
-  sendMessage(chatId: string, content: string, key: string): Promise<{ message: Message; answer: Message | null }>;
+  /** @param limit messages of the page; left out, as many as are shown at first */
+  fetchPage(chatId: string, offset: number, limit?: number): Promise<{ chat: Chat; messages: Message[]; participant_count?: number }>;
+  sendMessage(chatId: string, content: string, key: string, images: readonly string[]): Promise<{ message: Message; answer: Message | null }>;
   openSocket(chatId: string, listener: SocketListener): SocketLike;
   storage: TextStorage;
   newKey(): string;
@@ -18,6 +20,8 @@ export interface ConversationParts {
   schedule(callback: () => void): void;
   /** The chat changed (its title, its order in the list); null when it was deleted. */
   onChat(chat: Chat | null): void;
+  /** Somebody came, left, or got another role. */
+  onPeople?(): void;
   /** The server does not know this browser any more. */
   onSignedOut(): void;
 }
@@ -38,6 +42,10 @@ export interface View {
   readonly runningId: string | null;
   /** Answers being made and waiting. */
   readonly openCount: number;
+  /** People who take part; 1 until it is known. */
+  readonly peopleCount: number;
+  /** Who is typing, the reader perhaps among them. */
+  readonly typing: readonly Typist[];
 }
 
 /** Milliseconds between two requests for the same missing piece. */
@@ -50,6 +58,7 @@ export class Conversation {
   private readonly timeline = new Timeline();
   private readonly socket: ChatSocket;
   private readonly outbox: Outbox;
+  private readonly typists = new Typists(() => this.publish());
   private readonly viewListeners = new Set<() => void>();
   private readonly messageListeners = new Map<string, Set<() => void>>();
   private readonly changed = new Set<string>();
@@ -62,6 +71,7 @@ export class Conversation {
   private isScheduled = false;
   private isStopped = false;
   private sync: { again: boolean } | null = null;
+  private older: Promise<void> | null = null;
 
   constructor(chatId: string, parts: ConversationParts) {
     this.chatId = chatId;
@@ -76,12 +86,12 @@ export class Conversation {
       name: `outbox.${chatId}`,
       storage: parts.storage,
       newKey: parts.newKey,
-      deliver: (content, key) => this.deliver(content, key),
+      deliver: (entry) => this.deliver(entry),
       onChange: () => this.publish(),
     });
     this.current = {
       phase: 'loading', error: null, chat: null, path: [], hasOlder: false, isLoadingOlder: false,
-      link: { kind: 'connecting' }, outgoing: this.outbox.entries, runningId: null, openCount: 0,
+      link: { kind: 'connecting' }, outgoing: this.outbox.entries, runningId: null, openCount: 0, peopleCount: 1, typing: [],
     };
   }
 
@@ -93,6 +103,7 @@ export class Conversation {
 
   stop(): void {
     this.isStopped = true;
+    this.typists.stop();
     this.socket.stop();
   }
 
@@ -118,8 +129,8 @@ export class Conversation {
     };
   }
 
-  send(content: string): void {
-    this.outbox.add(content);
+  send(content: string, images: readonly string[] = []): void {
+    this.outbox.add(content, images);
   }
 
   retry(key: string): void {
@@ -165,10 +176,10 @@ export class Conversation {
       // Messages made while the page was on its way are missing in it: then it is read once more.
       while (this.sync.again && !this.isStopped) {
         this.sync.again = false;
-        const { chat, messages } = await this.parts.fetchPage(this.chatId, 0);
+        const { chat, messages, participant_count: peopleCount = 1 } = await this.parts.fetchPage(this.chatId, 0);
         if (this.sync.again) continue;
         for (const id of this.timeline.takeNewest(messages)) this.changed.add(id);
-        this.show({ phase: 'ready', error: null, chat });
+        this.show({ phase: 'ready', error: null, chat, peopleCount });
         this.parts.onChat(chat);
         this.attachAll();
       }
@@ -179,11 +190,19 @@ export class Conversation {
     }
   }
 
-  async loadOlder(): Promise<void> {
-    if (this.current.isLoadingOlder || !this.current.hasOlder) return;
+  /** Fetches older messages; while some are on their way, waits for those. */
+  loadOlder(limit?: number): Promise<void> {
+    if (!this.current.hasOlder) return Promise.resolve();
+    this.older ??= this.fetchOlder(limit).finally(() => {
+      this.older = null;
+    });
+    return this.older;
+  }
+
+  private async fetchOlder(limit?: number): Promise<void> {
     this.show({ isLoadingOlder: true });
     try {
-      const { messages } = await this.parts.fetchPage(this.chatId, this.timeline.path.length);
+      const { messages } = await this.parts.fetchPage(this.chatId, this.timeline.path.length, limit);
       this.timeline.takeOlder(messages);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -193,10 +212,10 @@ export class Conversation {
     }
   }
 
-  private async deliver(content: string, key: string): Promise<void> {
+  private async deliver({ content, key, images }: Outgoing): Promise<void> {
     let message: Message;
     try {
-      const sent = await this.parts.sendMessage(this.chatId, content, key);
+      const sent = await this.parts.sendMessage(this.chatId, content, key, images);
       message = sent.message;
       this.takeMade(message, sent.answer);
     } finally {
@@ -209,6 +228,8 @@ export class Conversation {
 
   private linked(link: Link): void {
     if (link.kind === 'ended' && link.why === 'signed-out') this.parts.onSignedOut();
+    // Taken out of it, or it is gone: the list must not show it any longer.
+    else if (link.kind === 'ended') this.parts.onChat(null);
     this.show({ link, ...(link.kind === 'ended' && link.why !== 'signed-out' ? { phase: link.why } : {}) });
     if (link.kind !== 'live') return;
     // Whatever happened without a connection is read, then what is being made is followed from there.
@@ -220,6 +241,7 @@ export class Conversation {
     switch (frame.type) {
       case 'new_message':
         // One's own comes with the answer to its request, which also says where it stands.
+        this.typists.remove(frame.message.sender_id);
         if (!this.timeline.message(frame.message.id)) this.findPlace(frame.message.id);
         return;
       case 'ai_response_start':
@@ -246,11 +268,29 @@ export class Conversation {
         this.show({ phase: 'gone' });
         this.parts.onChat(null);
         return;
+      case 'typing_indicator':
+        this.typists.heard({ userId: frame.user_id, username: frame.username });
+        return;
+      case 'participant_left':
+        this.typists.remove(frame.user_id);
+        this.peopleChanged(-1);
+        return;
+      case 'participant_joined':
+        this.peopleChanged(1);
+        return;
+      case 'participant_changed':
+        this.peopleChanged(0);
+        return;
       case 'welcome':
       case 'pong':
         return;
     }
     this.publish();
+  }
+
+  private peopleChanged(by: number): void {
+    this.show({ peopleCount: Math.max(1, this.current.peopleCount + by) });
+    this.parts.onPeople?.();
   }
 
   /** A message stands somewhere that is not known here: the branch is read again, unless a request under way will say it. */
@@ -324,7 +364,7 @@ export class Conversation {
     const { timeline, current } = this;
     const running = timeline.running?.id ?? null;
     const openCount = timeline.openAnswers().length;
-    const next: View = { ...current, path: timeline.path, hasOlder: !timeline.isComplete, outgoing: this.outbox.entries, runningId: running, openCount };
+    const next: View = { ...current, path: timeline.path, hasOlder: !timeline.isComplete, outgoing: this.outbox.entries, runningId: running, openCount, typing: this.typists.entries };
     if ((Object.keys(next) as (keyof View)[]).some((key) => next[key] !== this.published?.[key])) {
       this.current = next;
       this.published = next;

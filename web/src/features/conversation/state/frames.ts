@@ -13,13 +13,16 @@ export type ServerFrame =
   | { type: 'ai_error'; error: string; error_code: string; message_id?: string }
   | { type: 'branch_changed'; chat_id: string; head_id: string | null }
   | { type: 'chat_updated'; chat: Chat }
-  | { type: 'chat_deleted' };
+  | { type: 'chat_deleted' }
+  | { type: 'typing_indicator'; user_id: string; username: string }
+  | { type: 'participant_joined' | 'participant_changed' }
+  | { type: 'participant_left'; user_id: string; username: string };
 
 export type ClientFrame = { type: 'ping'; timestamp: string } | { type: 'attach'; message_id: string; after_seq: number };
 
 const types = new Set<string>([
   'welcome', 'pong', 'new_message', 'ai_response_start', 'ai_response_complete', 'ai_response_chunk', 'ai_reasoning_chunk', 'ai_error',
-  'branch_changed', 'chat_updated', 'chat_deleted',
+  'branch_changed', 'chat_updated', 'chat_deleted', 'typing_indicator', 'participant_joined', 'participant_changed', 'participant_left',
 ] satisfies ServerFrame['type'][]);
 
 /** A frame the page knows; null for anything else, which a newer server may send. */

@@ -4,6 +4,8 @@ import { messageOf, type ApiError } from '../../../shared/api/index.ts';
 export interface Outgoing {
   readonly key: string;
   readonly content: string;
+  /** Pictures as data: addresses. */
+  readonly images: readonly string[];
   readonly state: 'sending' | 'failed';
   /** Why it failed, for a person; null while it is being sent. */
   readonly error: string | null;
@@ -23,7 +25,7 @@ export interface OutboxOptions {
   name: string;
   storage: TextStorage;
   newKey(): string;
-  deliver(content: string, key: string): Promise<void>;
+  deliver(entry: Outgoing): Promise<void>;
   onChange(): void;
 }
 
@@ -47,8 +49,8 @@ export class Outbox {
     void this.work();
   }
 
-  add(content: string): void {
-    this.replace([...this.list, { key: this.options.newKey(), content, state: 'sending', error: null, isOffline: false }]);
+  add(content: string, images: readonly string[] = []): void {
+    this.replace([...this.list, { key: this.options.newKey(), content, images, state: 'sending', error: null, isOffline: false }]);
     void this.work();
   }
 
@@ -79,7 +81,7 @@ export class Outbox {
     this.isBusy = true;
     for (let next = this.next(); next; next = this.next()) {
       try {
-        await this.options.deliver(next.content, next.key);
+        await this.options.deliver(next);
         this.remove(next.key);
       } catch (error) {
         this.fail(next.key, error as ApiError);
@@ -101,10 +103,18 @@ export class Outbox {
 
   private replace(list: readonly Outgoing[]): void {
     this.list = list;
-    const stored = list.map(({ key, content, error, isOffline }) => ({ key, content, error, isOffline }));
+    // What is too large for the browser's storage waits only as long as the page is open; half of it would be worse than nothing.
+    const stored = list.filter(({ images }) => sizeOf(images) <= mostKept).map(({ key, content, images, error, isOffline }) => ({ key, content, images, error, isOffline }));
     this.options.storage.write(this.options.name, stored.length > 0 ? JSON.stringify(stored) : null);
     this.options.onChange();
   }
+}
+
+/** Most characters of pictures that are kept in the browser for one message. */
+const mostKept = 1_500_000;
+
+function sizeOf(images: readonly string[]): number {
+  return images.reduce((sum, image) => sum + image.length, 0);
 }
 
 function waiting(entry: Outgoing): Outgoing {
@@ -116,11 +126,12 @@ function parseStored(text: string | null): readonly Outgoing[] {
   if (text === null) return [];
   try {
     const list = JSON.parse(text) as Partial<Outgoing>[];
-    return list.flatMap((entry) =>
-      typeof entry.key === 'string' && typeof entry.content === 'string'
-        ? [entry.error ? { key: entry.key, content: entry.content, state: 'failed' as const, error: entry.error, isOffline: entry.isOffline === true } : waiting({ key: entry.key, content: entry.content } as Outgoing)]
-        : [],
-    );
+    return list.flatMap(({ key, content, images: kept, error, isOffline }) => {
+      if (typeof key !== 'string' || typeof content !== 'string') return [];
+      const images = Array.isArray(kept) ? kept.filter((image) => typeof image === 'string') : [];
+      const entry: Outgoing = { key, content, images, state: 'failed', error: error ?? null, isOffline: isOffline === true };
+      return [error ? entry : waiting(entry)];
+    });
   } catch {
     // Not written by this page: there is nothing to send.
     return [];

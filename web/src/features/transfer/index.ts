@@ -1,0 +1,2 @@
+export { saveChat } from './saving.ts';
+export { TransferView } from './transfer-view.tsx';
