@@ -60,7 +60,7 @@ export const settingTable = {
   TOKEN_LIFETIME: { type: 'number', default: '2592000', meaning: 'Seconds a sign-in lasts' },
   LIMIT_MESSAGES_PER_HOUR: { type: 'number', default: '500', meaning: 'Chat messages an hour and user' },
   LIMIT_FRIEND_MESSAGES_PER_MINUTE: { type: 'number', default: '60', meaning: 'Messages a minute and user on the friend dialect: sent, streamed and by socket together' },
-  LIMIT_REQUESTS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Requests a minute and user on the arketic and friend dialects' },
+  LIMIT_REQUESTS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Requests a minute and user on the arketic, friend and studio dialects' },
   LIMIT_COMPLETIONS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Calls a minute and user on /v1 and the Ollama API together' },
   LIMIT_LOGINS_PER_MINUTE: { type: 'number', default: '10', meaning: 'Sign-ins and registrations a minute and address' },
   LIMIT_SOCKETS_PER_ADDRESS: { type: 'number', default: '20', meaning: 'Open sockets from one address' },
