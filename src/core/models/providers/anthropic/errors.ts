@@ -61,6 +61,15 @@ function readKnownError({ code, message }: WireError, status: number, words: str
   return null;
 }
 
+/**
+ * Tokens that fit behind a prompt, where a model refuses it for the bound of its answer alone: earlier ones count that as if
+ * it were used up. Null for any other error.
+ */
+export function roomFor({ code, message }: ReplyError): number | null {
+  const [, prompt, context] = /max_tokens`? exceed context limit: (\d{1,9}) \+ \d{1,9} > (\d{1,9})/.exec(code === 'context_overflow' ? message : '') ?? [];
+  return prompt !== undefined && Number(context) > Number(prompt) ? Number(context) - Number(prompt) : null;
+}
+
 /** The setting that the service refuses, by OpenAI's name for it. Its own words begin with its own name of it. */
 function parameterOf(message: string): string | null {
   const sampling = /[`"']?\b(temperature|top_p|top_k)\b[`"']?.*(deprecated|not supported|cannot both|may only be set|not (be )?allowed)/i.exec(message);

@@ -146,6 +146,14 @@ describe('the Messages API', () => {
     expect(standIn.requests.map(({ body }) => body['temperature'])).toEqual([0.7, undefined, undefined]);
   });
 
+  test('makes a shorter answer where the model counts its bound as if it were used up', async () => {
+    standIn.next({ status: 400, errorMessage: 'input length and `max_tokens` exceed context limit: 190000 + 16384 > 200000, decrease input length or `max_tokens` and try again' });
+    expect(textOf(await ask({}))).toBe('Hello from the stand-in.');
+    expect(standIn.requests.map(({ body }) => body['max_tokens'])).toEqual([16_384, 10_000]);
+    standIn.next({ status: 400, errorMessage: 'input length and `max_tokens` exceed context limit: 200001 + 16384 > 200000, decrease input length or `max_tokens` and try again' });
+    expect((await ask({})).at(-1)).toMatchObject({ type: 'error', error: { code: 'context_overflow' } });
+  });
+
   test('does without a schema that it turns out to refuse: the words stay, and the answer is checked anyway', async () => {
     standIn.next({ status: 400, errorMessage: 'output_config.format.schema: Schema is too complex for compilation.' });
     expect(textOf(await ask({ responseFormat: { type: 'json_schema', name: 'x', schema: { type: 'object', properties: {} } } }))).not.toBe('');
@@ -198,7 +206,7 @@ describe('the Messages API', () => {
     [400, 'Your credit balance is too low to access the Anthropic API.', { code: 'quota_exceeded', serviceFault: false }],
     [400, 'You have reached your specified API usage limits.', { code: 'quota_exceeded', serviceFault: false }],
     [400, 'prompt is too long: 210000 tokens > 200000 maximum', { code: 'context_overflow', serviceFault: false }],
-    [400, 'input length and `max_tokens` exceed context limit: 199000 + 4096 > 200000', { code: 'context_overflow', serviceFault: false }],
+    [400, 'input length and `max_tokens` exceed context limit: 200100 + 4096 > 200000', { code: 'context_overflow', serviceFault: false }],
     [400, '"thinking.type.disabled" is not supported for this model.', { code: 'unsupported_value', parameter: 'reasoning_effort' }],
     [400, '`temperature` and `top_p` cannot both be specified for this model.', { code: 'unsupported_value', parameter: 'temperature' }],
     [400, 'messages.1: `tool_use` ids were found without `tool_result` blocks', { code: 'invalid_request', serviceFault: false }],

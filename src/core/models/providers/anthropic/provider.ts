@@ -1,7 +1,7 @@
 import type { Clock } from '../../../../base/clock.ts';
 import type { CallOptions, ModelInfo, ModelProvider, ModelRequest, ReplyError, ReplyEvent } from '../../types.ts';
 import { createCaller, failedReply, pageSize, readPages, streamReply, toParleyError, unreadable, wholePatience, type Caller, type HttpRequest } from '../../wire/index.ts';
-import { readStatusError } from './errors.ts';
+import { readStatusError, roomFor } from './errors.ts';
 import { blankEnd, toWireBody, type Without } from './messages.ts';
 import { refusal, traitsByName, traitsOf, type ModelEntry, type ModelTraits } from './options.ts';
 import { createMessageReader, createMessageReplyReader } from './reply.ts';
@@ -43,13 +43,17 @@ export function createAnthropicProvider(options: AnthropicOptions): ModelProvide
     const impossible = refusal(question, traits);
     if (impossible) return failedReply(impossible);
     const patience = question.whole ? { timeoutMs: options.timeoutMs * wholePatience } : {};
-    const post = (): HttpRequest => ({ ...caller.request('POST', '/v1/messages', call, toWireBody(question, traits, refused.get(question.model))), ...patience });
+    const post = (asked = question): HttpRequest => ({ ...caller.request('POST', '/v1/messages', call, toWireBody(asked, traits, refused.get(question.model))), ...patience });
     const reading = { label, apiKey: call.apiKey, blankEnd: blankEnd(question, traits) };
     return streamReply({
       service: caller.service(call.apiKey),
       request: post(),
       createReader: (contentType) => (contentType.includes('application/json') || (question.whole && !contentType.includes('event-stream')) ? createMessageReader(reading) : createMessageReplyReader(reading)),
-      instead: (error) => (noteRefused(refused, question, error) ? post() : null),
+      instead(error) {
+        const maxTokens = roomFor(error);
+        if (maxTokens !== null) return post({ ...question, maxTokens });
+        return noteRefused(refused, question, error) ? post() : null;
+      },
     });
   };
 
