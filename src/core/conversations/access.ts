@@ -3,6 +3,7 @@ import { isId } from '../../base/ids.ts';
 import { Template, type MessagesTable, type Queries, type Storage, type WriteQueries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { ConversationRow } from './rows.ts';
+import { messageById } from './statements.ts';
 
 /**
  * What a viewer may do in a conversation. `read`: everyone who takes part. `write`: who may send. `manage`: the owner and
@@ -82,7 +83,7 @@ export async function openMessage(
   permission: Permission,
 ): Promise<{ message: MessagesTable; conversation: AccessRow }> {
   const message = isId(messageId)
-    ? await queries.selectFrom('messages').selectAll().where('id', '=', messageId).executeTakeFirst()
+    ? await messageById.first(queries, { id: messageId })
     : undefined;
   if (!message) throw new ParleyError('not_found', { message: 'Message not found' });
   return { message, conversation: await openConversation(queries, viewer, message.conversation_id, permission) };

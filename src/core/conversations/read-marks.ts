@@ -1,13 +1,16 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../base/observability/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
+import { markRead } from './statements.ts';
 
 /** Milliseconds for which marks are gathered: at most one write for each user and conversation in this time. */
 const gatherMs = 1000;
 /** Until marks that could not be written are tried again. */
 const againMs = 10_000;
-/** Most users in one statement, and marks that wait while the database is away. */
+/** Most users in one statement, and statements at the same time: they share their commits. */
 const usersAtOnce = 500;
+const statementsAtOnce = 20;
+/** Marks that wait while the database is away. */
 const mostWaiting = 100_000;
 
 /**
@@ -44,9 +47,9 @@ export function createReadMarks({ storage, clock, log }: { storage: Storage; clo
   const write = async (): Promise<void> => {
     [writing, gathered, count] = [gathered, new Map(), 0];
     try {
-      for (const [conversationId, users] of writing) {
-        for (const [at, ids] of byTime(users)) for (let first = 0; first < ids.length; first += usersAtOnce) await storeMarks(storage, conversationId, ids.slice(first, first + usersAtOnce), at);
-        writing.delete(conversationId);
+      const statements = [...writing].flatMap(([conversationId, users]) => statementsOf(conversationId, users));
+      for (let first = 0; first < statements.length; first += statementsAtOnce) {
+        await Promise.all(statements.slice(first, first + statementsAtOnce).map((statement) => storeMarks(storage, statement)));
       }
     } catch (error) {
       log.warn({ err: error }, 'read marks could not be written; they are tried again');
@@ -80,26 +83,36 @@ export function createReadMarks({ storage, clock, log }: { storage: Storage; clo
   };
 }
 
-/** The users of each time: those who were told of the same message have the same. */
-function byTime(users: ReadonlyMap<string, number>): Map<number, string[]> {
+/** Users of one conversation who read at the same time. */
+interface Statement {
+  conversationId: string;
+  userIds: string[];
+  at: number;
+}
+
+/** Those who were told of the same message have the same time. */
+function statementsOf(conversationId: string, users: ReadonlyMap<string, number>): Statement[] {
   const times = new Map<number, string[]>();
   for (const [userId, at] of users) {
     const ids = times.get(at);
     if (ids) ids.push(userId);
     else times.set(at, [userId]);
   }
-  return times;
+  const statements: Statement[] = [];
+  for (const [at, ids] of times) for (let first = 0; first < ids.length; first += usersAtOnce) statements.push({ conversationId, userIds: ids.slice(first, first + usersAtOnce), at });
+  return statements;
 }
 
 /** A mark never goes back: another instance may have written a later one. */
-async function storeMarks(storage: Storage, conversationId: string, userIds: string[], at: number): Promise<void> {
-  await storage.write((queries) =>
-    queries
+async function storeMarks(storage: Storage, { conversationId, userIds, at }: Statement): Promise<void> {
+  await storage.write<unknown>((queries) => {
+    if (userIds.length === 1) return markRead.run(queries, { conversation_id: conversationId, user_id: userIds[0]!, at });
+    return queries
       .updateTable('participants')
       .set({ last_read_at: at })
       .where('conversation_id', '=', conversationId)
       .where('user_id', 'in', userIds)
       .where((builder) => builder.or([builder('last_read_at', 'is', null), builder('last_read_at', '<', at)]))
-      .execute(),
-  );
+      .execute();
+  });
 }

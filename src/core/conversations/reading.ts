@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { MessagesTable, Queries, WriteQueries } from '../../base/storage/index.ts';
 import { toMessage, type LiveText } from './rows.ts';
+import { firstMessagesOf, messagesBehind, turnLogOf, type PlaceRow } from './statements.ts';
 import type { Message } from './types.ts';
 
 /** Message rows as messages: with their siblings and, for answers in the making, the text committed so far. */
@@ -17,12 +18,10 @@ function placeOf(row: Pick<MessagesTable, 'parent_id' | 'role'>): string {
 }
 
 async function siblingsOf(queries: Queries | WriteQueries, rows: readonly MessagesTable[]): Promise<Map<string, string[]>> {
-  const parents = rows.flatMap((row) => (row.parent_id === null ? [] : [row.parent_id]));
-  const found = parents.length === 0 ? [] : await queries.selectFrom('messages').select(['id', 'parent_id', 'role', 'seq']).where('parent_id', 'in', parents).orderBy('seq').execute();
+  const parents = new Set(rows.flatMap((row) => (row.parent_id === null ? [] : [row.parent_id])));
   const root = rows.find((row) => row.parent_id === null);
-  const roots = root
-    ? await queries.selectFrom('messages').select(['id', 'parent_id', 'role', 'seq']).where('conversation_id', '=', root.conversation_id).where('parent_id', 'is', null).orderBy('seq').execute()
-    : [];
+  const roots = root ? await firstMessagesOf.all(queries, { conversation_id: root.conversation_id }) : [];
+  const found = await messagesBehindAll(queries, [...parents]);
   const places = new Map<string, string[]>();
   for (const row of [...roots, ...found]) {
     const ids = places.get(placeOf(row));
@@ -32,17 +31,21 @@ async function siblingsOf(queries: Queries | WriteQueries, rows: readonly Messag
   return places;
 }
 
+/** One or two are asked for with every message that is told: by statements that are built once. */
+async function messagesBehindAll(queries: Queries | WriteQueries, parents: readonly string[]): Promise<PlaceRow[]> {
+  if (parents.length > 2) return queries.selectFrom('messages').select(['id', 'parent_id', 'role', 'seq']).where('parent_id', 'in', parents).orderBy('seq').execute();
+  const found: PlaceRow[] = [];
+  for (const parent of parents) found.push(...(await messagesBehind.all(queries, { parent_id: parent })));
+  return found;
+}
+
 /** Text and reasoning in the turn logs of these messages. */
 export async function liveTexts(queries: Queries | WriteQueries, messageIds: readonly string[]): Promise<Map<string, LiveText>> {
   const texts = new Map<string, LiveText>();
   if (messageIds.length === 0) return texts;
-  const rows = await queries
-    .selectFrom('turn_log')
-    .select(['message_id', 'seq', 'kind', 'body'])
-    .where('message_id', 'in', [...messageIds])
-    .orderBy('message_id')
-    .orderBy('seq')
-    .execute();
+  const rows = messageIds.length === 1
+    ? await turnLogOf.all(queries, { message_id: messageIds[0]! })
+    : await queries.selectFrom('turn_log').select(['message_id', 'seq', 'kind', 'body']).where('message_id', 'in', [...messageIds]).orderBy('message_id').orderBy('seq').execute();
   for (const row of rows) {
     const live = texts.get(row.message_id) ?? { text: '', reasoning: '', seq: 0 };
     if (row.kind === 'text') live.text += row.body;

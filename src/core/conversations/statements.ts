@@ -1,4 +1,4 @@
-import { fieldsOf, Template, type ConversationsTable, type MessagesTable, type ParticipantsTable, type TurnsTable, type UsageTable } from '../../base/storage/index.ts';
+import { fieldsOf, Template, type ConversationsTable, type MessagesTable, type ParticipantsTable, type TurnLogTable, type TurnsTable, type UsageTable } from '../../base/storage/index.ts';
 
 /*
  * The statements of every turn, built once.
@@ -108,4 +108,43 @@ export const insertUsage = new Template<UsageTable>((queries, field) => queries.
 /** The turns of a conversation in their order. */
 export const turnsOf = new Template<{ conversation_id: string }, Pick<TurnsTable, 'message_id' | 'state' | 'position'>>((queries, field) =>
   queries.selectFrom('turns').select(['message_id', 'state', 'position']).where('conversation_id', '=', field('conversation_id')).orderBy('position'),
+);
+
+export const messageById = new Template<{ id: string }, MessagesTable>((queries, field) => queries.selectFrom('messages').selectAll().where('id', '=', field('id')));
+
+/** What was added to a conversation behind a number, up to another. */
+export const messagesBetween = new Template<{ conversation_id: string; after: number; last: number; limit: number }, MessagesTable>((queries, field) =>
+  queries
+    .selectFrom('messages')
+    .selectAll()
+    .where('conversation_id', '=', field('conversation_id'))
+    .where('seq', '>', field('after'))
+    .where('seq', '<=', field('last'))
+    .orderBy('seq')
+    .limit(field('limit')),
+);
+
+/** What says where a message stands among its siblings. */
+export type PlaceRow = Pick<MessagesTable, 'id' | 'parent_id' | 'role' | 'seq'>;
+
+export const messagesBehind = new Template<{ parent_id: string }, PlaceRow>((queries, field) =>
+  queries.selectFrom('messages').select(['id', 'parent_id', 'role', 'seq']).where('parent_id', '=', field('parent_id')).orderBy('seq'),
+);
+
+export const firstMessagesOf = new Template<{ conversation_id: string }, PlaceRow>((queries, field) =>
+  queries.selectFrom('messages').select(['id', 'parent_id', 'role', 'seq']).where('conversation_id', '=', field('conversation_id')).where('parent_id', 'is', null).orderBy('seq'),
+);
+
+export const turnLogOf = new Template<{ message_id: string }, Pick<TurnLogTable, 'message_id' | 'seq' | 'kind' | 'body'>>((queries, field) =>
+  queries.selectFrom('turn_log').select(['message_id', 'seq', 'kind', 'body']).where('message_id', '=', field('message_id')).orderBy('seq'),
+);
+
+/** A read mark never goes back: another instance may have written a later one. */
+export const markRead = new Template<{ conversation_id: string; user_id: string; at: number }>((queries, field) =>
+  queries
+    .updateTable('participants')
+    .set({ last_read_at: field('at') })
+    .where('conversation_id', '=', field('conversation_id'))
+    .where('user_id', '=', field('user_id'))
+    .where((builder) => builder.or([builder('last_read_at', 'is', null), builder('last_read_at', '<', field('at'))])),
 );

@@ -1,11 +1,12 @@
 import { isGap, type BusMessage } from '../../base/events/index.ts';
-import type { ConversationsTable, MessagesTable } from '../../base/storage/index.ts';
+import { Template, type ConversationsTable, type MessagesTable, type Queries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { openConversation } from './access.ts';
 import { Attendance, attendanceHashes } from './attendance.ts';
 import type { ConversationParts } from './parts.ts';
 import { toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
+import { messageById, messagesBetween } from './statements.ts';
 import type { AsideEvent, ConversationEvent } from './types.ts';
 
 /** How often the rows of all watched conversations are looked at without a hint, where there may be other instances, milliseconds. */
@@ -69,6 +70,7 @@ type Seen = Pick<ConversationsTable, 'last_seq' | 'head_id' | (typeof shownColum
 /** Columns whose change is told as `changed`. */
 const shownColumns = ['title', 'description', 'model', 'persona', 'system_prompt', 'temperature', 'max_tokens', 'parameters', 'is_private', 'tags', 'archived_at', 'trashed_at'] as const;
 const seenColumns = ['last_seq', 'head_id', ...shownColumns] as const;
+const seenById = new Template<{ id: string }, Seen>((queries, field) => queries.selectFrom('conversations').select(seenColumns).where('id', '=', field('id')));
 
 /**
  * Those in this process who watch one conversation. A hint says only that something happened: what it was is found by
@@ -157,7 +159,7 @@ class Room {
   }
 
   private async row(): Promise<Seen | undefined> {
-    return this.parts.storage.read.selectFrom('conversations').select(seenColumns).where('id', '=', this.conversationId).executeTakeFirst();
+    return seenById.first(this.parts.storage.read, { id: this.conversationId });
   }
 
   private async tellChanges(all: boolean): Promise<void> {
@@ -183,7 +185,7 @@ class Room {
   private async tellTurns(): Promise<void> {
     if (this.unfinished.size === 0) return;
     const { read } = this.parts.storage;
-    const rows = await read.selectFrom('messages').selectAll().where('id', 'in', [...this.unfinished.keys()]).orderBy('seq').execute();
+    const rows = await rowsOf(read, [...this.unfinished.keys()]);
     const found = new Set(rows.map((row) => row.id));
     for (const id of this.unfinished.keys()) if (!found.has(id)) this.unfinished.delete(id);
     const moved = rows.filter((row) => row.status !== this.unfinished.get(row.id));
@@ -193,8 +195,7 @@ class Room {
   private async added(afterSeq: number, lastSeq: number): Promise<MessagesTable[]> {
     const added: MessagesTable[] = [];
     for (let seq = afterSeq; ;) {
-      const rows = await this.parts.storage.read.selectFrom('messages').selectAll()
-        .where('conversation_id', '=', this.conversationId).where('seq', '>', seq).where('seq', '<=', lastSeq).orderBy('seq').limit(rowsAtOnce).execute();
+      const rows = await messagesBetween.all(this.parts.storage.read, { conversation_id: this.conversationId, after: seq, last: lastSeq, limit: rowsAtOnce });
       added.push(...rows);
       if (rows.length < rowsAtOnce) return added;
       seq = rows.at(-1)!.seq;
@@ -222,6 +223,12 @@ class Room {
     // A pin is the owner's own: the others are not told of it.
     this.tell({ type: 'changed', conversation: toConversation({ ...row, viewer_pinned_at: null }) });
   }
+}
+
+/** Messages in their order; mostly it is one, the answer that is being made. */
+async function rowsOf(queries: Queries, ids: readonly string[]): Promise<MessagesTable[]> {
+  if (ids.length === 1) return messageById.all(queries, { id: ids[0]! });
+  return queries.selectFrom('messages').selectAll().where('id', 'in', ids).orderBy('seq').execute();
 }
 
 function typingEvent(hint: BusMessage): ConversationEvent {
