@@ -111,6 +111,26 @@ describe.each(engines)('pictures of messages on %s', (engine) => {
     expect(asked()).toMatchObject([{ parts: [text('Who'), image(onePixel)] }]);
   });
 
+  test('go along with an answer that is gone on with', async () => {
+    house.models.answerWith(null);
+    const sent = await conversations.send(ann, chat, { content: 'Look', parts: [text('Look'), image(onePixel)], ...options });
+    const call = await house.models.call();
+    call.text('I see ');
+    await conversations.cancel(ann, sent.answer!.id);
+    const next = await conversations.continue(ann, sent.answer!.id, options);
+    const again = await house.models.call();
+    expect(again.request).toMatchObject({ messages: [{ role: 'user', parts: [text('Look'), image(onePixel)] }] });
+    again.finish();
+    await follow(next.id);
+  });
+
+  test('are not read with the messages of a conversation', async () => {
+    await show(text('Look'), image(dataUrl(whitePng(64, 64))));
+    await store.storage.write((queries) => queries.updateTable('message_pictures').set({ content: 'nobody looks at this' }).execute());
+    expect(await conversations.messages(ann, chat, page)).toMatchObject([{ pictures: [{ type: 'image/png' }] }, { content: 'fine' }]);
+    expect(JSON.stringify(await conversations.messages(ann, chat, page))).not.toContain('nobody looks');
+  });
+
   test('go with their conversation', async () => {
     await show(image(onePixel), image(dataUrl(whitePng(2, 2))));
     expect(await rows()).toBe(2);
