@@ -10,10 +10,12 @@ const mostAtOnce = 100;
 /** Longest answer that is told, in UTF-16 units. */
 const longestAnswer = 4_000_000;
 
-interface Growing {
+interface Growing<Frame> {
   answer: GrowingAnswer;
   begun: Message;
   text: string;
+  /** Members that were too slow for pieces, with the UTF-16 units that they were told. */
+  behind: Map<RoomMember<Frame>, number>;
 }
 
 /**
@@ -23,7 +25,7 @@ interface Growing {
 export class Asides<Frame> {
   private readonly frames: RoomFrames<Frame>;
   private readonly members: ReadonlySet<RoomMember<Frame>>;
-  private readonly running = new Map<string, Growing>();
+  private readonly running = new Map<string, Growing<Frame>>();
 
   constructor(frames: RoomFrames<Frame>, members: ReadonlySet<RoomMember<Frame>>) {
     this.frames = frames;
@@ -48,8 +50,9 @@ export class Asides<Frame> {
 
   private begin(begun: Message): void {
     if (this.running.size >= mostAtOnce) return;
-    const answer = new GrowingAnswer({ messageId: begun.id, chatId: begun.conversationId }, { text: '', reasoning: '', seq: 0 }, { plain: true, whole: true }, (due) => this.tellChunk(begun, due));
-    this.running.set(begun.id, { answer, begun, text: '' });
+    const answer = new GrowingAnswer({ messageId: begun.id, chatId: begun.conversationId }, { text: '', reasoning: '', seq: 0 }, { plain: true, whole: true }, (due) => this.tellChunk(growing, due));
+    const growing: Growing<Frame> = { answer, begun, text: '', behind: new Map() };
+    this.running.set(begun.id, growing);
     this.tellStart(begun);
   }
 
@@ -71,6 +74,7 @@ export class Asides<Frame> {
     const isWhole = growing.text.length === length;
     const lost = { status: 'FAILED' as const, error: { code: 'internal', message: 'A part of this answer was lost on the way.' } };
     this.tellStart(growing.begun);
+    for (const [member, told] of growing.behind) if (this.members.has(member)) this.catchUp(growing, member, told);
     this.send(this.followers(), this.frames.ended({ ...message, content: growing.text, ...(isWhole ? {} : lost) }));
   }
 
@@ -81,10 +85,24 @@ export class Asides<Frame> {
     this.send(unaware, this.frames.started(begun, begun.model));
   }
 
-  private tellChunk(begun: Message, { chunk, repeatsWhole }: DueText): void {
-    this.tellStart(begun);
-    // Who is slow gets the whole with the end.
-    this.send(this.followers().filter((member) => member.pieces === (repeatsWhole ? 'whole' : 'each') && !member.isSlow), this.frames.chunk(chunk));
+  private tellChunk(growing: Growing<Frame>, { chunk, repeatsWhole }: DueText): void {
+    this.tellStart(growing.begun);
+    const ready: RoomMember<Frame>[] = [];
+    for (const member of this.followers().filter((follower) => follower.pieces === (repeatsWhole ? 'whole' : 'each'))) {
+      const told = growing.behind.get(member);
+      // Who is slow gets what gathers meanwhile as one piece, at the latest before the end.
+      if (member.isSlow) growing.behind.set(member, told ?? chunk.offset);
+      else if (told === undefined) ready.push(member);
+      else this.catchUp(growing, member, told);
+    }
+    this.send(ready, this.frames.chunk(chunk));
+  }
+
+  /** Sends one member everything behind what it was told. */
+  private catchUp({ answer, begun, text, behind }: Growing<Frame>, member: RoomMember<Frame>, told: number): void {
+    behind.delete(member);
+    const whole = member.pieces === 'whole' ? { fullContent: text } : {};
+    member.send(this.frames.chunk({ kind: 'text', messageId: begun.id, chatId: begun.conversationId, chunk: text.slice(told), offset: told, seq: answer.seq, ...whole }));
   }
 
   private send(members: readonly RoomMember<Frame>[], frame: Frame): void {
