@@ -235,7 +235,7 @@ describe('parley', () => {
 
     it.each([
       [['key', 'add', 'openai'], '', 'No key was given'],
-      [['key', 'add', 'telepathy'], 'sk-1234567890', 'There is no provider of this name. There are: openai.'],
+      [['key', 'add', 'telepathy'], 'sk-1234567890', 'There is no provider of this name. There are: openai, anthropic, google, cohere.'],
       [['key', 'remove', 'ask_nothing'], '', 'There is no such key.'],
       [['key', 'create', 'one', '--days', '-1'], '', '--days takes a number of days'],
       [['key', 'list', '--user', 'nobody'], '', 'There is no account named nobody.'],

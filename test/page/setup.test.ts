@@ -131,10 +131,15 @@ describe.skipIf(!hasBrowser)('The set-up page', () => {
     await answers(page, 'DELIVERED').waitFor();
   });
 
+  it('takes keys for every service that asks for one', async () => {
+    const page = await world.open('/setup');
+    for (const service of ['openai', 'anthropic', 'google', 'cohere']) await page.getByLabel(`Key for ${service}`, { exact: true }).waitFor();
+  });
+
   it('keeps one’s key for a service, which brings its models, and never shows it again', async () => {
     const page = await world.open('/setup');
     await page.getByLabel('Key for openai', { exact: true }).fill('sk-the-right-key');
-    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('button', { name: 'Save the key for openai' }).click();
     await page.getByRole('region', { name: 'What can answer' }).getByText('openai/large').waitFor();
     expect(await page.content()).not.toContain('sk-the-right-key');
     await eventually(() => page.getByLabel('Key for openai', { exact: true }).getAttribute('placeholder')).toMatch(/^Set: .*key$/);

@@ -46,7 +46,7 @@ function KeyRow({ provider, hint }: { provider: string; hint: string | null }) {
         <div className="min-w-56 flex-1">
           <TextField label={`Key for ${provider}`} name="key" type="password" autoComplete="off" spellCheck={false} maxLength={1000} placeholder={hint ? `Set: ${hint}` : 'Not set'} required />
         </div>
-        <button type="submit" className="control control-plain min-h-[2.7rem]" disabled={change.isPending}>
+        <button type="submit" className="control control-plain min-h-[2.7rem]" disabled={change.isPending} aria-label={`${hint ? 'Replace' : 'Save'} the key for ${provider}`}>
           {hint ? 'Replace' : 'Save'}
         </button>
         {hint && (
