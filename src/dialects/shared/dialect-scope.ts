@@ -27,7 +27,12 @@ export function registerScope(
       route.config = { ...route.config, dialect };
       route.schema = { tags: [dialect.name], ...(guard ? {} : { security: [] }), ...route.schema };
     });
-    if (guard) scope.addHook('onRequest', requireViewer(parts, guard));
+    if (guard) {
+      const { onRequest, preValidation, stop } = requireViewer(parts, guard);
+      scope.addHook('onRequest', onRequest);
+      scope.addHook('preValidation', preValidation);
+      scope.addHook('onClose', async () => stop());
+    }
     routes(typed(scope));
   });
 }

@@ -35,6 +35,7 @@ export function createRequestIds(): (request: { headers: Record<string, string |
 export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }): void {
   const { accounts, clock, log, metrics, settings } = parts;
   app.decorateRequest('viewer', null);
+  app.decorateRequest('endedBefore', 0);
   app.decorateRequest('streams', false);
 
   app.addHook('onRequest', async (request, reply) => {

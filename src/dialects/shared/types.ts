@@ -87,6 +87,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; set before the handler runs on every route of a dialect that asks for it. */
     viewer: Viewer | null;
+    /** Credentials that had ended, in the count of its scope, before this one was looked at. */
+    endedBefore: number;
     /** Answered by a stream: how long that takes says nothing of the server. */
     streams: boolean;
   }

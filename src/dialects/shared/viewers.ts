@@ -78,20 +78,48 @@ export interface Guard {
   describe?(reply: FastifyReply, limit: Limit, verdict: LimitVerdict): void;
 }
 
-/**
- * A hook that runs before the body is read: finds the viewer, looks at the scopes, then counts the request against the
- * limit of the dialect. Who is not known costs no parsing, and learns nothing of what a valid body would look like.
- */
-export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; metrics: Metrics }, { policy, queryToken, limit, scope, describe }: Guard) {
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const viewer = await viewerOf(parts.accounts, request, policy, queryToken ? queryTokenOf(request) : null);
-    requireScope(viewer, scope(request));
-    request.viewer = viewer;
-    // A part of a call that was counted when it came.
-    if (viewer.via === 'call-back') return;
-    const verdict = await parts.limiter.take(limit, viewer.userId);
-    describe?.(reply, limit, verdict);
-    refuseBeyond(parts, limit, verdict);
+/** Who may ask, in two hooks of a scope. */
+export interface ViewerHooks {
+  /**
+   * Runs before the body is read: finds the viewer, looks at the scopes, then counts the request against the limit of the
+   * dialect. Who is not known costs no parsing, and learns nothing of what a valid body would look like.
+   */
+  onRequest(request: FastifyRequest, reply: FastifyReply): Promise<void>;
+  /** Runs when the body is there, which may take long: looks at the credential once more if any has ended meanwhile. */
+  preValidation(request: FastifyRequest): Promise<void>;
+  stop(): void;
+}
+
+/** The hooks of one scope; `stop` ends what they listen to. */
+export function requireViewer(parts: { accounts: Accounts; limiter: Limiter; metrics: Metrics }, { policy, queryToken, limit, scope, describe }: Guard): ViewerHooks {
+  let ended = 0;
+  const stop = parts.accounts.onRevoked(() => {
+    ended += 1;
+  });
+  const find = (request: FastifyRequest): Promise<Viewer> => viewerOf(parts.accounts, request, policy, queryToken ? queryTokenOf(request) : null);
+  const findAgain = async (request: FastifyRequest, opened: Viewer): Promise<void> => {
+    const viewer = await find(request);
+    if (viewer.userId !== opened.userId || viewer.role !== opened.role) throw new ParleyError('unauthorized');
+  };
+  return {
+    async onRequest(request, reply) {
+      request.endedBefore = ended;
+      const viewer = await find(request);
+      requireScope(viewer, scope(request));
+      request.viewer = viewer;
+      // A part of a call that was counted when it came.
+      if (viewer.via === 'call-back') return;
+      const verdict = await parts.limiter.take(limit, viewer.userId);
+      describe?.(reply, limit, verdict);
+      refuseBeyond(parts, limit, verdict);
+    },
+    async preValidation(request) {
+      const { viewer } = request;
+      // A call back is good for one look only, and lives for a moment.
+      if (request.endedBefore === ended || !viewer || viewer.via === 'call-back') return;
+      await findAgain(request, viewer);
+    },
+    stop,
   };
 }
 
