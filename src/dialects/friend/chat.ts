@@ -27,9 +27,11 @@ export function registerChat(scope: DialectScope, parts: DialectParts, credentia
       const viewer = viewerFrom(request);
       const { message, context, save_to_memory: saveToMemory, session_id: sessionId } = request.body;
       const gone = goneController(reply);
-      const answer = await ask(parts, viewer, { message, context, saveToMemory, sessionId, idempotencyKey: request.headers['idempotency-key'] });
-      const response = await whileValid(credentials, viewer, () => gone.abort(), () => wholeReply(parts, viewer, answer.id, gone.signal));
-      return { response, emotion: null, processing_time: secondsSince(parts, began), memories_used: 0, session_id: answer.conversationId };
+      return whileValid(credentials, viewer, () => gone.abort(), async () => {
+        const answer = await ask(parts, viewer, { message, context, saveToMemory, sessionId, idempotencyKey: request.headers['idempotency-key'] });
+        const response = await wholeReply(parts, viewer, answer.id, gone.signal);
+        return { response, emotion: null, processing_time: secondsSince(parts, began), memories_used: 0, session_id: answer.conversationId };
+      });
     },
   );
   scope.get(

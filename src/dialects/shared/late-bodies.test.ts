@@ -56,3 +56,29 @@ describe('A request whose body comes late', () => {
     expect([await status, await said()]).toEqual([200, 1]);
   });
 });
+
+describe('A request that waits for an answer', () => {
+  const waiting: [name: string, limit: string, path: () => Promise<string>, body: object][] = [
+    ['of friend', 'friend-messages', async () => '/api/chat/send', { message: 'Hello' }],
+    ['of studio', 'messages', async () => `/api/chat/conversations/${(await server.request('POST', '/api/chat/conversations', { as: ann, body: {} })).json.id}/messages`, { content: 'Hello' }],
+  ];
+  it.each(waiting)('%s is refused when its credential ends while the message is stored', async (_name, limit, path, sent) => {
+    const headers = await signedIn();
+    const { limiter } = server.parts;
+    const take = limiter.take.bind(limiter);
+    limiter.take = async (...given) => {
+      if (given[0].name === limit) {
+        limiter.take = take;
+        await server.request('POST', '/api/auth/logout', { headers });
+      }
+      return take(...given);
+    };
+    server.models.answerWith(['Not for you any more.']);
+    try {
+      const answer = await server.request('POST', await path(), { headers, body: sent });
+      expect([answer.status, answer.text.includes('Not for you')]).toEqual([401, false]);
+    } finally {
+      limiter.take = take;
+    }
+  });
+});

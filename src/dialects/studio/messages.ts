@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { Viewer } from '../../core/accounts/index.ts';
-import type { Message } from '../../core/conversations/index.ts';
+import { isSaid, type Message } from '../../core/conversations/index.ts';
 import { goneController, text, viewerFrom, whileValid, type CredentialWatch, type DialectParts, type DialectScope } from '../shared/index.ts';
 import { ownConversation } from './access.ts';
 import { ask, finished } from './asking.ts';
 import { modelFields } from './naming.ts';
 import { conversationPath, messageAnswer, page, sendMessage, sentAnswer } from './schemas.ts';
-import { isShown, messageShape } from './shapes.ts';
+import { messageShape } from './shapes.ts';
 
 const url = '/api/chat/conversations/:conversation_id/messages';
 
@@ -44,8 +44,11 @@ export function registerMessages(scope: DialectScope, parts: DialectParts, crede
       const viewer = viewerFrom(request);
       request.streams = true;
       const gone = goneController(reply);
-      const sent = await ask(parts, viewer, { conversationId: request.params.conversation_id, ...request.body, idempotencyKey: request.headers['idempotency-key'] ?? null });
-      const answer = await whileValid(credentials, viewer, () => gone.abort(), () => finished(parts, viewer, sent.answer.id, gone.signal));
+      const question = { conversationId: request.params.conversation_id, ...request.body, idempotencyKey: request.headers['idempotency-key'] ?? null };
+      const { sent, answer } = await whileValid(credentials, viewer, () => gone.abort(), async () => {
+        const sent = await ask(parts, viewer, question);
+        return { sent, answer: await finished(parts, viewer, sent.answer.id, gone.signal) };
+      });
       const { provider, name } = modelFields(models, answer.model);
       return { ...messageShape(models, answer), model: name, provider, user_message: messageShape(models, sent.userMessage) };
     },
@@ -61,5 +64,5 @@ async function messagesOf({ conversations }: DialectParts, viewer: Viewer, id: s
     if (some.length < atOnce) break;
   }
   // What is sent between two pages moves the next one: nothing is listed twice.
-  return [...new Map(pages.flat().map((message) => [message.id, message])).values()].filter(isShown);
+  return [...new Map(pages.flat().map((message) => [message.id, message])).values()].filter(isSaid);
 }
