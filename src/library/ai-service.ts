@@ -1,9 +1,9 @@
 import { ParleyError } from '../base/errors.ts';
 import type { UnstoredReply } from '../core/conversations/index.ts';
-import type { ReplyError, Usage } from '../core/models/index.ts';
+import { splitModel, type ReplyError, type Usage } from '../core/models/index.ts';
 import { AIServiceError, serviceError } from './errors.ts';
 import { Opening, viewerOf, type Opened } from './opening.ts';
-import { dollars, modelId, modelMessages, samplingOf, splitModel, tokensOf } from './requests.ts';
+import { dollars, modelId, modelMessages, samplingOf, tokensOf } from './requests.ts';
 import type { ChatCompletion, ChatTurn, ImageQuality, ImageResult, ImageSize, Provider, ServiceOptions, Settings, StreamChunk } from './types.ts';
 
 const dialect = 'studio';
@@ -50,7 +50,7 @@ export class AIService {
     for await (const text of asked.texts) content += text;
     const { model: spoke, usage } = asked.figures;
     const cost = asked.opened.core.models.cost({ id: spoke }, usage.tokensIn, usage.tokensOut, usage.tokensCached);
-    const named = splitModel(spoke, asked.opened.core.models);
+    const named = splitModel(asked.opened.core.models, spoke);
     return { content, model: named.model, provider: named.provider ?? provider, tokensUsed: tokensOf(usage.tokensIn, usage.tokensOut), cost: dollars(cost) };
   }
 
@@ -84,7 +84,7 @@ export class AIService {
       const [first] = drawn.pictures;
       if (!first || drawn.pictures.length !== n) throw new ParleyError('provider_error', { message: `${drawn.pictures.length} pictures came in place of ${n}.` });
       const urls = drawn.pictures.map(({ url }) => url);
-      return { url: first.url, urls, model: splitModel(drawn.model, core.models).model, size: drawn.size ?? size, ...(first.revisedPrompt === null ? {} : { revisedPrompt: first.revisedPrompt }) };
+      return { url: first.url, urls, model: splitModel(core.models, drawn.model).model, size: drawn.size ?? size, ...(first.revisedPrompt === null ? {} : { revisedPrompt: first.revisedPrompt }) };
     });
   }
 

@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ParleyError, errorTable, type ErrorCode } from '../base/errors.ts';
 import type { Viewer } from '../core/accounts/index.ts';
 import { noModel, type Message } from '../core/conversations/index.ts';
+import { splitModel } from '../core/models/index.ts';
 import { AIServiceError } from './errors.ts';
 import { Opening, viewerOf, type Opened } from './opening.ts';
-import { documentedModel, dollars, modelId, providerName, splitModel, tokensOf } from './requests.ts';
+import { documentedModel, dollars, modelId, providerName, tokensOf } from './requests.ts';
 import { toSession } from './sessions.ts';
 import type { ChatAnswer, Provider, ServiceOptions, SessionMessage, SessionOptions, SessionWithMessages } from './types.ts';
 
@@ -98,7 +99,7 @@ export class ChatService {
     const { answer } = await opened.conversations.send(viewer, sessionId, { content: userMessage, model: wanted, dialect, refuseBuiltin: true, whole: true });
     const ended = await ending(opened, viewer, answer!);
     if (ended.status !== 'DELIVERED') throw failure(opened, ended, wanted);
-    const spoke = splitModel(ended.model ?? wanted, opened.core.models);
+    const spoke = splitModel(opened.core.models, ended.model ?? wanted);
     return {
       content: ended.content,
       model: spoke.model,
@@ -144,7 +145,7 @@ function notFound(): ParleyError {
 /** Which model answers: the call's, the session's, the documented one. */
 function wantedModel({ core: { models } }: Opened, ofSession: string | null, model: string | null | undefined, provider: Provider | null | undefined): string {
   if (provider) {
-    const named = ofSession === null ? null : splitModel(ofSession, models);
+    const named = ofSession === null ? null : splitModel(models, ofSession);
     const kept = named?.provider === provider ? named.model : null;
     return modelId(provider, model ?? kept);
   }
@@ -181,5 +182,5 @@ async function othersRun(conversations: Opened['conversations'], viewer: Viewer,
 function failure({ core }: Opened, ended: Message, wanted: string): AIServiceError {
   const code = ended.error?.code ?? 'cancelled';
   const known: ErrorCode = Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'provider_error';
-  return new AIServiceError(known, ended.error?.message || `The answer ended as ${ended.status}.`, { provider: splitModel(ended.model ?? wanted, core.models).provider });
+  return new AIServiceError(known, ended.error?.message || `The answer ended as ${ended.status}.`, { provider: splitModel(core.models, ended.model ?? wanted).provider });
 }

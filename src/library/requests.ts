@@ -1,6 +1,6 @@
 import { ParleyError } from '../base/errors.ts';
 import { cleanText } from '../base/text.ts';
-import { latestModel, latestModels, type ModelMessage, type Models, type Sampling } from '../core/models/index.ts';
+import { latestModel, type ModelMessage, type Sampling } from '../core/models/index.ts';
 import type { ChatTurn, Provider, Settings } from './types.ts';
 
 /** Most messages of one call; with more, nobody means to ask a model. */
@@ -84,14 +84,6 @@ export function samplingOf(settings: Settings | null | undefined): Sampling {
     sampling = { ...sampling, ...reader(value, name) };
   }
   return sampling;
-}
-
-/** Provider and model of `provider/model`. A bare name has no provider, also one with a slash of its own (`org/model`). */
-export function splitModel(id: string, models: Pick<Models, 'hasProvider'>): { provider: string | null; model: string } {
-  const slash = id.indexOf('/');
-  const provider = id.slice(0, Math.max(0, slash));
-  const isKnown = latestModels.some((row) => row.provider === provider) || models.hasProvider(provider);
-  return isKnown ? { provider, model: id.slice(slash + 1) } : { provider: null, model: id };
 }
 
 /** Tokens sent and made together; null when one of the two is not known. */

@@ -1,13 +1,13 @@
-import { noModel, type Conversation, type Message } from '../core/conversations/index.ts';
-import type { Models } from '../core/models/index.ts';
-import { dollars, splitModel, tokensOf } from './requests.ts';
+import { isSaid, noModel, type Conversation, type Message } from '../core/conversations/index.ts';
+import { splitModel, type Models } from '../core/models/index.ts';
+import { dollars, tokensOf } from './requests.ts';
 import type { SessionMessage, SessionWithMessages } from './types.ts';
 
 type Providers = Pick<Models, 'hasProvider'>;
 
 /** A conversation as a chat session. */
 export function toSession(models: Providers, conversation: Conversation, messages: readonly Message[]): SessionWithMessages {
-  const named = conversation.model === null || conversation.model === noModel ? null : splitModel(conversation.model, models);
+  const named = conversation.model === null || conversation.model === noModel ? null : splitModel(models, conversation.model);
   const { temperature, maxTokens } = conversation;
   return {
     id: conversation.id,
@@ -20,14 +20,8 @@ export function toSession(models: Providers, conversation: Conversation, message
     isActive: conversation.archivedAt === null && conversation.trashedAt === null,
     createdAt: new Date(conversation.createdAt),
     updatedAt: new Date(conversation.lastActivityAt),
-    messages: messages.filter(isShown).map((message) => toSessionMessage(models, message)),
+    messages: messages.filter(isSaid).map((message) => toSessionMessage(models, message)),
   };
-}
-
-/** A session shows what was said: answers that failed, and those still being made, are not among it. */
-function isShown(message: Message): boolean {
-  if (message.role !== 'assistant' || message.status === 'DELIVERED') return true;
-  return (message.status === 'CANCELLED' || message.status === 'INTERRUPTED') && message.content !== '';
 }
 
 function toSessionMessage(models: Providers, message: Message): SessionMessage {
@@ -38,7 +32,7 @@ function toSessionMessage(models: Providers, message: Message): SessionMessage {
     // Results of tools are no role of the document.
     role: message.role === 'tool' ? 'system' : message.role,
     content: message.content,
-    metadata: { ...message.metadata, ...(message.model === null ? {} : { modelUsed: splitModel(message.model, models).model }), ...(message.role === 'tool' ? { role: 'tool' } : {}) },
+    metadata: { ...message.metadata, ...(message.model === null ? {} : { modelUsed: splitModel(models, message.model).model }), ...(message.role === 'tool' ? { role: 'tool' } : {}) },
     tokensUsed: isAnswer ? tokensOf(message.tokensIn, message.tokensOut) : (message.tokensIn ?? 0),
     cost: isAnswer ? dollars(message.costMicros) : 0,
     createdAt: new Date(message.createdAt),

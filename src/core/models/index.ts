@@ -1,6 +1,7 @@
 export type * from './types.ts';
 export type * from './service.ts';
 export { latestModel, latestModels, type LatestModel, type LatestProvider } from './latest.ts';
+export { isProviderName, splitModel } from './splitting.ts';
 export { createSchemaCheck, type SchemaCheck } from './json-schema.ts';
 export { pictureTypeOf, readPictureUrl, type PictureSource, type PictureType } from './pictures.ts';
 export { createModels, type ModelParts, type ModelSettings } from './registry.ts';

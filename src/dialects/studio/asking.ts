@@ -1,10 +1,9 @@
 import { ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
-import type { Message } from '../../core/conversations/index.ts';
+import { isSaid, type Message } from '../../core/conversations/index.ts';
 import { failureOf, takeFrom, type DialectParts } from '../shared/index.ts';
 import { ownConversation } from './access.ts';
 import { modelOf } from './naming.ts';
-import { isShown } from './shapes.ts';
 
 /** A message to send, in the document's terms. */
 export interface Question {
@@ -43,7 +42,7 @@ export async function finished({ conversations }: DialectParts, viewer: Viewer, 
   for await (const batch of conversations.attach(viewer, answerId, 0, signal)) {
     if (batch.at(-1)!.kind !== 'end') continue;
     const answer = await conversations.message(viewer, answerId);
-    if (!isShown(answer)) throw failureOf(answer) ?? new ParleyError('internal');
+    if (!isSaid(answer)) throw failureOf(answer) ?? new ParleyError('internal');
     return answer;
   }
   throw signal.aborted ? new ParleyError('cancelled') : new ParleyError('not_found', { message: 'Not found' });

@@ -1,16 +1,11 @@
 import { ParleyError } from '../../base/errors.ts';
 import { noModel } from '../../core/conversations/index.ts';
-import { latestModel, latestModels, type Models } from '../../core/models/index.ts';
+import { isProviderName, latestModel, latestModels, splitModel, type Models } from '../../core/models/index.ts';
 
 /** A model in the document's form: two fields, each of which may be missing. */
 export interface ModelFields {
   provider?: string | undefined;
   name?: string | undefined;
-}
-
-/** Whether the document or this server knows a provider of this name. */
-function isProvider(models: Pick<Models, 'hasProvider'>, name: string): boolean {
-  return latestModels.some((row) => row.provider === name) || models.hasProvider(name);
 }
 
 /**
@@ -21,7 +16,7 @@ function isProvider(models: Pick<Models, 'hasProvider'>, name: string): boolean 
  */
 export function modelOf(models: Pick<Models, 'hasProvider'>, { provider, name }: ModelFields, field: string): string | null {
   if (provider === undefined) return name ?? null;
-  if (!isProvider(models, provider)) throw refusal(field, 'names no provider. Documented ones are openai, anthropic, google and cohere');
+  if (!isProviderName(models, provider)) throw refusal(field, 'names no provider. Documented ones are openai, anthropic, google and cohere');
   const latest = latestModels.find((row) => row.provider === provider);
   const model = name ?? (latest && latestModel(latest.provider)?.model);
   if (model === undefined) throw refusal(field, 'needs the name of a model beside it');
@@ -35,7 +30,6 @@ function refusal(field: string, message: string): ParleyError {
 /** One name as the document's two fields; null for what is not said. */
 export function modelFields(models: Pick<Models, 'hasProvider'>, model: string | null): { provider: string | null; name: string | null } {
   if (model === null || model === noModel) return { provider: null, name: null };
-  const slash = model.indexOf('/');
-  const provider = model.slice(0, Math.max(0, slash));
-  return isProvider(models, provider) ? { provider, name: model.slice(slash + 1) } : { provider: null, name: model };
+  const { provider, model: name } = splitModel(models, model);
+  return { provider, name };
 }

@@ -1,14 +1,15 @@
+import { isSaid } from '../../core/conversations/index.ts';
 import type { Models } from '../../core/models/index.ts';
 import type { RoomFrames, RoomMember, SocketNamespace } from '../shared/index.ts';
 import { modelFields } from './naming.ts';
 import { groupOf, type Seat, type StudioFrame } from './seats.ts';
-import { isShown, messageShape, receivedShape } from './shapes.ts';
+import { messageShape, receivedShape } from './shapes.ts';
 
 /** What the sockets in a conversation's room are told. Only the first two are the document's; those of growing answers are additions. */
 export function studioFrames(models: Pick<Models, 'hasProvider'>, namespace: Pick<SocketNamespace, 'emitToMany' | 'emitToGroup'>): RoomFrames<StudioFrame> {
   return {
     message: (message) => ({ event: 'message_received', payload: receivedShape(models, message) }),
-    answer: (message) => (isShown(message) ? { event: 'message_received', payload: receivedShape(models, message) } : null),
+    answer: (message) => (isSaid(message) ? { event: 'message_received', payload: receivedShape(models, message) } : null),
     typing: (chatId, event) => ({ event: 'user_typing', payload: { user_id: event.userId, conversation_id: chatId, is_typing: event.isTyping } }),
     participant: () => null,
     branchChanged: () => null,

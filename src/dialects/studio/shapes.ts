@@ -27,12 +27,6 @@ export function conversationShape(models: Providers, conversation: Conversation)
 /** Results of tools are no role of the document. */
 const roles = { user: 'user', assistant: 'assistant', system: 'system', tool: 'system' } as const;
 
-/** Whether the document shows a message: answers only when they have ended and a model has said something. */
-export function isShown(message: Message): boolean {
-  if (message.role !== 'assistant' || message.status === 'DELIVERED') return true;
-  return (message.status === 'CANCELLED' || message.status === 'INTERRUPTED') && message.content !== '';
-}
-
 /** A message in the document's form. */
 export function messageShape(models: Providers, message: Message): MessageAnswer {
   const isAnswer = message.role === 'assistant';
