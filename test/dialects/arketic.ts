@@ -131,13 +131,19 @@ class Reader {
   }
 
   take(frame: Json): void {
-    if (frame.type === 'ai_response_complete') this.hearing.ended(endingOf(frame.message.status));
+    if (frame.type === 'ai_response_complete') return this.complete(frame.message);
     if (frame.type === 'ai_error') this.hearing.ended('failed');
     // What lies further on comes once more, behind what is missing.
     if (frame.type !== 'ai_response_chunk' || frame.offset > this.length || frame.offset + frame.chunk.length <= this.length) return;
     const piece = frame.chunk.slice(this.length - frame.offset);
     this.length += piece.length;
     this.hearing.piece(piece, `${frame.seq}:${this.length}`);
+  }
+
+  /** The end holds the whole text: who came just before it has the rest from there. */
+  private complete({ content, status }: Json): void {
+    if (content.length > this.length) this.hearing.piece(content.slice(this.length), 'end');
+    this.hearing.ended(endingOf(status));
   }
 }
 

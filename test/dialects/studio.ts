@@ -62,13 +62,16 @@ function connectionOf({ socket }: TestSocketIo): Pausing {
   return (socket.io.engine.transport as unknown as { ws: Pausing }).ws;
 }
 
-/** Hands the events of one answer to whoever hears it: by their offset, so that what comes twice counts once. */
-function listen(socket: TestSocketIo, mark: Mark): Hearing {
+/**
+ * Hands the events of one answer to whoever hears it: by their offset, so that what comes twice counts once.
+ * @param attached whether everything behind the mark comes by now; an end before that is the room's, which the pieces may follow
+ */
+function listen(socket: TestSocketIo, mark: Mark, attached = () => true): Hearing {
   let length = Number(String(mark.place).split(':')[1] ?? 0);
   const hearing = new Hearing({ ...mark }, () => void socket.socket.disconnect(), connectionOf(socket));
   const take = (event: string, payload: Json): void => {
     if (payload?.message_id !== mark.answerId) return;
-    if (event === 'answer_ended') return hearing.ended(endingOf(payload.status));
+    if (event === 'answer_ended') return attached() ? hearing.ended(endingOf(payload.status)) : undefined;
     if (event !== 'answer_chunk' || payload.offset > length || payload.offset + payload.content.length <= length) return;
     const piece = payload.content.slice(length - payload.offset);
     length += piece.length;
@@ -94,9 +97,11 @@ export const studioSocket: Tongue = {
         return listen(socket, { conversationId, answerId: taken.answer_id, place: 0 });
       },
       async hear(mark) {
-        const hearing = listen(socket, mark);
+        let attached = false;
+        const hearing = listen(socket, mark, () => attached);
         const answer = (await socket.ask('attach_answer', { message_id: mark.answerId, after: Number(String(mark.place).split(':')[0]) })) as Json;
         if (answer.error !== undefined) throw new Error(answer.error);
+        attached = true;
         return hearing;
       },
       async cancel({ answerId }) {
