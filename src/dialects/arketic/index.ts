@@ -34,7 +34,7 @@ export function registerArketic(app: App, parts: DialectParts): void {
     registerModels(scope, parts);
     registerPulls(scope, parts);
     registerUsage(scope, parts);
-    registerLangchain(scope, parts);
+    registerLangchain(scope, parts, credentials);
     registerStatus(scope, parts);
   });
   registerSocket(parts, credentials, (route) => app.upgrades.add(route));

@@ -2,17 +2,18 @@ import type { FastifyReply } from 'fastify';
 import type { z } from 'zod';
 import { isoTime } from '../../base/clock.ts';
 import { asParleyError, ParleyError } from '../../base/errors.ts';
+import type { Viewer } from '../../core/accounts/index.ts';
 import type { LangchainTrial } from '../../core/langchain/index.ts';
-import { errorHeaders, goneSignal, viewerFrom, type DialectParts, type DialectScope } from '../shared/index.ts';
+import { errorHeaders, goneController, viewerFrom, whileValid, type CredentialWatch, type DialectParts, type DialectScope } from '../shared/index.ts';
 import { aiMessage, aiMessageAnswer, langchainHealthAnswer, langchainTestAnswer, openaiTestAnswer, trial, unavailableAnswer } from './langchain-schemas.ts';
 import { aiMessageShape, breakerShape, healthShape, trialShape, unavailableShape } from './langchain-shapes.ts';
 import { takeMessage } from './messages.ts';
 import { chatPath } from './schemas.ts';
 
 /** Models by way of the LangChain service: messages, its test, its health; and the test without it. */
-export function registerLangchain(scope: DialectScope, parts: DialectParts): void {
-  registerAiMessage(scope, parts);
-  registerTests(scope, parts);
+export function registerLangchain(scope: DialectScope, parts: DialectParts, credentials: CredentialWatch): void {
+  registerAiMessage(scope, parts, credentials);
+  registerTests(scope, parts, credentials);
   const { langchain, clock } = parts;
   scope.get('/api/v1/chat/langchain/health', { schema: { summary: 'How the LangChain service and its circuit breaker are', response: { 200: langchainHealthAnswer } } }, async (request) => {
     const health = await langchain.health(viewerFrom(request));
@@ -30,7 +31,7 @@ export function registerLangchain(scope: DialectScope, parts: DialectParts): voi
   });
 }
 
-function registerAiMessage(scope: DialectScope, parts: DialectParts): void {
+function registerAiMessage(scope: DialectScope, parts: DialectParts, credentials: CredentialWatch): void {
   const { langchain, clock } = parts;
   scope.post(
     '/api/v1/chat/chats/:chat_id/ai-message',
@@ -48,7 +49,7 @@ function registerAiMessage(scope: DialectScope, parts: DialectParts): void {
       const { message: content, stream, save_to_history: save } = request.body;
       const { chat_id: chatId } = request.params;
       try {
-        const asked = await langchain.ask(viewer, chatId, { content, stream, save }, goneSignal(reply));
+        const asked = await whileWanted(credentials, viewer, reply, (signal) => langchain.ask(viewer, chatId, { content, stream, save }, signal));
         return aiMessageShape(asked, chatId, clock.now());
       } catch (thrown) {
         return unavailable(parts, reply, thrown);
@@ -57,7 +58,7 @@ function registerAiMessage(scope: DialectScope, parts: DialectParts): void {
   );
 }
 
-function registerTests(scope: DialectScope, parts: DialectParts): void {
+function registerTests(scope: DialectScope, parts: DialectParts, credentials: CredentialWatch): void {
   const { langchain, clock, settings } = parts;
   scope.post(
     '/api/v1/chat/langchain/test',
@@ -67,7 +68,7 @@ function registerTests(scope: DialectScope, parts: DialectParts): void {
       await takeMessage(parts, viewer);
       const asked = trialFrom(request.body);
       try {
-        const tried = await langchain.test(viewer, asked, goneSignal(reply));
+        const tried = await whileWanted(credentials, viewer, reply, (signal) => langchain.test(viewer, asked, signal));
         const { response, ...shape } = trialShape(asked, tried, viewer);
         return {
           success: true as const,
@@ -92,7 +93,7 @@ function registerTests(scope: DialectScope, parts: DialectParts): void {
     const viewer = viewerFrom(request);
     await takeMessage(parts, viewer);
     const asked = trialFrom(request.body);
-    const answer = await langchain.testDirect(viewer, asked, goneSignal(reply));
+    const answer = await whileWanted(credentials, viewer, reply, (signal) => langchain.testDirect(viewer, asked, signal));
     return {
       success: true as const,
       message: 'OpenAI test completed successfully',
@@ -100,6 +101,12 @@ function registerTests(scope: DialectScope, parts: DialectParts): void {
       timestamp: isoTime(clock.now()),
     };
   });
+}
+
+/** Waits for an answer until the client goes away, or its credential ends. @throws {ParleyError} `unauthorized` */
+function whileWanted<Answer>(credentials: CredentialWatch, viewer: Viewer, reply: FastifyReply, wait: (signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+  const gone = goneController(reply);
+  return whileValid(credentials, viewer, () => gone.abort(), () => wait(gone.signal));
 }
 
 /** @throws {ParleyError} `empty_message` */

@@ -81,4 +81,15 @@ describe('A request that waits for an answer', () => {
       limiter.take = take;
     }
   });
+
+  it('through LangChain, or by a test of OpenAI, is refused at once when its credential ends, and the model is stopped', async () => {
+    const headers = await signedIn();
+    server.models.answerWith(null);
+    const before = server.models.calls.length;
+    const answer = server.request('POST', '/api/v1/chat/openai/test', { headers, body: { message: 'Hello', model: 'gpt-4o' } });
+    await expect.poll(() => server.models.calls.length).toBe(before + 1);
+    await server.request('POST', '/api/auth/logout', { headers });
+    expect((await answer).status).toBe(401);
+    expect(server.models.calls.at(-1)!.signal.aborted).toBe(true);
+  });
 });
