@@ -10,6 +10,7 @@ import type { Peer } from './admission.ts';
 import { SocketConnection } from './connection.ts';
 import { SocketSession } from './session.ts';
 import type { NamespaceOptions, SocketEvent, SocketNamespace } from './types.ts';
+import { sendWholeFrames } from './whole-frames.ts';
 
 /** Refused attempts to enter a namespace after which a connection is ended. */
 const mostRefused = 5;
@@ -50,6 +51,7 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
     next();
   };
 
+  sendWholeFrames(namespace);
   namespace.use((socket, next) => {
     void enter(socket, next);
   });
