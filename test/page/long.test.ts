@@ -50,6 +50,20 @@ describe.skipIf(!hasBrowser)('A conversation of 2,400 messages', () => {
     expect(world.complaints()).toEqual([]);
   });
 
+  it('goes to its very beginning when a search asks for it', async () => {
+    const { id } = await world.parts().storage.read.selectFrom('messages').select('id').where('content', '=', 'Question 0').executeTakeFirstOrThrow();
+    const page = await world.open();
+    await page.getByRole('link', { name: 'Long' }).waitFor();
+    await page.goto(`${world.url}${address}?message=${id}`);
+// Generous: all of its messages are drawn, and this machine may be busy.
+    await expect.poll(() => page.evaluate('document.activeElement.dataset.message'), { timeout: 45_000 }).toBe(id);
+    await page.evaluate(drawn);
+    const { y } = await page.evaluate<{ y: number }>(`document.querySelector('[data-message="${id}"]').getBoundingClientRect().toJSON()`);
+    expect(y).toBeGreaterThan(0);
+    expect(y).toBeLessThan(800);
+    expect(world.complaints()).toEqual([]);
+  });
+
   it('loads older messages as one scrolls up, and what is read stays where it is', async () => {
     const page = await world.open(address);
     await page.getByText('The last question', { exact: true }).waitFor();

@@ -167,6 +167,7 @@ export interface GivenFile {
 
 /** Drops or pastes a file, as a person does from elsewhere on the machine. */
 export async function transferFile(page: Page, { content, ...given }: GivenFile): Promise<void> {
+  await page.locator(given.target).waitFor();
   await page.evaluate(`((given) => {
     const transfer = new DataTransfer();
     transfer.items.add(new File([Uint8Array.from(atob(given.base64), (character) => character.charCodeAt(0))], given.name, { type: given.type }));

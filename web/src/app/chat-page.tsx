@@ -107,7 +107,7 @@ function ChatHead({ conversation, chat, peopleCount, onError }: ChatHeadProps) {
             <ModelPicker value={chat.ai_model} onChange={chooseModel} onOpenSetup={() => void navigate({ to: '/setup' })} />
           </div>
           {peopleCount !== null && (
-            <button type="button" className="control control-quiet shrink-0 px-2.5! tabular-nums" aria-label={`People: ${peopleCount}`} title="People" onClick={() => doors.onPeople(chat)}>
+            <button type="button" className="control control-quiet hidden! shrink-0 px-2.5! tabular-nums sm:inline-flex!" aria-label={`People: ${peopleCount}`} title="People" onClick={() => doors.onPeople(chat)}>
               <Users aria-hidden size={16} /> {peopleCount}
             </button>
           )}

@@ -5,7 +5,7 @@ import { PeopleDialog } from '../features/people/index.ts';
 import { useUser } from '../features/session/index.ts';
 import type { Chat } from '../shared/api/index.ts';
 import { hasCommandKey, tellTabs, useMediaQuery } from '../shared/browser/index.ts';
-import { Dialog, Toasts } from '../shared/ui/index.ts';
+import { Dialog, showToast, Toasts } from '../shared/ui/index.ts';
 import { LayoutContext, type Layout } from './layout.tsx';
 import { Sidebar } from './sidebar.tsx';
 
@@ -29,7 +29,12 @@ export function Shell() {
           setDrawerOpen(false);
           setPeopleOf(chat);
         },
-        onExport: (chat, format) => void import('../features/transfer/index.ts').then(({ saveChat }) => saveChat(chat, format)),
+        onExport: (chat, format) => {
+          import('../features/transfer/index.ts').then(
+            ({ saveChat }) => saveChat(chat, format),
+            () => showToast({ text: 'The page could not load a part of itself. Reload it and try again.', isError: true }),
+          );
+        },
         onShow: (chatId) => void (chatId === null ? navigate({ to: '/' }) : navigate({ to: '/c/$chatId', params: { chatId } })),
       },
     }),
@@ -39,6 +44,7 @@ export function Shell() {
     setDrawerOpen(false);
     setSwitching((before) => !before);
   });
+  useSafeDrops();
   const choose = ({ chatId, messageId }: Choice): void => {
     if (chatId === null) void navigate({ to: '/' });
     else void navigate({ to: '/c/$chatId', params: { chatId }, search: messageId === undefined ? {} : { message: messageId } });
@@ -98,4 +104,19 @@ function useSwitcherKey(toggle: () => void): void {
     addEventListener('keydown', onKeyDown);
     return () => removeEventListener('keydown', onKeyDown);
   });
+}
+
+/** A file dropped where nothing takes it would replace the page. */
+function useSafeDrops(): void {
+  useEffect(() => {
+    const hold = (event: DragEvent): void => {
+      if (!event.defaultPrevented && event.dataTransfer?.types.includes('Files')) event.preventDefault();
+    };
+    addEventListener('dragover', hold);
+    addEventListener('drop', hold);
+    return () => {
+      removeEventListener('dragover', hold);
+      removeEventListener('drop', hold);
+    };
+  }, []);
 }

@@ -98,7 +98,7 @@ function Entry({ icon: Icon, keyName, className, onSelect, children }: EntryProp
     <MenuItem className={className} onSelect={onSelect}>
       <Icon aria-hidden size={15} className="shrink-0" />
       <span className="flex-1">{children}</span>
-      {keyName && <kbd aria-hidden className="font-sans text-xs text-soft">{keyName}</kbd>}
+      {keyName && <kbd aria-hidden className="font-sans text-xs text-soft [@media(hover:none)]:hidden">{keyName}</kbd>}
     </MenuItem>
   );
 }

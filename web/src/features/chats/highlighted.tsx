@@ -7,11 +7,16 @@ export function Highlighted({ text, matches }: { text: string; matches: SearchHi
     <>
       {pieces.map(({ before, match }, at) => (
         <span key={at}>
-          {before}
+          {plain(before)}
           <mark>{match}</mark>
         </span>
       ))}
-      {text.slice(matches.at(-1)?.end ?? 0)}
+      {plain(text.slice(matches.at(-1)?.end ?? 0))}
     </>
   );
+}
+
+/** Without the marks of Markdown that nobody reads: bold, code, headings. */
+function plain(text: string): string {
+  return text.replaceAll(/\*\*|`+|(?:^|(?<=\s))#{1,6}\s/g, '');
 }

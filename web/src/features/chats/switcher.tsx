@@ -57,7 +57,7 @@ export function Switcher({ openId, onChoose, onClose }: SwitcherProps) {
   };
   const at = Math.max(0, Math.min(chosen, entries.length - 1));
   return (
-    <Dialog title="Find chats and messages" hideTitle onClose={onClose} className="mt-[8dvh] w-[min(40rem,calc(100vw-1.5rem))] rounded-2xl">
+    <Dialog title="Find a chat or a message" hideTitle onClose={onClose} className="mt-[8dvh] w-[min(40rem,calc(100vw-1.5rem))] rounded-2xl">
       <div className="flex items-center gap-2 border-b border-line pl-4 pr-2">
         {search.isSearching ? <LoaderCircle aria-hidden size={17} className="shrink-0 animate-spin text-soft" /> : <Search aria-hidden size={17} className="shrink-0 text-soft" />}
         <input

@@ -56,7 +56,7 @@ function ReportRow({ chat }: { chat: ImportedChat }) {
         <ul className="ml-6 mt-1 text-xs text-soft">
           {chat.remarks.map(({ what, count }) => (
             <li key={what}>
-              {what}
+              {what.replaceAll('`', '')}
               {count > 1 && ` (${formatCount(count)} times)`}
             </li>
           ))}

@@ -59,7 +59,11 @@ export function Toasts() {
       close(latest.id);
     };
     addEventListener('keydown', onKeyDown);
-    return () => removeEventListener('keydown', onKeyDown);
+    return () => {
+      removeEventListener('keydown', onKeyDown);
+      // Whoever signs in next has nothing to undo.
+      set([]);
+    };
   }, []);
   return createPortal(
     <div className="pointer-events-none fixed inset-x-0 bottom-24 z-50 flex flex-col items-center gap-2 px-4">

@@ -15,7 +15,7 @@ export const MessageRow = memo(function MessageRow({ id, isLast }: MessageRowPro
   const message = useMessage(id);
   if (!message) return null;
   return (
-    <li data-message={id} data-type={message.message_type} data-status={message.status} className="conversation-row px-1 py-2">
+    <li data-message={id} data-type={message.message_type} data-status={message.status} className="conversation-row -mx-2 px-3 py-2">
       {message.message_type === 'USER' && <QuestionRow message={message} />}
       {message.message_type === 'AI' && <AnswerRow message={message} isLast={isLast} />}
       {message.message_type === 'SYSTEM' && (message.tool_call_id === null ? <p className="text-center text-sm text-soft">{message.content}</p> : <ToolResult text={message.content} />)}
