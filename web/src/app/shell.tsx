@@ -1,6 +1,6 @@
 import { Outlet, useNavigate, useParams } from '@tanstack/react-router';
 import { useEffect, useMemo, useState } from 'react';
-import { Switcher, useChatChanges, type Choice } from '../features/chats/index.ts';
+import { Switcher, useChatChanges, type ChatDoors, type Choice } from '../features/chats/index.ts';
 import { PeopleDialog } from '../features/people/index.ts';
 import { useUser } from '../features/session/index.ts';
 import type { Chat } from '../shared/api/index.ts';
@@ -15,7 +15,6 @@ export function Shell() {
   const navigate = useNavigate();
   const { chatId: openId = null } = useParams({ strict: false });
   const { id: userId } = useUser();
-  const { take } = useChatChanges();
   const [isDrawerOpen, setDrawerOpen] = useState(false);
   const [isSwitching, setSwitching] = useState(false);
   const [peopleOf, setPeopleOf] = useState<Chat | null>(null);
@@ -29,12 +28,7 @@ export function Shell() {
           setDrawerOpen(false);
           setPeopleOf(chat);
         },
-        onExport: (chat, format) => {
-          import('../features/transfer/index.ts').then(
-            ({ saveChat }) => saveChat(chat, format),
-            () => showToast({ text: 'The page could not load a part of itself. Reload it and try again.', isError: true }),
-          );
-        },
+        onExport: exportChat,
         onShow: (chatId) => void (chatId === null ? navigate({ to: '/' }) : navigate({ to: '/c/$chatId', params: { chatId } })),
       },
     }),
@@ -76,22 +70,32 @@ export function Shell() {
         </Dialog>
       )}
       {isSwitching && <Switcher openId={openId} onClose={() => setSwitching(false)} onChoose={choose} />}
-      {peopleOf && (
-        <PeopleDialog
-          chat={peopleOf}
-          userId={userId}
-          onChat={(chat) => {
-            setPeopleOf(chat);
-            take(chat);
-            tellTabs('chats');
-          }}
-          onClose={() => setPeopleOf(null)}
-        />
-      )}
+      {peopleOf && <PeopleOf chat={peopleOf} onClose={() => setPeopleOf(null)} />}
       <Toasts />
     </LayoutContext>
   );
 }
+
+/** Who takes part in a chat, which may change while one looks. */
+function PeopleOf({ chat, onClose }: { chat: Chat; onClose: () => void }) {
+  const { id: userId } = useUser();
+  const { take } = useChatChanges();
+  const [changed, setChanged] = useState(chat);
+  const onChat = (now: Chat): void => {
+    setChanged(now);
+    take(now);
+    tellTabs('chats');
+  };
+  return <PeopleDialog chat={changed} userId={userId} onChat={onChat} onClose={onClose} />;
+}
+
+/** What saves files is fetched when it is wanted. */
+const exportChat: ChatDoors['onExport'] = (chat, format) => {
+  import('../features/transfer/index.ts').then(
+    ({ saveChat }) => saveChat(chat, format),
+    () => showToast({ text: 'The page could not load a part of itself. Reload it and try again.', isError: true }),
+  );
+};
 
 /** Ctrl+K, or ⌘K. */
 function useSwitcherKey(toggle: () => void): void {
