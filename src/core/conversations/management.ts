@@ -5,7 +5,7 @@ import { conversationRows, lockConversation, openConversation, openMessage } fro
 import { cancelAll, removeWaiting } from './cancelling.ts';
 import type { ConversationParts } from './parts.ts';
 import { newestLeaf, pathRows, rootHash } from './path.ts';
-import { listed } from './organising.ts';
+import { listedIds } from './organising.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
 import { insertConversation } from './sending.ts';
@@ -24,11 +24,10 @@ export async function createConversation({ storage }: ConversationParts, viewer:
 }
 
 export async function listConversations({ storage }: ConversationParts, viewer: Viewer, page: Page, filter: ListFilter = {}): Promise<Conversation[]> {
-  const rows = await listed(conversationRows(storage.read, viewer.userId), filter)
+  const rows = await conversationRows(storage.read, viewer.userId)
+    .where('conversations.id', 'in', listedIds(storage.read, viewer.userId, filter, page))
     .orderBy('conversations.last_activity_at', 'desc')
     .orderBy('conversations.id', 'desc')
-    .limit(page.limit)
-    .offset(page.offset)
     .execute();
   return rows.map(toConversation);
 }
