@@ -116,7 +116,7 @@ async function measureOnce({ server, listener }: OpenRoom, scene: Scene, shape: 
   const sentAt = typed?.sentAt ?? null;
   const heard = await asked<Heard>(listener, { sentAt });
   // On a busy machine several pieces of the model come as one; a delivery is a delivery.
-  if (heard.fewest < fewestEvents) throw new Error(`${server.name}, ${scene}: a socket got only ${heard.fewest} events.`);
+  if (heard.fewest < fewestEvents) throw new Error(`${server.name}, ${scene}: a socket got only ${heard.fewest} events, all together ${heard.deliveries}.`);
   if (sentAt && heard.deliveries !== sockets * shape.chunks) throw new Error(`${server.name}: of ${sockets * shape.chunks} deliveries ${heard.deliveries} came.`);
   return { ...heard, cpuMicroseconds: (cpu * 1e6) / heard.deliveries };
 }
