@@ -6,13 +6,14 @@ import type { ModelMessage, Target } from '../models/index.ts';
 import { lockConversation, openConversation, openMessage, type AccessRow } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { historyHashes, rootHash, splitHistory } from './path.ts';
-import { blind } from './picture-reading.ts';
-import { copyPictures, insertPictures, picturesOf, picturesToKeep } from './pictures.ts';
+import { blind } from './pictures/picture-reading.ts';
+import { copyPictures, insertPictures, picturesOf, picturesToKeep } from './pictures/pictures.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { toMessage } from './rows.ts';
 import { insertMessage } from './statements.ts';
 import { addAnswer, addSaid, countMessages, follow, insertConversation, moveHead, questionRow, tailOf, titleFrom, type AnswerPlan, type NewAnswer, type Tail } from './sending.ts';
-import { noModel, type Conversations, type Message, type NewConversation, type Outgoing, type Sent } from './types.ts';
+import type { Conversations } from './contract.ts';
+import { noModel, type Message, type NewConversation, type Outgoing, type Sent } from './types.ts';
 import { instructionsOf, withDefaults, type TurnQuestion, type TurnRequest } from './turns/request.ts';
 
 /** Most messages that come with a question. */

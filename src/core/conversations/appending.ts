@@ -9,7 +9,8 @@ import { nextHash } from './path.ts';
 import { toMessage, newMessageRow } from './rows.ts';
 import { countMessages, follow, moveHead, tailOf, titleFrom, type Tail } from './sending.ts';
 import { insertMessage } from './statements.ts';
-import type { Appended, Conversations, Message } from './types.ts';
+import type { Conversations } from './contract.ts';
+import type { Appended, Message } from './types.ts';
 
 /** Tokens of one message that are believed. */
 const mostTokens = 1_000_000_000;

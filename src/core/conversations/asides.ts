@@ -5,8 +5,9 @@ import { openConversation } from './access.ts';
 import { gatherContext, type ContextSource } from './context.ts';
 import type { ConversationParts } from './parts.ts';
 import { questionRow, tailOf } from './sending.ts';
-import { tokensUsed } from './tokens-used.ts';
-import type { Aside, Conversations, UnstoredReply } from './types.ts';
+import { tokensUsed } from './figures/tokens-used.ts';
+import type { Conversations } from './contract.ts';
+import type { Aside, UnstoredReply } from './types.ts';
 import { withDefaults } from './turns/request.ts';
 
 /** Answers that are not kept, and what the kept ones have used. */

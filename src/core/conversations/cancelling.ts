@@ -6,7 +6,7 @@ import type { ConversationParts } from './parts.ts';
 import { toMessages } from './reading.ts';
 import { insertEndEvent } from './statements.ts';
 import { instanceTopic } from './turns/request.ts';
-import type { Conversations } from './types.ts';
+import type { Conversations } from './contract.ts';
 
 /** How long a cancel waits for another instance to end the turn, or, when that one is dead, for its lease to run out, milliseconds. */
 const patienceMs = 10_000;

@@ -3,7 +3,8 @@ import { openTestStorage, engines, type TestStorage } from '../../base/storage/t
 import type { Viewer } from '../accounts/index.ts';
 import type { ModelMessage } from '../models/index.ts';
 import { addViewer, readToEnd, startConversations } from './testing.ts';
-import type { Conversations, Message } from './types.ts';
+import type { Conversations } from './contract.ts';
+import type { Message } from './types.ts';
 
 const options = { dialect: 'test' };
 const page = { limit: 50, offset: 0 };

@@ -3,8 +3,8 @@ import type { MessagesTable, Storage } from '../../base/storage/index.ts';
 import type { ModelMessage, Models, Target, ToolCall } from '../models/index.ts';
 import { tokensOfPicture } from '../budgets/index.ts';
 import { pathRows } from './path.ts';
-import { addPictures, type Pictured } from './picture-reading.ts';
-import { picturesOf } from './pictures.ts';
+import { addPictures, type Pictured } from './pictures/picture-reading.ts';
+import { picturesOf } from './pictures/pictures.ts';
 
 /** Tokens for the answer when nobody set a bound. */
 const answerReserve = 1024;

@@ -3,7 +3,8 @@ import { newId } from '../../base/ids.ts';
 import { openTestStorage, engines, type TestStorage } from '../../base/storage/testing.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { addViewer, readToEnd, startConversations } from './testing.ts';
-import type { ConversationEvent, Conversations } from './types.ts';
+import type { Conversations } from './contract.ts';
+import type { ConversationEvent } from './types.ts';
 
 const options = { dialect: 'test' };
 const page = { limit: 50, offset: 0 };

@@ -3,7 +3,7 @@ import { newId } from '../../base/ids.ts';
 import { openTestStorage, engines, type TestStorage } from '../../base/storage/testing.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { addViewer, readToEnd, startConversations } from './testing.ts';
-import type { Conversations } from './types.ts';
+import type { Conversations } from './contract.ts';
 
 const fields = { origin: 'friend' };
 const options = { dialect: 'test' };

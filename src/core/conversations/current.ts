@@ -7,7 +7,8 @@ import type { ConversationParts } from './parts.ts';
 import { toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
 import { insertConversation } from './sending.ts';
-import type { Conversation, Conversations, Message, NewConversation } from './types.ts';
+import type { Conversations } from './contract.ts';
+import type { Conversation, Message, NewConversation } from './types.ts';
 
 /*
  * What flat dialects need: the one conversation that each user has open in dialects that know only one, and messages by

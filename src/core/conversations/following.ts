@@ -3,11 +3,12 @@ import type { Viewer } from '../accounts/index.ts';
 import { openConversation, openMessage } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { joinTexts, type TurnFeed } from './turns/feed.ts';
-import type { Removals } from './removals.ts';
+import type { Removals } from './members/removals.ts';
 import { eventOfRow } from './turns/journal.ts';
 import { patiently } from './turns/patience.ts';
 import { RowFeeds, type RowFeed } from './turns/row-feed.ts';
-import type { Conversations, TurnEvent } from './types.ts';
+import type { Conversations } from './contract.ts';
+import type { TurnEvent } from './types.ts';
 import type { Watched } from './watching.ts';
 
 /** One reason for all: an error with a stack for each would cost more than the abort. */

@@ -4,7 +4,7 @@ import type { Viewer } from '../accounts/index.ts';
 import { lockConversation, openMessage } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { newestLeaf, pathRows } from './path.ts';
-import type { Conversations } from './types.ts';
+import type { Conversations } from './contract.ts';
 
 /** Most messages that are removed with one answer: more than one request brings. */
 const mostRemoved = 5000;

@@ -1,4 +1,5 @@
 export { noModel } from './types.ts';
+export type { Conversations } from './contract.ts';
 export type * from './types.ts';
 export type * from './search/types.ts';
 export type { ContextReport, ContextSource, ContextTurn, TokenBudget } from './context.ts';

@@ -5,12 +5,13 @@ import { conversationRows, lockConversation, openConversation, openMessage } fro
 import { cancelAll, removeWaiting } from './cancelling.ts';
 import type { ConversationParts } from './parts.ts';
 import { newestLeaf, pathRows, rootHash } from './path.ts';
-import { listedIds } from './organising.ts';
+import { listedIds } from './organising/organising.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';
 import { insertConversation } from './sending.ts';
 import type { Viewer } from '../accounts/index.ts';
-import type { Conversation, ConversationChanges, Conversations, ListFilter, Message, NewConversation, Page } from './types.ts';
+import type { Conversations } from './contract.ts';
+import type { Conversation, ConversationChanges, ListFilter, Message, NewConversation, Page } from './types.ts';
 
 export async function getConversation({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<Conversation> {
   return toConversation(await openConversation(storage.read, viewer, conversationId, 'read'));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { MessagesTable, Queries, WriteQueries } from '../../base/storage/index.ts';
 import type { ModelMessage } from '../models/index.ts';
-import { hashedPictures, picturesToKeep, type KeptPicture } from './pictures.ts';
+import { hashedPictures, picturesToKeep, type KeptPicture } from './pictures/pictures.ts';
 
 /**
  * Paths through the tree of messages. A conversation shows the path from its root to its head; everything else are

@@ -1,6 +1,6 @@
 import type { ConversationsTable, MessagesTable } from '../../base/storage/index.ts';
 import type { ToolCall } from '../models/index.ts';
-import { splitMetadata } from './pictures.ts';
+import { splitMetadata } from './pictures/pictures.ts';
 import type { Conversation, Message } from './types.ts';
 
 /** A conversation row with what is counted beside it. */

@@ -3,7 +3,7 @@ import { estimatePrompt } from '../budgets/index.ts';
 import type { NewJob } from '../../base/jobs/index.ts';
 import type { ConversationParts } from './parts.ts';
 import { ReplyMeasurement } from './turns/measurement.ts';
-import { freeCall, reserveCall } from './spending.ts';
+import { freeCall, reserveCall } from './figures/spending.ts';
 import { noteUsage, usageOf, type Outcome } from './turns/ending.ts';
 import type { HeldTurn } from './turns/request.ts';
 

@@ -3,13 +3,13 @@ import type { UsageTable } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { estimatePrompt, estimateTokens, type EndedCall } from '../budgets/index.ts';
 import { langchainId, type Caller, type ReplyEvent, type Target } from '../models/index.ts';
-import { drawUnstored } from './drawing.ts';
+import { drawUnstored } from './pictures/drawing.ts';
 import type { ConversationParts } from './parts.ts';
-import { reserveCall, spenderOf } from './spending.ts';
+import { reserveCall, spenderOf } from './figures/spending.ts';
 import { isTokenCount, ReplyMeasurement } from './turns/measurement.ts';
-import type { Conversations } from './types.ts';
-import { usageRow } from './usage-row.ts';
-import { createUsageWriter } from './usage-writer.ts';
+import type { Conversations } from './contract.ts';
+import { usageRow } from './figures/usage-row.ts';
+import { createUsageWriter } from './figures/usage-writer.ts';
 
 /** Calls that are not kept: nothing of what was said is stored, only a row of what it used. */
 export function createUnstored(parts: ConversationParts): UnstoredCalls {

@@ -2,7 +2,7 @@ import { isGap, type BusMessage } from '../../base/events/index.ts';
 import { Template, type ConversationsTable, type MessagesTable, type Queries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import { openConversation } from './access.ts';
-import { Attendance, attendanceHashes } from './attendance.ts';
+import { Attendance, attendanceHashes } from './members/attendance.ts';
 import type { ConversationParts } from './parts.ts';
 import { toMessages } from './reading.ts';
 import { toConversation } from './rows.ts';

@@ -3,7 +3,7 @@ import { isoTime } from '../../../base/clock.ts';
 import type { MessagesTable, Queries, Storage } from '../../../base/storage/index.ts';
 import type { Viewer } from '../../accounts/index.ts';
 import { openConversation, type AccessRow } from '../access.ts';
-import { contentsOf, picturesOf, splitMetadata } from '../pictures.ts';
+import { contentsOf, picturesOf, splitMetadata } from '../pictures/pictures.ts';
 import { liveTexts } from '../reading.ts';
 import { exportFormat, exportVersion, importOrigin, type ImportOrigin } from './form.ts';
 import { unmarked } from './import-mark.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { withPictures, type KeptPicture } from '../pictures.ts';
+import { withPictures, type KeptPicture } from '../pictures/pictures.ts';
 import { figuresForm } from './form.ts';
 
 /** The key under which the metadata of an imported message keeps what its columns must not claim. It stands first. */

@@ -4,7 +4,7 @@ import type { Queries, Storage } from '../../../base/storage/index.ts';
 import type { Viewer } from '../../accounts/index.ts';
 import type { ToolCall } from '../../models/index.ts';
 import { openConversation } from '../access.ts';
-import { picturesOf } from '../pictures.ts';
+import { picturesOf } from '../pictures/pictures.ts';
 import { bySize, namedRows, type NamedRow } from './exporting.ts';
 import { unmarked } from './import-mark.ts';
 

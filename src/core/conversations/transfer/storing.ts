@@ -4,7 +4,7 @@ import { isId, newId } from '../../../base/ids.ts';
 import type { MessagesTable, Storage, WriteQueries } from '../../../base/storage/index.ts';
 import type { Viewer } from '../../accounts/index.ts';
 import { nextHash, rootHash } from '../path.ts';
-import { addPicture, insertPictures, type PicturesToKeep } from '../pictures.ts';
+import { addPicture, insertPictures, type PicturesToKeep } from '../pictures/pictures.ts';
 import { newMessageRow } from '../rows.ts';
 import { insertConversationRow, insertParticipant, nextConversationNumber } from '../statements.ts';
 import type { ImportOrigin } from './form.ts';

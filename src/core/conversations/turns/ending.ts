@@ -3,7 +3,7 @@ import type { NewJob } from '../../../base/jobs/index.ts';
 import { newId } from '../../../base/ids.ts';
 import { estimateTokens, type Budgets } from '../../budgets/index.ts';
 import { nextHash } from '../path.ts';
-import { picturesOf } from '../pictures.ts';
+import { picturesOf } from '../pictures/pictures.ts';
 import type { HeldTurn, TurnRequest } from './request.ts';
 import { leaseMs } from './request.ts';
 import { hashBeforeAnswer, insertEndEvent, insertUsage, noteEndInConversation, removeHeldTurn, storeEndOfMessage, turnsOf } from '../statements.ts';

@@ -1,5 +1,5 @@
-import type { ConversationParts } from './parts.ts';
-import { Repeating } from './turns/repeating.ts';
+import type { ConversationParts } from '../parts.ts';
+import { Repeating } from '../turns/repeating.ts';
 
 /** Pause between two looks into the trash, milliseconds. */
 const lookMs = 3_600_000;

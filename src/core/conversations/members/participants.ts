@@ -1,5 +1,5 @@
-import type { ParticipantsTable, Queries, WriteQueries } from '../../base/storage/index.ts';
-import type { Participant } from './types.ts';
+import type { ParticipantsTable, Queries, WriteQueries } from '../../../base/storage/index.ts';
+import type { Participant } from '../types.ts';
 
 /** Those who take part in a conversation, with their names, in the order in which they came. */
 export function participantRows(queries: Queries | WriteQueries, conversationId: string) {

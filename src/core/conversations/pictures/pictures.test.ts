@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { asParleyError } from '../../base/errors.ts';
-import { openTestStorage, engines, type TestStorage } from '../../base/storage/testing.ts';
-import { whitePng } from '../../../test/stand-in/index.ts';
-import type { Viewer } from '../accounts/index.ts';
-import type { ContentPart, ModelMessage } from '../models/index.ts';
-import { addViewer, onePixel, readToEnd, startConversations } from './testing.ts';
-import type { Conversations, Message } from './types.ts';
+import { asParleyError } from '../../../base/errors.ts';
+import { openTestStorage, engines, type TestStorage } from '../../../base/storage/testing.ts';
+import { whitePng } from '../../../../test/stand-in/index.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import type { ContentPart, ModelMessage } from '../../models/index.ts';
+import { addViewer, onePixel, readToEnd, startConversations } from '../testing.ts';
+import type { Conversations } from '../contract.ts';
+import type { Message } from '../types.ts';
 
 const options = { dialect: 'test' };
 const page = { limit: 50, offset: 0 };

@@ -1,5 +1,5 @@
-import { isGap, type Bus, type BusMessage } from '../../base/events/index.ts';
-import type { ConversationParts } from './parts.ts';
+import { isGap, type Bus, type BusMessage } from '../../../base/events/index.ts';
+import type { ConversationParts } from '../parts.ts';
 
 /** How often the rows of everything that is followed are looked at without a hint, where there may be other instances, milliseconds. */
 const lookMs = 5000;

@@ -1,7 +1,7 @@
-import { newId } from '../../base/ids.ts';
-import type { UsageTable } from '../../base/storage/index.ts';
-import type { Viewer } from '../accounts/index.ts';
-import type { ConversationParts } from './parts.ts';
+import { newId } from '../../../base/ids.ts';
+import type { UsageTable } from '../../../base/storage/index.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import type { ConversationParts } from '../parts.ts';
 
 /** A usage row of a call that is not kept, with nothing measured yet. */
 export function usageRow({ clock }: ConversationParts, viewer: Viewer, dialect: string, model: string): UsageTable {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ParleyError } from '../../base/errors.ts';
-import { engines, openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
-import type { Viewer } from '../accounts/index.ts';
-import { addViewer, startConversations } from './testing.ts';
+import { ParleyError } from '../../../base/errors.ts';
+import { engines, openTestStorage, type TestStorage } from '../../../base/storage/testing.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { addViewer, startConversations } from '../testing.ts';
 
 describe.each(engines)('drawing on %s', (engine) => {
   let store: TestStorage;

@@ -1,10 +1,10 @@
-import { ParleyError } from '../../base/errors.ts';
-import type { Storage } from '../../base/storage/index.ts';
-import type { Viewer } from '../accounts/index.ts';
-import type { ContentPart, ModelMessage, PictureType, Target } from '../models/index.ts';
-import { openMessage } from './access.ts';
+import { ParleyError } from '../../../base/errors.ts';
+import type { Storage } from '../../../base/storage/index.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import type { ContentPart, ModelMessage, PictureType, Target } from '../../models/index.ts';
+import { openMessage } from '../access.ts';
 import { contentOf, contentsOf, picturesOf, toParts, type KeptPicture } from './pictures.ts';
-import type { Message } from './types.ts';
+import type { Message } from '../types.ts';
 
 /** Pictures that go along with one question, the newest of the conversation: services take no more, or want them smaller. */
 const mostSent = 20;

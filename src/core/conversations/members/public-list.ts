@@ -1,8 +1,8 @@
-import type { Viewer } from '../accounts/index.ts';
-import { conversationRows } from './access.ts';
-import type { ConversationParts } from './parts.ts';
-import { toConversation } from './rows.ts';
-import type { Page, PublicConversation } from './types.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { conversationRows } from '../access.ts';
+import type { ConversationParts } from '../parts.ts';
+import { toConversation } from '../rows.ts';
+import type { Page, PublicConversation } from '../types.ts';
 
 /** Groups and channels that are not private, the most recently active first: what anybody with an account may join. */
 export async function listPublic({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, page: Page): Promise<PublicConversation[]> {

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createLocalBus } from '../../base/events/index.ts';
-import { engines, openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
-import { openStorage } from '../../base/storage/index.ts';
-import type { Viewer } from '../accounts/index.ts';
-import { addViewer, readToEnd, startConversations } from './testing.ts';
+import { createLocalBus } from '../../../base/events/index.ts';
+import { engines, openTestStorage, type TestStorage } from '../../../base/storage/testing.ts';
+import { openStorage } from '../../../base/storage/index.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { addViewer, readToEnd, startConversations } from '../testing.ts';
 import { emptyTrash } from './trash.ts';
-import type { ConversationEvent, Conversations } from './types.ts';
+import type { Conversations } from '../contract.ts';
+import type { ConversationEvent } from '../types.ts';
 
 const options = { dialect: 'test' };
 const page = { limit: 50, offset: 0 };

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createBusNetwork, type BusNetwork } from '../../base/events/testing.ts';
-import { openStorage } from '../../base/storage/index.ts';
-import { engines, openTestStorage, postgresTestUrl, type TestStorage } from '../../base/storage/testing.ts';
-import type { Viewer } from '../accounts/index.ts';
+import { createBusNetwork, type BusNetwork } from '../../../base/events/testing.ts';
+import { openStorage } from '../../../base/storage/index.ts';
+import { engines, openTestStorage, postgresTestUrl, type TestStorage } from '../../../base/storage/testing.ts';
+import type { Viewer } from '../../accounts/index.ts';
 import { mostParticipants } from './members.ts';
-import { addViewer, readToEnd, startConversations } from './testing.ts';
-import type { Conversation, ConversationEvent, Conversations, NewConversation } from './types.ts';
+import { addViewer, readToEnd, startConversations } from '../testing.ts';
+import type { Conversations } from '../contract.ts';
+import type { Conversation, ConversationEvent, NewConversation } from '../types.ts';
 
 const options = { dialect: 'test' };
 const page = { limit: 50, offset: 0 };

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { sql } from 'kysely';
-import type { ParticipantsTable, Queries } from '../../base/storage/index.ts';
+import type { ParticipantsTable, Queries } from '../../../base/storage/index.ts';
 import { participantRows, toParticipant } from './participants.ts';
-import type { ConversationEvent } from './types.ts';
+import type { ConversationEvent } from '../types.ts';
 
 type Shown = Pick<ParticipantsTable, 'user_id' | 'role' | 'can_send_messages' | 'can_upload_files' | 'joined_at'>;
 

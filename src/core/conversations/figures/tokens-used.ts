@@ -1,6 +1,6 @@
-import type { Viewer } from '../accounts/index.ts';
-import { openConversation } from './access.ts';
-import type { ConversationParts } from './parts.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { openConversation } from '../access.ts';
+import type { ConversationParts } from '../parts.ts';
 
 /** Tokens of all answers of a conversation, prompt and text: of those whose figures are both known, on whatever branch. */
 export async function tokensUsed({ storage }: ConversationParts, viewer: Viewer, conversationId: string): Promise<number> {

@@ -1,9 +1,10 @@
 import { sql } from 'kysely';
-import { ParleyError } from '../../base/errors.ts';
-import { mayAdminister, type Viewer } from '../accounts/index.ts';
-import { openConversation } from './access.ts';
-import type { ConversationParts } from './parts.ts';
-import type { Conversations, ReplyFigures, Totals } from './types.ts';
+import { ParleyError } from '../../../base/errors.ts';
+import { mayAdminister, type Viewer } from '../../accounts/index.ts';
+import { openConversation } from '../access.ts';
+import type { ConversationParts } from '../parts.ts';
+import type { Conversations } from '../contract.ts';
+import type { ReplyFigures, Totals } from '../types.ts';
 
 export function createFigures(parts: Pick<ConversationParts, 'storage'>): Pick<Conversations, 'replyFigures' | 'totals'> {
   return {

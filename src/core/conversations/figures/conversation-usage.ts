@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
-import type { Viewer } from '../accounts/index.ts';
-import { openConversation } from './access.ts';
-import type { ConversationParts } from './parts.ts';
-import type { AnswerFigures, ConversationUsage } from './types.ts';
-import { importMark } from './transfer/import-mark.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { openConversation } from '../access.ts';
+import type { ConversationParts } from '../parts.ts';
+import type { AnswerFigures, ConversationUsage } from '../types.ts';
+import { importMark } from '../transfer/import-mark.ts';
 
 /** What the messages of a conversation come to, over all branches. Figures are of answers that this server has measured. */
 export async function conversationUsage({ storage }: Pick<ConversationParts, 'storage'>, viewer: Viewer, conversationId: string): Promise<ConversationUsage> {

@@ -1,11 +1,11 @@
-import type { UsageTable } from '../../base/storage/index.ts';
-import type { Viewer } from '../accounts/index.ts';
-import { estimateTokens, type EndedCall } from '../budgets/index.ts';
-import type { DrawRequest, DrawResult } from '../models/index.ts';
-import type { ConversationParts } from './parts.ts';
-import { reserveCall, spenderOf } from './spending.ts';
-import type { Conversations } from './types.ts';
-import { usageRow } from './usage-row.ts';
+import type { UsageTable } from '../../../base/storage/index.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { estimateTokens, type EndedCall } from '../../budgets/index.ts';
+import type { DrawRequest, DrawResult } from '../../models/index.ts';
+import type { ConversationParts } from '../parts.ts';
+import { reserveCall, spenderOf } from '../figures/spending.ts';
+import type { Conversations } from '../contract.ts';
+import { usageRow } from '../figures/usage-row.ts';
 
 /** See `Conversations.drawUnstored`. @param add takes the usage of the call */
 export async function drawUnstored(

@@ -1,7 +1,7 @@
-import type { Clock } from '../../base/clock.ts';
-import type { Log } from '../../base/observability/index.ts';
-import type { Storage } from '../../base/storage/index.ts';
-import { markRead } from './statements.ts';
+import type { Clock } from '../../../base/clock.ts';
+import type { Log } from '../../../base/observability/index.ts';
+import type { Storage } from '../../../base/storage/index.ts';
+import { markRead } from '../statements.ts';
 
 /** Milliseconds for which marks are gathered: at most one write for each user and conversation in this time. */
 const gatherMs = 1000;

@@ -1,7 +1,7 @@
-import { ParleyError } from '../../base/errors.ts';
-import type { Log } from '../../base/observability/index.ts';
-import type { Storage, WriteQueries } from '../../base/storage/index.ts';
-import type { Budgets, EndedCall } from '../budgets/index.ts';
+import { ParleyError } from '../../../base/errors.ts';
+import type { Log } from '../../../base/observability/index.ts';
+import type { Storage, WriteQueries } from '../../../base/storage/index.ts';
+import type { Budgets, EndedCall } from '../../budgets/index.ts';
 
 /** Most calls waiting; when the database cannot be written for so long, the oldest are given up. */
 const mostWaiting = 10_000;

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
-import { newId } from '../../base/ids.ts';
-import type { Log } from '../../base/observability/index.ts';
-import type { Storage, WriteQueries } from '../../base/storage/index.ts';
-import type { Viewer } from '../accounts/index.ts';
-import { estimateTokens, messageOverhead, tokensOfPicture, tokensOfSize, type Budgets, type Estimate, type Spender } from '../budgets/index.ts';
-import { assumedContext } from './context.ts';
-import type { TurnRequest } from './turns/request.ts';
+import { newId } from '../../../base/ids.ts';
+import type { Log } from '../../../base/observability/index.ts';
+import type { Storage, WriteQueries } from '../../../base/storage/index.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { estimateTokens, messageOverhead, tokensOfPicture, tokensOfSize, type Budgets, type Estimate, type Spender } from '../../budgets/index.ts';
+import { assumedContext } from '../context.ts';
+import type { TurnRequest } from '../turns/request.ts';
 
 /** Messages of a path that are looked at for an estimate, newest first; longer conversations fill the context of most models. */
 const mostLookedAt = 400;

@@ -1,12 +1,12 @@
-import { ParleyError } from '../../base/errors.ts';
-import { isId } from '../../base/ids.ts';
-import type { Viewer } from '../accounts/index.ts';
-import { openConversation } from './access.ts';
-import type { ConversationParts } from './parts.ts';
-import { holdsAll, snippetOf, wordsOf } from './search/matching.ts';
-import { textsOf } from './search/reading.ts';
-import { Scan, type Step } from './search/scan.ts';
-import type { SearchHit, SearchQuery, SearchResult } from './search/types.ts';
+import { ParleyError } from '../../../base/errors.ts';
+import { isId } from '../../../base/ids.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { openConversation } from '../access.ts';
+import type { ConversationParts } from '../parts.ts';
+import { holdsAll, snippetOf, wordsOf } from './matching.ts';
+import { textsOf } from './reading.ts';
+import { Scan, type Step } from './scan.ts';
+import type { SearchHit, SearchQuery, SearchResult } from './types.ts';
 
 /** How long one search may look, milliseconds. */
 const timeMs = 1000;

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../base/clock.ts';
-import { newId } from '../../base/ids.ts';
-import { engines, openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
-import type { Viewer } from '../accounts/index.ts';
-import { newMessageRow } from './rows.ts';
+import { systemClock } from '../../../base/clock.ts';
+import { newId } from '../../../base/ids.ts';
+import { engines, openTestStorage, type TestStorage } from '../../../base/storage/testing.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { newMessageRow } from '../rows.ts';
 import { createSearch } from './searching.ts';
-import { insertConversation } from './sending.ts';
-import { addViewer, startConversations } from './testing.ts';
-import type { SearchHit, SearchQuery } from './search/types.ts';
-import type { Conversations } from './types.ts';
+import { insertConversation } from '../sending.ts';
+import { addViewer, startConversations } from '../testing.ts';
+import type { SearchHit, SearchQuery } from './types.ts';
+import type { Conversations } from '../contract.ts';
 
 interface Said {
   content: string;

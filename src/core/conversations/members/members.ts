@@ -1,14 +1,15 @@
-import { ParleyError } from '../../base/errors.ts';
-import { isId } from '../../base/ids.ts';
-import type { ParticipantsTable, WriteQueries } from '../../base/storage/index.ts';
-import { isUsername, usernameKey, type Viewer } from '../accounts/index.ts';
-import { lockConversation, openConversation, type AccessRow, type Permission } from './access.ts';
-import type { ConversationParts } from './parts.ts';
+import { ParleyError } from '../../../base/errors.ts';
+import { isId } from '../../../base/ids.ts';
+import type { ParticipantsTable, WriteQueries } from '../../../base/storage/index.ts';
+import { isUsername, usernameKey, type Viewer } from '../../accounts/index.ts';
+import { lockConversation, openConversation, type AccessRow, type Permission } from '../access.ts';
+import type { ConversationParts } from '../parts.ts';
 import { participantRow, participantRows, toParticipant } from './participants.ts';
 import { listPublic } from './public-list.ts';
 import { tellRemoved } from './removals.ts';
-import { insertParticipant, nextConversationNumber } from './statements.ts';
-import type { Conversations, Participant, ParticipantChanges } from './types.ts';
+import { insertParticipant, nextConversationNumber } from '../statements.ts';
+import type { Conversations } from '../contract.ts';
+import type { Participant, ParticipantChanges } from '../types.ts';
 
 /** Most people in one conversation. */
 export const mostParticipants = 1000;

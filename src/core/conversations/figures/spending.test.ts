@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { engines, openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
-import type { Viewer } from '../accounts/index.ts';
-import type { Bounds } from '../budgets/index.ts';
-import { addViewer, readToEnd, startConversations } from './testing.ts';
-import type { Conversation } from './types.ts';
+import { engines, openTestStorage, type TestStorage } from '../../../base/storage/testing.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import type { Bounds } from '../../budgets/index.ts';
+import { addViewer, readToEnd, startConversations } from '../testing.ts';
+import type { Conversation } from '../types.ts';
 
 const unbounded: Bounds = { requests: null, tokens: null, costMicros: null };
 

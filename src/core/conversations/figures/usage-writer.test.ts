@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ParleyError } from '../../base/errors.ts';
-import { newId } from '../../base/ids.ts';
-import { silentLog } from '../../base/observability/index.ts';
-import { engines, openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
-import type { Viewer } from '../accounts/index.ts';
-import type { EndedCall } from '../budgets/index.ts';
-import { addViewer } from './testing.ts';
+import { ParleyError } from '../../../base/errors.ts';
+import { newId } from '../../../base/ids.ts';
+import { silentLog } from '../../../base/observability/index.ts';
+import { engines, openTestStorage, type TestStorage } from '../../../base/storage/testing.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import type { EndedCall } from '../../budgets/index.ts';
+import { addViewer } from '../testing.ts';
 import { createUsageWriter, type UsageWriter } from './usage-writer.ts';
 
 describe.each(engines)('usage of calls that are not kept on %s', (engine) => {

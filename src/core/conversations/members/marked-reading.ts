@@ -1,9 +1,9 @@
-import { openConversation } from './access.ts';
-import { pageOfMessages } from './management.ts';
-import type { ConversationParts } from './parts.ts';
+import { openConversation } from '../access.ts';
+import { pageOfMessages } from '../management.ts';
+import type { ConversationParts } from '../parts.ts';
 import { participantRows, toParticipant } from './participants.ts';
 import type { ReadMarks } from './read-marks.ts';
-import type { Conversations } from './types.ts';
+import type { Conversations } from '../contract.ts';
 
 /** Most participants shown: more cannot take part. */
 const mostShown = 1000;

@@ -1,10 +1,11 @@
-import type { ConversationsTable, Queries } from '../../base/storage/index.ts';
-import type { Viewer } from '../accounts/index.ts';
-import { lockConversation, openConversation, type AccessRow } from './access.ts';
-import { cancelAll } from './cancelling.ts';
-import type { ConversationParts } from './parts.ts';
-import { toConversation } from './rows.ts';
-import type { Conversation, Conversations, ListFilter, Page } from './types.ts';
+import type { ConversationsTable, Queries } from '../../../base/storage/index.ts';
+import type { Viewer } from '../../accounts/index.ts';
+import { lockConversation, openConversation, type AccessRow } from '../access.ts';
+import { cancelAll } from '../cancelling.ts';
+import type { ConversationParts } from '../parts.ts';
+import { toConversation } from '../rows.ts';
+import type { Conversations } from '../contract.ts';
+import type { Conversation, ListFilter, Page } from '../types.ts';
 
 /*
  * What people keep in order: the archive, the trash, and pins.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { ParleyError } from '../../base/errors.ts';
-import type { MessagesTable, Queries, WriteQueries } from '../../base/storage/index.ts';
-import { pictureTypeOf, readPictureUrl, type ContentPart, type PictureType } from '../models/index.ts';
+import { ParleyError } from '../../../base/errors.ts';
+import type { MessagesTable, Queries, WriteQueries } from '../../../base/storage/index.ts';
+import { pictureTypeOf, readPictureUrl, type ContentPart, type PictureType } from '../../models/index.ts';
 
 /*
  * Pictures of messages that are kept. What is known of each stands in the metadata of its message, so that reading a
