@@ -1,5 +1,5 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { ContentPart, DrawRequest, DrawResult, EmbedResult, ModelMessage, PictureType, Usage } from '../models/index.ts';
+import type { ContentPart, DrawRequest, DrawResult, EmbedResult, ModelMessage, PictureType } from '../models/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { SearchQuery, SearchResult } from './search/types.ts';
 import type { Appended, Aside, AsideEvent, Conversation, ConversationChanges, ConversationEvent, ConversationUsage, ListFilter, Message, NewConversation, Outgoing, Page, Participant, ParticipantChanges, PublicConversation, ReplyFigures, Sent, Totals, TurnEvent, UnstoredReply, UnstoredRequest } from './types.ts';
