@@ -99,9 +99,15 @@ export const studioSocket: Tongue = {
       async hear(mark) {
         let attached = false;
         const hearing = listen(socket, mark, () => attached);
-        const answer = (await socket.ask('attach_answer', { message_id: mark.answerId, after: Number(String(mark.place).split(':')[0]) })) as Json;
-        if (answer.error !== undefined) throw new Error(answer.error);
-        attached = true;
+        const payload = { message_id: mark.answerId, after: Number(String(mark.place).split(':')[0]) };
+        // In the callback itself: what was attached may follow the acknowledgement within the same read.
+        await new Promise<void>((resolve, reject) => {
+          socket.socket.timeout(10_000).emit('attach_answer', payload, (late: Error | null, answer?: Json) => {
+            attached = true;
+            if (late || answer.error !== undefined) reject(late ?? new Error(answer.error));
+            else resolve();
+          });
+        });
         return hearing;
       },
       async cancel({ answerId }) {

@@ -32,6 +32,8 @@ export async function followAlone<Frame>(parts: DialectParts, frames: RoomFrames
   member.beginAlone(messageId, abort);
   const follower = new Follower(parts, frames, member, following);
   try {
+    // Whoever asked for it is told first that it was taken: what comes before that is the room's, what comes behind it this one's.
+    await new Promise((resolve) => setImmediate(resolve));
     await follower.begin();
     for await (const batch of parts.conversations.attach(member.viewer, messageId, afterSeq, abort.signal)) {
       for (const event of batch) await follower.take(event);
