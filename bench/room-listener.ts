@@ -22,6 +22,8 @@ export interface ListenRequest {
 export interface BeginRequest {
   /** Frames that begin so count. */
   counts: string;
+  /** Said by every socket first, so that none is closed for having said nothing for minutes; null for nothing. */
+  heartbeat: string | null;
 }
 
 /** Asks what came. */
@@ -35,6 +37,8 @@ export interface Heard {
   deliveries: number;
   /** Fewest that one socket got. */
   fewest: number;
+  /** Sockets that are not open any more. */
+  closed: number;
   /** Milliseconds from the first socket that had an event to each of the others. */
   behindFirst: Spread;
   /** Milliseconds from the asking to each socket; null where that is not known. */
@@ -116,7 +120,7 @@ function heard({ sentAt }: HeardRequest): Heard {
     const part = (share: number): number | null => (sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!);
     return { p50: part(0.5), p99: part(0.99) };
   };
-  return { deliveries: times.length, fewest: Math.min(...sockets.map(({ events }) => events)), behindFirst: behind(firstAt), behindAsking: sentAt && behind(sentAt) };
+  return { deliveries: times.length, fewest: Math.min(...sockets.map(({ events }) => events)), closed: sockets.filter(({ socket }) => socket.destroyed).length, behindFirst: behind(firstAt), behindAsking: sentAt && behind(sentAt) };
 }
 
 process.on('message', (request: ListenRequest | BeginRequest | HeardRequest | 'count') => {
@@ -124,7 +128,10 @@ process.on('message', (request: ListenRequest | BeginRequest | HeardRequest | 'c
   if ('sentAt' in request) return void process.send!(heard(request));
   if (!('port' in request)) {
     [numbers, times, counts] = [[], [], Buffer.from(request.counts)];
-    for (const entry of sockets) entry.events = 0;
+    for (const entry of sockets) {
+      entry.events = 0;
+      if (request.heartbeat !== null) entry.socket.write(masked(request.heartbeat));
+    }
     return void process.send!({ begun: true });
   }
   let next = 0;

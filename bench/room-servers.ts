@@ -21,6 +21,8 @@ export interface RoomServer {
     by: 'request' | 'socket';
     say: string;
   };
+  /** What a socket says now and then to stay open; null where it need not. */
+  heartbeat: string | null;
   stop(): Promise<void>;
 }
 
@@ -55,7 +57,7 @@ async function startOurs(kind: 'arketic WebSocket' | 'studio Socket.IO', mock: M
   };
   const { id } = await ask('/api/v1/chat/chats', { title: 'room', ai_model: `mock/${shape.name}` });
   const begin = async (): Promise<void> => void (await ask(`/api/v1/chat/chats/${id}/messages`, { content: 'Say some words.' }));
-  const common = { name: kind, pid: server.running.pid, stop: () => server.stop() };
+  const common = { name: kind, pid: server.running.pid, heartbeat: kind === 'arketic WebSocket' ? '{"type":"heartbeat"}' : null, stop: () => server.stop() };
   if (kind === 'arketic WebSocket') {
     return {
       ...common,
@@ -89,7 +91,7 @@ async function startBare(kind: 'bare ws' | 'bare Socket.IO', shape: Shape): Prom
   }
   const port = Number(/port (\d+)/.exec(running.output())![1]);
   const begin = async (): Promise<void> => void (await fetch(`http://127.0.0.1:${port}/?events=${shape.chunks}`, { method: 'POST' }));
-  const common = { name: kind, pid: running.pid, stop: () => running.stop() };
+  const common = { name: kind, pid: running.pid, heartbeat: null, stop: () => running.stop() };
   if (kind === 'bare ws') {
     return {
       ...common,

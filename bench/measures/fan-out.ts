@@ -103,7 +103,8 @@ async function openRoom(server: RoomServer): Promise<OpenRoom> {
 }
 
 async function measureOnce({ server, listener }: OpenRoom, scene: Scene, shape: Shape): Promise<Figures> {
-  await asked(listener, { counts: scene === 'somebody typing' ? server.typing.counts : server.pieces.counts });
+  await asked(listener, { counts: scene === 'somebody typing' ? server.typing.counts : server.pieces.counts, heartbeat: server.heartbeat });
+  await new Promise((resolve) => setTimeout(resolve, settleMs));
   const before = cpuSeconds(server.pid);
   const typed = scene === 'somebody typing' ? await type(server, shape) : null;
   if (typed === null) await tell(server, shape);
@@ -115,6 +116,7 @@ async function measureOnce({ server, listener }: OpenRoom, scene: Scene, shape: 
   typed?.close();
   const sentAt = typed?.sentAt ?? null;
   const heard = await asked<Heard>(listener, { sentAt });
+  if (heard.closed > 0) throw new Error(`${server.name}: ${heard.closed} sockets were closed.`);
   // On a busy machine several pieces of the model come as one; a delivery is a delivery.
   if (heard.fewest < fewestEvents) throw new Error(`${server.name}, ${scene}: a socket got only ${heard.fewest} events, all together ${heard.deliveries}.`);
   if (sentAt && heard.deliveries !== sockets * shape.chunks) throw new Error(`${server.name}: of ${sockets * shape.chunks} deliveries ${heard.deliveries} came.`);
