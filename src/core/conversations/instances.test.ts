@@ -303,14 +303,18 @@ describe.skipIf(postgresTestUrl() === null)('several instances on one database',
       await house.conversations.watch(ann, chat.id, (event) => heard.push(told(event)));
       return heard;
     }
-    /** Two questions from two instances, then the first answer made again, a new title, and the end. */
-    async function live(): Promise<void> {
+    /**
+     * Two questions from two instances, then the first answer made again, a new title, and the end. What comes between two
+     * looks at the rows is told as one change: so the other branch begins when everybody has heard what was before it.
+     */
+    async function live(...everybody: string[][]): Promise<void> {
       one.models.answerWith(['A tree.']);
       two.models.answerWith(['A tree.']);
       const first = await send(one, 'What is an oak?');
       await readToEnd(attach(two, first.answer!.id));
       const second = await send(two, 'And an elm?');
       await readToEnd(attach(one, second.answer!.id));
+      for (const heard of everybody) await vi.waitFor(() => expect(heard).toContain('turn_ended 4 DELIVERED'), { timeout: 5000 });
       const again = await one.conversations.regenerate(ann, first.answer!.id, options);
       await readToEnd(attach(two, again.id));
       await two.conversations.change(ann, chat.id, { title: 'Woods' });
@@ -321,7 +325,7 @@ describe.skipIf(postgresTestUrl() === null)('several instances on one database',
 
     test('hear the same in the same order wherever they are', async () => {
       const heard = [await watch(one), await watch(two)];
-      await live();
+      await live(...heard);
       for (const events of heard) await vi.waitFor(() => expect(withoutBeginnings(events)).toEqual(ends), { timeout: 3000 });
       await one.conversations.delete(ann, chat.id);
       await vi.waitFor(() => expect(heard.map((events) => events.at(-1))).toEqual(['deleted', 'deleted']));
@@ -333,7 +337,7 @@ describe.skipIf(postgresTestUrl() === null)('several instances on one database',
     ])('hear it once and in order when hints come %s', async (_name, trouble) => {
       network.trouble = trouble;
       const heard = [await watch(one), await watch(two)];
-      await live();
+      await live(...heard);
       for (const events of heard) await vi.waitFor(() => expect(withoutBeginnings(events)).toEqual(ends), { timeout: 3000 });
     });
 
