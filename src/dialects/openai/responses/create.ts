@@ -63,7 +63,9 @@ export function registerCreate(scope: DialectScope, parts: DialectParts, credent
         const signal = AbortSignal.any([goneSignal(reply), revoked.signal]);
         return reply.send(await whileValid(credentials, viewer, () => revoked.abort(), async () => {
           const { head, events } = await answer(signal);
-          return gatherResponse(head, events, now);
+          // Of a kept answer it is the stored time that is shown whenever it is read again.
+          const endedAt = async (): Promise<number> => (body.store === false ? null : (await parts.conversations.message(viewer, head.answerId)).endedAt) ?? now();
+          return gatherResponse(head, events, endedAt);
         }));
       }
       const stream = openEventStream(reply);

@@ -157,12 +157,12 @@ export async function streamResponse(stream: EventStream, writer: EventWriter, e
 }
 
 /** Reads an answer to its end. @throws {ParleyError} what it failed with */
-export async function gatherResponse(head: ResponseHead, events: AnswerEvents, endedAt: () => number): Promise<ResponseAnswer> {
+export async function gatherResponse(head: ResponseHead, events: AnswerEvents, endedAt: () => number | Promise<number>): Promise<ResponseAnswer> {
   const reader = new AnswerReader(head.answerId);
   for await (const batch of events) {
     for (const event of batch) reader.take(event);
     if (reader.ending?.status === 'failed') throw reader.ending.error;
-    if (reader.ending) return responseObject({ ...head, model: reader.model ?? head.model }, reader.state(endedAt()));
+    if (reader.ending) return responseObject({ ...head, model: reader.model ?? head.model }, reader.state(await endedAt()));
   }
   throw new ParleyError('provider_error', { message: 'The answer ended without saying so.' });
 }
