@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import { createBusNetwork, type BusNetwork } from '../../base/events/testing.ts';
 import { openStorage, type Storage } from '../../base/storage/index.ts';
@@ -257,6 +258,22 @@ describe.skipIf(postgresTestUrl() === null)('several instances on one database',
       expect((await reader.next()).value).toMatchObject([{ kind: 'end', status: 'INTERRUPTED' }]);
       await vi.waitFor(() => expect(call.signal.aborted).toBe(true));
       expect(await rows()).toEqual(before);
+    });
+
+    test('and is woken when the conversation is gone accounts for nothing twice', async () => {
+      const { answer } = await send(one, 'What is an oak?');
+      const call = await one.models.call();
+      call.text('An oak ');
+      await readUntil(attach(one, answer!.id)[Symbol.asyncIterator](), 'An oak ');
+      // It sleeps: it neither renews its lease nor hears that others took it.
+      vi.spyOn(one.storage.urgent, 'with').mockImplementation(() => { throw new ParleyError('storage_unavailable'); });
+      await abandon(answer!.id);
+      await readToEnd(attach(two, answer!.id));
+      await two.conversations.delete(ann, chat.id);
+      call.text('is a tree.');
+      call.finish();
+      await close(one);
+      expect(await store.storage.read.selectFrom('usage').select(['message_id', 'outcome']).execute()).toEqual([{ message_id: answer!.id, outcome: 'INTERRUPTED' }]);
     });
 
     test('between the commit that gave it a turn and the news of it: it begins the turn when it looks', async () => {

@@ -101,6 +101,9 @@ export async function noteTurnUsage(queries: WriteQueries, turn: Pick<HeldTurn, 
 export async function noteLostTurn(queries: WriteQueries, turn: HeldTurn, outcome: Outcome, context: Pick<EndContext, 'budgets' | 'said' | 'now'>): Promise<void> {
   const message = await queries.selectFrom('messages').select('id').where('id', '=', turn.messageId).executeTakeFirst();
   if (message || (turn.request.reserved && !(await context.budgets.isReserved(queries, turn.messageId)))) return;
+  // Whoever ended it noted it in the same transaction, and the conversation was deleted afterwards.
+  const noted = await queries.selectFrom('usage').select('id').where('user_id', '=', turn.userId).where('message_id', '=', turn.messageId).executeTakeFirst();
+  if (noted) return;
   await noteTurnUsage(queries, turn, outcome, context);
 }
 
