@@ -3,10 +3,11 @@ import { cleanText } from '../../base/text.ts';
 import type { ConversationsTable, MessagesTable, WriteQueries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { ModelMessage, Target } from '../models/index.ts';
-import { lockConversation, openConversation, openMessage, type AccessRow } from './access.ts';
+import { lockConversation, openConversation, openMessage, refuseBranches, timeIn, type AccessRow } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { historyHashes, rootHash, splitHistory } from './path.ts';
 import { blind } from './picture-reading.ts';
+import { withProfile } from './profiles.ts';
 import { copyPictures, insertPictures, picturesOf, picturesToKeep } from './pictures.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { toMessage } from './rows.ts';
@@ -37,7 +38,7 @@ function isAnswered(conversation: Pick<ConversationsTable, 'model'>, outgoing: P
 
 const nobody: Planned = { target: null, failure: null };
 
-async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel' | 'target' | 'parts'>): Promise<Planned> {
+export async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel' | 'target' | 'parts'>): Promise<Planned> {
   if (outgoing.target) {
     refuseBlind(outgoing.target, outgoing.parts);
     return { target: outgoing.target, failure: null };
@@ -59,7 +60,7 @@ function refuseBlind(target: Target, parts: Outgoing['parts']): void {
   if (target.seesPictures === false && parts?.some((part) => part.type === 'image')) throw blind(target);
 }
 
-function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, request: Pick<TurnRequest, 'model'> & Partial<TurnRequest>, outgoing: Options & Partial<Outgoing>, times: Times, replacesId: string | null = null): AnswerPlan {
+export function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, request: Pick<TurnRequest, 'model'> & Partial<TurnRequest>, outgoing: Options & Partial<Outgoing>, times: Times, replacesId: string | null = null): AnswerPlan {
   return {
     userId: viewer.userId,
     role: viewer.role,
@@ -73,6 +74,9 @@ function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, 
       refuseBuiltin: outgoing.refuseBuiltin ?? false,
       whole: outgoing.whole,
       ...(outgoing.instructions === undefined ? {} : { instructions: outgoing.instructions }),
+      ...(outgoing.confidence ? { confidence: true } : {}),
+      ...(outgoing.historyTokens === undefined ? {} : { historyTokens: outgoing.historyTokens }),
+      ...(outgoing.notesContext ? { notesContext: true } : {}),
       ...request,
       model: planned.target?.id ?? request.model,
     },
@@ -88,13 +92,13 @@ function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, 
 }
 
 /** Both by the database's clock, so that the times of messages agree whatever instance stores them. */
-async function times(parts: ConversationParts): Promise<Times> {
+export async function times(parts: ConversationParts): Promise<Times> {
   const databaseNow = await parts.storage.now();
   return { now: databaseNow, databaseNow };
 }
 
 /** Tells those who watch, and begins the turn when it need not wait. Called after the commit. */
-function announce(parts: ConversationParts, conversationId: string, question: MessagesTable | null, answer: NewAnswer | null, target: Target | null, known?: TurnQuestion): void {
+export function announce(parts: ConversationParts, conversationId: string, question: MessagesTable | null, answer: NewAnswer | null, target: Target | null, known?: TurnQuestion): void {
   const topic = `conversation:${conversationId}`;
   if (question) parts.bus.publish(topic, { type: 'message', messageId: question.id });
   if (!answer) return;
@@ -160,7 +164,8 @@ export async function send(parts: ConversationParts, viewer: Viewer, conversatio
   return once(parts, viewer, conversationId, message.idempotencyKey, () => sendOnce(parts, viewer, conversation, message));
 }
 
-async function sendOnce(parts: ConversationParts, viewer: Viewer, conversation: AccessRow, message: Outgoing): Promise<Sent> {
+async function sendOnce(parts: ConversationParts, viewer: Viewer, conversation: AccessRow, given: Outgoing): Promise<Sent> {
+  const message = withProfile(given, conversation);
   const conversationId = conversation.id;
   const wanted = message.model ?? conversation.model;
   const answered = isAnswered(conversation, message);
@@ -170,7 +175,7 @@ async function sendOnce(parts: ConversationParts, viewer: Viewer, conversation: 
     await lockConversation(parts.storage, queries, conversationId);
     const current = await openConversation(queries, viewer, conversationId, 'write');
     await checkReply(queries, current, message.replyToId);
-    return addQuestion(queries, tailOf(current), message, viewer, answered ? answerPlan(parts, viewer, planned, { model: wanted }, message, when) : null, when.now, current);
+    return addQuestion(queries, tailOf(current), message, viewer, answered ? answerPlan(parts, viewer, planned, { model: wanted }, message, when) : null, timeIn(current, when.now), current);
   });
   announce(parts, conversationId, stored.question, stored.answer, planned.target, questionOf(conversation, stored, viewer, message));
   if (stored.titled) parts.bus.publish(`conversation:${conversationId}`, { type: 'changed' });
@@ -228,6 +233,7 @@ async function sendAfterOnce(parts: ConversationParts, viewer: Viewer, answer: M
 
 /** Where a branch behind this answer begins. @throws {ParleyError} `conflict` while an answer is waiting or being made */
 async function branchBehind(queries: WriteQueries, current: AccessRow, answerId: string): Promise<Tail> {
+  refuseBranches(current);
   await refuseBusy(queries, current.id);
   const answer = await queries.selectFrom('messages').select(['id', 'depth', 'path_hash']).where('id', '=', answerId).executeTakeFirst();
   if (!answer) throw new ParleyError('not_found', { message: 'Message not found' });
@@ -284,6 +290,7 @@ async function answerAgain(parts: ConversationParts, viewer: Viewer, original: M
 async function branchAt(parts: ConversationParts, queries: WriteQueries, viewer: Viewer, original: MessagesTable): Promise<{ current: AccessRow; tail: Tail }> {
   await lockConversation(parts.storage, queries, original.conversation_id);
   const current = await openConversation(queries, viewer, original.conversation_id, 'write');
+  refuseBranches(current);
   await refuseBusy(queries, current.id);
   const parent = original.parent_id === null ? null : await queries.selectFrom('messages').select(['id', 'depth', 'path_hash']).where('id', '=', original.parent_id).executeTakeFirstOrThrow();
   const root = rootHash(current.system_prompt);
@@ -368,6 +375,7 @@ async function addQuestion(
   const answer = plan ? await addAnswer(queries, behind, plan) : null;
   const end = answer ? { ...follow(behind, answer.message), headHash: null } : behind;
   const titled = conversation.title_source === 'default';
+  if (outgoing.profile !== undefined) await queries.updateTable('conversations').set({ profile: outgoing.profile }).where('id', '=', tail.conversationId).execute();
   await moveHead(queries, end, now, titled ? { title: titleFrom(firstText(outgoing)), title_source: 'first-message' } : undefined);
   await countMessages(queries, tail.conversationId, viewer.userId, 1);
   return { question, answer, titled };

@@ -1,4 +1,8 @@
 export { noModel } from './types.ts';
+export { chatProfiles, isChatProfile, usualProfile, type ChatProfile, type ChatProfileName } from './profiles.ts';
+export { isWhole } from './overview.ts';
+export { contextNoteOf, type ContextNote } from './turns/context-note.ts';
+export { partyOf, type Parties } from './parties.ts';
 export type * from './types.ts';
 export type * from './search/types.ts';
 export type { ContextReport, ContextSource, ContextTurn, TokenBudget } from './context.ts';

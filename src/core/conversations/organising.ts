@@ -11,12 +11,13 @@ import type { Conversation, Conversations, ListFilter } from './types.ts';
  */
 
 /** The conversations of a list: those that the viewer takes part in, in one state. */
-export function listed(rows: ReturnType<typeof conversationRows>, { state = 'open', pinned, owned }: ListFilter): ReturnType<typeof conversationRows> {
+export function listed(rows: ReturnType<typeof conversationRows>, { state = 'open', pinned, owned, label }: ListFilter): ReturnType<typeof conversationRows> {
   let query = rows.where('own.role', 'is not', null);
   if (state === 'trashed') query = query.where('conversations.trashed_at', 'is not', null).where('own.role', '=', 'OWNER');
   else query = query.where('conversations.trashed_at', 'is', null).where('conversations.archived_at', state === 'open' ? 'is' : 'is not', null);
   if (pinned !== undefined) query = query.where('own.pinned_at', pinned ? 'is not' : 'is', null);
   if (owned) query = query.where('own.role', '=', 'OWNER');
+  if (label) query = query.where((where) => (label.orNone ? where.or([where('conversations.label', '=', label.text), where('conversations.label', 'is', null)]) : where('conversations.label', '=', label.text)));
   return query;
 }
 

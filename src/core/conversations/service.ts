@@ -11,8 +11,10 @@ import { createFollowing } from './following.ts';
 import { createManagement } from './management.ts';
 import { createOrganising } from './organising.ts';
 import { createMembers } from './members.ts';
+import { createOverview } from './overview.ts';
 import type { ConversationNeeds, ConversationParts } from './parts.ts';
 import { createReadMarks } from './read-marks.ts';
+import { createSpeaking } from './speaking.ts';
 import { createReading } from './marked-reading.ts';
 import { readParts, readPicture } from './picture-reading.ts';
 import { Recovery } from './recovery.ts';
@@ -69,10 +71,12 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     ...createReading(parts, marks),
     ...createCurrent(parts),
     ...createFigures(parts),
+    ...createOverview(parts),
     picture: (...given) => readPicture(parts, ...given),
     partsOf: (...given) => readParts(parts, ...given),
     ...following,
     ...createAppending(parts),
+    ...createSpeaking(parts),
     cancel,
     forgetAnswer: (viewer, messageId) => forgetAnswer(parts, cancel, viewer, messageId),
     answerUnstored: unstored.answerUnstored,

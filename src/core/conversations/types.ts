@@ -1,7 +1,10 @@
 import type { Part } from '../../base/lifecycle.ts';
 import type { ContentPart, DrawRequest, DrawResult, EmbedResult, FinishReason, ModelMessage, PictureType, Sampling, Target, ToolChoiceRequest, TokenLogprob, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
 import type { KeptPicture } from './pictures.ts';
+import type { ChatProfileName } from './profiles.ts';
 import type { Viewer } from '../accounts/index.ts';
+import type { WriteQueries } from '../../base/storage/index.ts';
+import type { Parties } from './parties.ts';
 import type { SearchQuery, SearchResult } from './search/types.ts';
 
 /** In place of a conversation's model: no model answers there, unless the sender of a message names one. */
@@ -26,6 +29,8 @@ export interface Conversation {
   isPrivate: boolean;
   tags: string[] | null;
   label: string | null;
+  /** The chat profile that answered last, or was chosen at its beginning; null where none was. */
+  profile: ChatProfileName | null;
   origin: string;
   headId: string | null;
   /** Messages on the shown path. */
@@ -51,6 +56,8 @@ export interface ListFilter {
   pinned?: boolean;
   /** Only those that the viewer owns: for dialects that know no other people. */
   owned?: boolean;
+  /** Only those with this label; with `orNone` also those without any. */
+  label?: { text: string; orNone: boolean };
 }
 
 export type MessageStatus = 'QUEUED' | 'PROCESSING' | 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
@@ -110,8 +117,11 @@ export interface NewConversation {
   isPrivate?: boolean;
   tags?: string[] | null;
   label?: string | null;
+  profile?: ChatProfileName | null;
   /** The dialect that makes it. */
   origin: string;
+  /** Nothing branches in it: no message is edited, no answer made again or gone on with. Cannot be changed. Default false. */
+  isLinear?: boolean;
 }
 
 export type ConversationChanges = Partial<Pick<NewConversation, 'title' | 'description' | 'model' | 'persona' | 'systemPrompt' | 'temperature' | 'maxTokens' | 'isPrivate' | 'tags'>>;
@@ -217,6 +227,14 @@ export interface Outgoing {
   whole?: boolean;
   /** Kept on the answer. */
   answerMetadata?: Record<string, unknown> | null;
+  /** The chat profile that answers: what it tells the model stands in front of the conversation's own system prompt. Kept as the conversation's. */
+  profile?: ChatProfileName;
+  /** Ask for log-probabilities where the model gives them, so that the answer has a confidence. Default false. */
+  confidence?: boolean;
+  /** Most tokens of earlier messages that the model is told, 0 for none; default as many as fit. */
+  historyTokens?: number;
+  /** Keep on the answer how much of the conversation its model was told (`contextNoteOf`). Default false. */
+  notesContext?: boolean;
   /** A target that `Models.ready` made ready, in place of `model`. An answer that has to wait its turn takes leave anew. */
   target?: Target;
 }
@@ -230,6 +248,26 @@ export interface Appended {
   /** Tokens it is said to have used: kept as those sent, or, for an answer, as those made, with none sent. */
   tokens?: number | null;
   metadata?: Record<string, unknown> | null;
+  /** Which party has said it, where models speak for several (`Speaking`). */
+  party?: string;
+  /** Called in the transaction that stores it, while nothing else can be stored in the conversation. What it throws is thrown, and nothing is stored. */
+  check?(queries: WriteQueries): Promise<void>;
+}
+
+/** What lets one party of a conversation speak, where a model speaks for each. */
+export interface Speaking {
+  parties: Parties;
+  model: string | null;
+  /** In place of the conversation's system prompt and persona. */
+  instructions: string | null;
+  sampling?: Sampling;
+  dialect: string;
+  /** As in Outgoing. */
+  refuseBuiltin?: boolean;
+  /** Kept on what it says. */
+  metadata?: Record<string, unknown> | null;
+  /** As in Appended. */
+  check?(queries: WriteQueries): Promise<void>;
 }
 
 /** What a turn tells. `seq` is 1, 2, 3, ... without gaps within one message; every event is committed before it is seen. */
@@ -255,7 +293,8 @@ export interface Sent {
 
 /** Conversations and their messages. Implemented in ./repository.ts and ./service.ts. */
 export interface Conversations extends Part {
-  create(viewer: Viewer, fields: NewConversation): Promise<Conversation>;
+  /** @param also called in the same transaction: what a feature keeps beside the conversation */
+  create(viewer: Viewer, fields: NewConversation, also?: (queries: WriteQueries, conversationId: string, now: number) => Promise<void>): Promise<Conversation>;
   /** Newest activity first. */
   list(viewer: Viewer, page: Page, filter?: ListFilter): Promise<Conversation[]>;
   /** @throws {ParleyError} `not_found` when it does not exist or is archived, `forbidden` when the viewer takes no part. */
@@ -274,6 +313,12 @@ export interface Conversations extends Part {
   pin(viewer: Viewer, conversationId: string, pinned: boolean): Promise<Conversation>;
   /** Titles and messages of the viewer's conversations that hold all words of the query. @throws {ParleyError} `invalid_request`, as `get`, `rate_limited` */
   search(viewer: Viewer, query: SearchQuery, signal?: AbortSignal): Promise<SearchResult>;
+  /** How many conversations `list` would give in all. */
+  count(viewer: Viewer, filter?: ListFilter): Promise<number>;
+  /** Messages on the shown path of each that forms of whole messages show (`isWhole`); conversations without any are left out. */
+  wholeMessages(viewer: Viewer, conversationIds: readonly string[]): Promise<Map<string, number>>;
+  /** Of the conversations that the viewer owns, without those that are put away. */
+  statistics(viewer: Viewer): Promise<ChatStatistics>;
   /** What its messages come to: counts, tokens, cost and times of the answers, over all branches. @throws {ParleyError} as `get`; archived ones are found */
   usage(viewer: Viewer, conversationId: string): Promise<ConversationUsage>;
   /** Deletes it, also an archived one and one in the trash, with all messages and running turns (which are cancelled first). Usage rows stay. */
@@ -361,6 +406,18 @@ export interface Conversations extends Part {
    * would begin while an answer of the conversation is being made.
    */
   sendAfter(viewer: Viewer, answerId: string, message: Outgoing): Promise<Sent>;
+  /**
+   * Lets a party say something behind what was said last: an answer to it as after `send`, without a message that asks.
+   * @throws {ParleyError} as `send`; `conflict` in an empty conversation; what `check` throws
+   */
+  speak(viewer: Viewer, conversationId: string, speaking: Speaking): Promise<Message>;
+  /**
+   * Ends a conversation for good: nobody may send any more, whoever takes part may still read. Answers that wait or run are
+   * cancelled. `also` is called in the transaction that closes it. @throws {ParleyError} as `get`; `forbidden` for anyone but the owner
+   */
+  close(viewer: Viewer, conversationId: string, also?: (queries: WriteQueries, now: number) => Promise<void>): Promise<void>;
+  /** Tells those who watch a conversation something of a feature, in order with the messages. Not kept; without permission checks: for callers inside the server. */
+  note(conversationId: string, note: Record<string, unknown>): void;
   /** The bytes of one picture of a message, in base64. `position` as in its `pictures`. @throws {ParleyError} `not_found`, also for one that is named by its address */
   picture(viewer: Viewer, messageId: string, position: number): Promise<{ type: PictureType; base64: string }>;
   /** Text and pictures of a message as they were sent; undefined for one without pictures. */
@@ -414,6 +471,21 @@ export interface ReplyFigures {
   averageDurationMs: number | null;
 }
 
+/** Figures over a viewer's own conversations. */
+export interface ChatStatistics {
+  conversations: number;
+  /** Whole messages on their shown paths. */
+  messages: number;
+  /** Conversations with a message in the last 30 minutes. */
+  active: number;
+  /** Conversations by the chat profile that answered last; they add up to `conversations`. */
+  byProfile: Record<string, number>;
+  /** Mean milliseconds from asking the model to its last event, over all whole answers; null when there are none. */
+  averageDurationMs: number | null;
+  /** Rows of messages that are kept: on all branches, in the archive and in the trash, too. */
+  keptRows: number;
+}
+
 /** Counts of rows. */
 export interface Totals {
   users: number;
@@ -464,6 +536,8 @@ export type ConversationEvent =
   | { type: 'participant_changed'; participant: Participant }
   /** Of an answer that is not kept: its beginning, a piece of its text, its end. */
   | ({ type: 'aside' } & AsideEvent)
+  /** Of a feature, as `note` was told it. */
+  | { type: 'note'; note: Record<string, unknown> }
   | { type: 'branch_changed'; headId: string | null }
   | { type: 'changed'; conversation: Conversation }
   | { type: 'deleted' };
