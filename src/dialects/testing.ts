@@ -19,6 +19,8 @@ import { scriptedModels, type ScriptedModels } from '../core/conversations/testi
 import { createLangchain } from '../core/langchain/index.ts';
 import { createPresence } from '../core/presence/index.ts';
 import { createModelStore, type ModelInfo, type Models } from '../core/models/index.ts';
+import { createAgents, type Agents } from '../features/agents/index.ts';
+import { registerAgentChat } from './agent-chat/index.ts';
 import { registerArketic } from './arketic/index.ts';
 import { registerFriend } from './friend/index.ts';
 import { ollamaFace, registerOllama } from './ollama/index.ts';
@@ -43,6 +45,7 @@ export interface TestServer {
   url: string;
   port: number;
   parts: DialectParts;
+  agents: Agents;
   http: HttpServer;
   /** The second app, for clients of Ollama; null unless the test sets OLLAMA_API_PORT. */
   ollama: HttpServer | null;
@@ -108,6 +111,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const conversations = createConversations({ ...base, models, jobs, bus, budgets });
   const modelStore = createModelStore({ ...base, folder: settings.modelsDir, jobs });
   const transfers = createTransfers({ ...base, jobs, folder: join(database.dataDir, 'imports'), maxBytes: settings.importMaxBytes });
+  const agents = createAgents({ ...base, conversations, accounts, jobs, settings: {} });
   const presence = createPresence({ ...base, bus, several: false });
   const langchain = createLangchain({ ...base, models, conversations, provider: null, features: settings.langchain, isWatched: (id) => presence.isWatched(id) });
   const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, transfers, presence, langchain, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
@@ -116,6 +120,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   registerArketic(http.app, parts);
   registerFriend(http.app, parts);
   registerStudio(http.app, parts);
+  registerAgentChat(http.app, { ...parts, agents });
   const ollama = settings.ollamaApiPort === null ? null : createHttpServer(parts, ollamaFace(settings.ollamaApiPort));
   if (ollama) {
     registerOllama(ollama.app, parts);
@@ -134,7 +139,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const ollamaPort = ollama?.addresses()[0]?.port;
   const users = new Map<string, Promise<TestUser>>();
   return {
-    url, port, parts, http, ollama, models: scripted,
+    url, port, parts, agents, http, ollama, models: scripted,
     ollamaUrl: ollamaPort === undefined ? '' : `http://127.0.0.1:${ollamaPort}`,
     user(name) {
       const known = users.get(name) ?? registerUser(url, name);
