@@ -56,7 +56,7 @@ export async function addRunningTurns(storage: Storage, count: number): Promise<
   const messages = Array.from({ length: count }, (_, index) => messageRow(conversation.id, index + 1, { status: 'PROCESSING' }));
   await storage.write(async (queries) => {
     await queries.insertInto('users').values(user).execute();
-    await queries.insertInto('conversations').values(conversation).execute();
+    await queries.insertInto('conversations').values(conversation as ConversationsTable).execute();
     await queries.insertInto('messages').values(messages).execute();
     await queries.insertInto('turns').values(messages.map((message) => turnRow(message, user.id))).execute();
   });

@@ -9,8 +9,10 @@ import { createAuthenticate } from './authentication.ts';
 import { createCredentialCache } from './credential-cache.ts';
 import { createInternalTokens } from './internal-tokens.ts';
 import { createInvites } from './invites.ts';
+import { createIssuedTokens } from './issued-tokens.ts';
 import { createLocalTrust } from './local-trust.ts';
 import { createLogin } from './login.ts';
+import { createOauth } from './oauth/index.ts';
 import { createOriginRules } from './origins.ts';
 import { createPasswordHasher } from './passwords.ts';
 import { createProviderKeys, type ProviderKeys } from './provider-keys.ts';
@@ -51,7 +53,9 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
   const users = createUsers({ storage, clock, revocations });
   const sessions = createSessions({ storage, tokens: createTokens(secrets), clock, revocations, lifetimeMs: settings.tokenLifetimeMs });
   const sessionUse = createSessionUse({ storage, clock, log });
-  const apiKeys = createApiKeys({ storage, clock, log, users, revocations });
+  const apiKeys = createApiKeys({ storage, clock, log, users, revocations, sessions });
+  const issuedTokens = createIssuedTokens({ users, sessions, limiter, metrics, clock });
+  const oauth = createOauth({ storage, secrets, limiter, metrics, clock, sessions, trustProxy: settings.trustProxy });
   const providerKeys = createProviderKeys({ storage, secrets, clock, log, bus });
   const internalTokens = createInternalTokens({ users, clock });
   const invites = createInvites({ storage, clock, users });
@@ -84,6 +88,8 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
     localTrustOff: localTrust.impossible,
     originAllowed: (headers) => origins.allowedWithCookie(headers),
     ...signIns,
+    ...issuedTokens,
+    oauth,
     onRevoked: (listener) => revocations.onRevoked(listener),
     ...userMethods(users),
     createUser: async (request) => userOf(await registration.create(request)),
