@@ -28,7 +28,7 @@ export function flagsOf(text: string): ResponseFlags {
 
 /** Asks what the last message meant. */
 const clarifications: readonly RegExp[] = [
-  /\b(what|which \w+|who|whom|where)( exactly| precisely)? (do|did|are|were) you (mean|meant|referring|talking|refer|thinking of)\b/,
+  /\b(what|which \w+|who|whom|where)( exactly| precisely)? (do|did|are|were) you (mean|meant|referring|talking|speaking|refer|thinking of)\b/,
   /\b(do|did|are) you (mean|referring|saying|talking about)\b/,
   /\bby (that|this|["“'‘][^"”'’]+["”'’]|\w+),? (do|did) you\b/,
   /\b(what|how) do you mean\b/,
@@ -76,7 +76,7 @@ const asks: readonly RegExp[] = [
 /** Questions that want nothing to go on with: courtesy, rhetoric, or an offer. */
 const courtesies: readonly RegExp[] = [
   /\b(how (can|may|could) (i|we) (help|assist|be of)|what can (i|we) do for you|anything else (i|we|you)|something else (i|we) can|is there anything (else )?(i|we|you)|can (i|we) help|how are you|how is it going|how do you do)\b/,
-  /\b(shall (i|we)|should (i|we)|do you want (me|us) to|would you like (me|us) to|want (me|us) to|may (i|we)|can (i|we)|could (i|we)|why (don't|not)|what about|how about|would you like to|will you join|fancy|who knows|isn't (it|that)|what if|who would(n't)? (have|not)|why bother|what more could|who could|what could)\b/,
+  /(^|[,;:-] |\b(or|and|so|but) )(shall (i|we)|should (i|we)|do you want (me|us) to|would you like (me|us|to)|want (me|us) to|may (i|we)|can (i|we)|could (i|we)|why (don't|not)|what about|how about|will you join|fancy|who knows|isn't (it|that)|what if|who would(n't)? (have|not)|why bother|what more could|who could|what could)\b/,
   /\b(did you know|have you ever|have you heard|guess what|you know what)\b/,
 ];
 
@@ -97,22 +97,28 @@ const suggestions: readonly RegExp[] = [
   /\b(i|we)('d| would| do|'ll)? (strongly |highly |also |therefore |rather |really |warmly )?(suggest|recommend|propose|advise|urge|encourage)\b/,
   /\b(my|our) (suggestion|recommendation|advice|proposal|tip) (is|would be)\b|\b(suggestion|recommendation|proposal|tip):/,
   new RegExp(`\\b(you|we|one|they) (should|could|might|may want to|might want to|ought to|had better|can|may|need to|must|have to) (also |first |then |simply |just |always |still |instead |either |perhaps |easily |safely )*(want to |like to |as well )?(be |${doing})\\b`),
+  /\b(you|we) (could|should|ought to|might want to|may want to|had better) (also |first |then |simply |just |always |still |instead |either |perhaps |easily |safely )*(?!be |have |see |say |know |imagine |expect |hear )\w+/,
   /\b(you|we)'(d|ll) (be better off|do better|better|do well|want to|need to|save)\b|\b(you|we) would (be better off|do better|do well|be wise)\b/,
   /\b(let's|let us|lets)\b(?! (say|see if|know))/,
-  new RegExp(`\\b(why (don't|not|dont) (you|we|i)?|how about|what about|what if (you|we|i)|shall (we|i)|should (we|i)|would you like (me |us |to )|do you want (me|us) to|want (me|us) to|may i|can i|could i|could we|can we)\\b.*\\?$`),
-  /\b(i|we) (can|could|will|'ll|may|would be (happy|glad) to|am happy to|'d be (happy|glad) to|am going to|'m going to|plan to|'m ready to|am ready to) (also |then |now |gladly |happily |certainly |help you |help (with |to )?|go ahead and )*(suggest|help|book|arrange|send|prepare|check|draft|call|set|make|create|compare|look|find|organi[sz]e|reserve|reach|forward|order|update|schedule|start|open|put|walk|show|write|add|run|cancel|change|move|review|plan|hold|ask|issue|refund|transfer|escalate|file|offer|propose|get|share|bring|take|handle|collect|replace|ship|generate|summari[sz]e|translate|migrate|restart|deploy|ping|wait|keep)\b/,
+  // Not behind `who`, `how` and the like: those ask for something.
+  /(^|[,;:-] |\b(or|and|so|but) )(why (don't|not|dont) (you|we|i)?|how about|what about|what if (you|we|i)|shall (we|i)|should (we|i)|would you like (me |us |to )|do you want (me|us) to|want (me|us) to|may i|can i|could i|could we|can we)\b.*\?$/,
+  /\b(i|we)('ll| can| could| will| may| would be (happy|glad) to| am happy to|'d be (happy|glad) to| am going to|'m going to| plan to|'m ready to| am ready to) (also |then |now |gladly |happily |certainly |help you |help (with |to )?|go ahead and )*(suggest|help|book|arrange|send|prepare|check|draft|call|set|make|create|compare|look|find|organi[sz]e|reserve|reach|forward|order|update|schedule|start|open|put|walk|show|write|add|run|cancel|change|move|review|plan|hold|ask|issue|refund|transfer|escalate|file|offer|propose|get|share|bring|take|handle|collect|replace|ship|generate|summari[sz]e|translate|migrate|restart|deploy|ping|wait|keep)\b/,
   /\b(it|that) (would|might|could|may|will) be (a )?(best|better|wise|good|worth|sensible|safer|cheaper|smart|helpful|useful|easiest|prudent|an idea|idea)\b/,
   /\b(it'?s|it is|it'?d be|that'?s) (probably |usually |also |often |generally |always )?(best|better|wise|worth|a good idea|advisable|sensible|safer|time|recommended|smart|prudent) (to|if|that|\w+ing)\b/,
   /\b(the best (thing|option|way|approach|step|move|plan) (is|would be)|a (better|good|safe|cheap|simple|sensible) (option|choice|way|plan|move|step|idea) (is|would be)|(the )?next step(s)?( is| would be| are|:))/,
   /\b(perhaps|maybe) (you|we|i) (should|could|can|might)\b|\b(perhaps|maybe) (try|take|use|start|wait|ask|book|consider|begin|leave|go|move)\b/,
-  /\bif i were you\b|\bin your place i\b|\bhappy to (book|arrange|help|set|do|send|make|prepare|walk|draft|take|look|start|jump)\b/,
+  /\bif i were you\b|\bin your place i\b|\bhappy to (book|arrange|set|do|send|make|prepare|walk|draft|take|look|start|jump)\b/,
   /\b(worth|consider|try|recommend|suggest|avoid) \w+ing\b/,
-  new RegExp(`^(so |then |and |also,? |next,? |now,? |otherwise,? |instead,? |finally,? |first,? |second,? |third,? |step \\d+[:.]? |\\d+[.)] |[-*] |for (that|this|now),? |in that case,? |if [^,]*, |when [^,]*, |once [^,]*, |before [^,]*, |after [^,]*, |to [^,]*, |please |kindly |just |simply |always |never |don't |do not |maybe |perhaps )*${doing}\\b(?! (is|was|are|has|had|of|in the|will|can)\\b)`),
 ];
+
+/** Tells the other side to do something. */
+const imperative = new RegExp(`^(so |then |and |also,? |next,? |now,? |otherwise,? |instead,? |finally,? |first,? |second,? |third,? |step \\d+[:.]? |\\d+[.)] |[-*] |for (that|this|now),? |in that case,? |if [^,]*, |when [^,]*, |once [^,]*, |before [^,]*, |after [^,]*, |to [^,]*, |please |kindly |just |simply |always |never |don't |do not |maybe |perhaps )*${doing}\\b(?! (is|was|are|has|had|of|in the|will|can)\\b)`);
 
 function isSuggestion({ words, isQuestion }: Sentence): boolean {
   // Who asks what may be known suggests nothing by it.
-  if (isQuestion && /\b(could|can|would|will) you\b/.test(words)) return false;
-  if (requests[0]!.test(words) && !isOffer(words)) return false;
-  return suggestions.some((pattern) => pattern.test(words));
+  if (isQuestion && (courtesies[0]!.test(words) || /\b(could|can|would|will) you\b(?! like (me|us|to)\b)/.test(words))) return false;
+  // Who is told to tell something is not told to do something; what the agent does for it then is.
+  const isAsked = requests[0]!.test(words) && !isOffer(words);
+  if (!isQuestion && !isAsked && imperative.test(words)) return true;
+  return suggestions.some((pattern) => pattern.test(isAsked ? words.replace(/^.*?(,|;| and | then )/, '') : words));
 }

@@ -24,6 +24,8 @@ export function sentencesOf(text: string): Sentence[] {
     .replaceAll(/^\s*>.*$/gm, '\n')
     .replaceAll(/\bhttps?:\/\/\S+/g, 'link')
     .replaceAll(/`[^`\n]*`/g, 'code')
+    // What somebody is quoted with in the middle of a sentence asks nothing.
+    .replaceAll(/["“]([^"“”\n]{1,300})["”](?=,? [a-z])/g, (_, quote: string) => `"${quote.replaceAll(/[?!.]/g, '')}"`)
     .replaceAll(/[*_#]+/g, ' ')
     .replaceAll(/[’‘`]/g, "'");
   return prose
