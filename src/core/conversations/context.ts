@@ -2,7 +2,7 @@ import { ParleyError } from '../../base/errors.ts';
 import type { MessagesTable, Storage } from '../../base/storage/index.ts';
 import type { ModelMessage, Models, Target, ToolCall } from '../models/index.ts';
 import { tokensOfPicture } from '../budgets/index.ts';
-import { seenBy, type Parties } from './parties.ts';
+import { saidRows, seenBy, type Parties } from './parties.ts';
 import { pathRows } from './path.ts';
 import { addPictures, type Pictured } from './picture-reading.ts';
 import { picturesOf } from './pictures.ts';
@@ -193,8 +193,9 @@ export function history(storage: Storage): ContextSource {
   };
 }
 
-/** Rows of the path that ends with the question, newest first. */
-async function historyRows({ read }: Storage, { question, behind }: ContextTurn, offset: number): Promise<MessagesTable[]> {
+/** Rows of the path that ends with the question, newest first; where several parties speak, in the order in which they have spoken. */
+async function historyRows({ read }: Storage, { question, behind, parties, conversationId }: ContextTurn, offset: number): Promise<MessagesTable[]> {
+  if (parties) return saidRows(read, conversationId, historyChunk, offset);
   if (question.depth === 1) return [question];
   if (typeof behind !== 'string') return pathRows(read, question.id, historyChunk, offset);
   return offset > 0 ? pathRows(read, behind, historyChunk, offset - 1) : [question, ...(await pathRows(read, behind, historyChunk - 1, 0))];

@@ -1,4 +1,4 @@
-import type { MessagesTable } from '../../base/storage/index.ts';
+import type { MessagesTable, Queries } from '../../base/storage/index.ts';
 import type { ModelMessage } from '../models/index.ts';
 
 /** Under this key the metadata of a message says which party of its conversation has said it. */
@@ -22,6 +22,12 @@ export function withParty(metadata: Record<string, unknown> | null | undefined, 
 export function partyOf(message: { role: MessagesTable['role']; metadata: Record<string, unknown> | null }, unnamed: Pick<Parties, 'user' | 'assistant'>): string {
   const party = message.metadata?.[metadataKey];
   return typeof party === 'string' ? party : message.role === 'assistant' ? unnamed.assistant : unnamed.user;
+}
+
+/** What was said to its end in a conversation of several parties, in which nothing branches: what was whole last comes first. */
+export async function saidRows(queries: Queries, conversationId: string, limit: number, offset: number): Promise<MessagesTable[]> {
+  return queries.selectFrom('messages').selectAll().where('conversation_id', '=', conversationId).where('status', '=', 'DELIVERED').where('content', '<>', '')
+    .orderBy('ended_at', 'desc').orderBy('seq', 'desc').limit(limit).offset(offset).execute();
 }
 
 /** A stored message as the model of a party sees it; null for what was not said to its end. */

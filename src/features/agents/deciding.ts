@@ -50,7 +50,8 @@ export async function decide(queries: WriteQueries, session: AgentSession, speak
   if (await isGenerating(queries, session, speaker, runId !== null)) throw new Skipped('already-generating');
   if (row.turns >= row.most_turns) throw new Skipped('turn-limit');
   if (now - row.started_at >= row.most_ms) throw new Skipped('time-limit');
-  if ((await costOf(queries, session.id)) >= row.most_cost_micros && row.turns > 0) throw new Skipped('cost-limit');
+  const cost = await costOf(queries, session.id);
+  if (cost > 0 && cost >= row.most_cost_micros) throw new Skipped('cost-limit');
   const { messages, characters } = await sizeOf(queries, session.id);
   if (messages >= mostMessages || characters >= longestHistory) throw new Skipped('turn-limit');
   await queries.updateTable('agent_sessions')

@@ -29,5 +29,8 @@ export function createAgents(needs: AgentNeeds): Agents {
     get joined() {
       return parts.joined.size;
     },
+    get pendingTranscripts() {
+      return ending.pending;
+    },
   };
 }

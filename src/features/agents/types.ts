@@ -42,7 +42,7 @@ export interface SessionLimits {
   depth: number;
   /** Milliseconds from its start after which no reply is begun; a minute to 30 days. */
   milliseconds: number;
-  /** Micro-dollars (1e-6 USD) of all replies from which on none is begun. What has no known price counts nothing. */
+  /** Micro-dollars (1e-6 USD) of all replies from which on none is begun. What is free, and what has no known price, counts nothing. */
   costMicros: number;
 }
 
@@ -197,4 +197,6 @@ export interface Agents extends Part {
   connect(viewer: Viewer, tell: (event: AgentEvent) => void | Promise<void>): AgentClient;
   /** Connections that are in a session now. */
   readonly joined: number;
+  /** Transcripts that are being handed over by this process. */
+  readonly pendingTranscripts: number;
 }
