@@ -46,6 +46,8 @@ function suite(world: World): void {
       expect(answer.json?.error, what).toEqual({ message: expect.any(String), type: expect.any(String), param: answer.json?.error?.param ?? null, code: answer.json?.error?.code ?? null });
     } else if (route?.config?.dialect?.name === 'ollama' || route?.config?.dialect?.name === 'studio') {
       expect(answer.json, what).toEqual({ error: expect.any(String) });
+    } else if (route?.config?.dialect?.name === 'agent-chat') {
+      expect(answer.json, what).toEqual({ success: false, message: expect.any(String), status: answer.status });
     } else if (answer.status === 422) {
       for (const issue of answer.json.detail) expect(issue, what).toEqual({ loc: expect.any(Array), msg: expect.any(String), type: expect.any(String) });
     } else {

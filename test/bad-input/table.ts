@@ -23,6 +23,7 @@ export interface Entry {
 const chat = ({ chatId }: Chat): string => `/api/v1/chat/chats/${chatId}`;
 const question = (made: Chat): string => `${chat(made)}/messages/${made.questionId}`;
 const answer = (made: Chat): string => `${chat(made)}/messages/${made.answerId}`;
+const session = ({ sessionId }: Chat): string => `/api/agent-chat/sessions/${sessionId}`;
 const studioMessages = ({ chatId }: Chat): string => `/api/chat/conversations/${chatId}/messages`;
 const at = (path: string) => (): string => path;
 
@@ -111,6 +112,21 @@ export const routeTable: Record<string, Entry> = {
   'POST /api/auth/local': { access: 'local', path: at('/api/auth/local'), good: 200, localTrust: true },
   'GET /api/auth/session': { access: 'anyone', path: at('/api/auth/session'), good: 200 },
   'POST /api/auth/logout': { access: 'user', path: at('/api/auth/logout'), good: 200, endsCredential: true },
+
+  'POST /api/agent-chat/sessions': {
+    access: 'user', path: at('/api/agent-chat/sessions'), good: 201,
+    body: {
+      agent1Id: '0.0.1', agent1Role: 'customer', agent1Model: 'stand-in/gpt-4o', agent1Prompt: 'Be curt.', agent2Id: '0.0.2', agent2Role: 'travel', agent2Model: 'stand-in/gpt-4o',
+      agent2Prompt: 'Be kind.', title: 'A title', limits: { turns: 5, depth: 5, minutes: 5, cost: 0.5 },
+    },
+  },
+  'GET /api/agent-chat/sessions': { access: 'user', path: at('/api/agent-chat/sessions'), query: ['limit', 'offset', 'status'], good: 200 },
+  'GET /api/agent-chat/sessions/:sessionId': { access: 'user', path: session, good: 200, owned: true },
+  'DELETE /api/agent-chat/sessions/:sessionId': { access: 'user', path: session, good: 200, owned: true },
+  'GET /api/agent-chat/sessions/:sessionId/messages': { access: 'user', path: (made) => `${session(made)}/messages`, query: ['startIndex', 'batchSize'], good: 200, owned: true },
+  'POST /api/agent-chat/sessions/:sessionId/run': { access: 'user', path: (made) => `${session(made)}/run`, body: { turns: 1, message: 'Hello?' }, good: 202, owned: true },
+  'POST /api/agent-chat/sessions/:sessionId/pause': { access: 'user', path: (made) => `${session(made)}/pause`, good: 409, owned: true },
+  'POST /api/agent-chat/sessions/:sessionId/stop': { access: 'user', path: (made) => `${session(made)}/stop`, good: 200, owned: true },
 
   'GET /api/chat/conversations': { access: 'user', path: at('/api/chat/conversations'), query: ['limit', 'offset'], good: 200 },
   'POST /api/chat/conversations': {

@@ -34,6 +34,8 @@ export interface Chat {
   answerId: string;
   /** Of a response with the same question, made in the background and ended. */
   responseId: string;
+  /** Of two agents, in which the same was said. */
+  sessionId: string;
 }
 
 /** How addresses of the second app, Ollama's API, begin in this suite. */
@@ -70,7 +72,10 @@ export async function startWorld(engine: Engine): Promise<World> {
     await request('GET', `${base}/${sent.json.answer.id}/stream`, { as: user });
     const response = await request('POST', '/v1/responses', { as: user, body: { model: 'builtin/parley', input: content, background: true } });
     await request('GET', `/v1/responses/${response.json.id}?stream=true`, { as: user });
-    return { ownerId: user.userId, responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
+    const session = await request('POST', '/api/agent-chat/sessions', { as: user, body: { agent1Id: '0.0.1', agent2Id: '0.0.2', title: content } });
+    const sessionId: string = session.json.data.sessionId;
+    await request('POST', `/api/v1/chat/chats/${sessionId}/messages`, { as: user, body: { content } });
+    return { sessionId, ownerId: user.userId, responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
   };
   return {
     parts, port, dataDir, routes, request, makeChat,

@@ -15,7 +15,7 @@ export const agentChatDialect: Dialect = {
 };
 
 /** The code of an `error` event, by the event that has failed. */
-export const errorCodes: Readonly<Record<string, string>> = {
+const errorCodes: Readonly<Record<string, string>> = {
   'agent-join-session': 'JOIN_ERROR',
   'user-send-message-on-behalf': 'MESSAGE_ERROR',
   'agent-send-message': 'MESSAGE_ERROR',
@@ -31,7 +31,7 @@ const unknownEvent = 'UNKNOWN_EVENT';
 
 /** @param event the event of the client that failed */
 export function errorPayload(error: ParleyError, event: string): { message: string; code: string; reason: ErrorCode } {
-  return { message: sentenceOf(error), code: errorCodes[event] ?? unknownEvent, reason: error.code };
+  return { message: sentenceOf(error), code: (Object.hasOwn(errorCodes, event) ? errorCodes[event] : undefined) ?? unknownEvent, reason: error.code };
 }
 
 /** With the first field that is not valid, which the general sentence does not name. */

@@ -29,8 +29,10 @@ export function createEnding(needs: AgentNeeds, settings: AgentSettings): Ending
       return pending.size;
     },
     async end(viewer, sessionId) {
-      const before = await openSession(needs, viewer, sessionId);
-      if (before.ownerId !== viewer.userId) throw new ParleyError('forbidden', { message: 'Only the session owner can end the session' });
+      const before = await openSession(needs, viewer, sessionId).catch((thrown: unknown) => {
+        throw thrown instanceof ParleyError && thrown.code === 'forbidden' ? notOwner() : thrown;
+      });
+      if (before.ownerId !== viewer.userId) throw notOwner();
       const hasEndedNow = before.status === 'active' && (await close(needs, viewer, sessionId));
       const [ended] = await sessionsOf(storage.read, [sessionId]);
       // The session has ended, whatever becomes of the transcript; what is not done in time goes on, and is there next time.
@@ -41,6 +43,10 @@ export function createEnding(needs: AgentNeeds, settings: AgentSettings): Ending
       return { session, hasEndedNow };
     },
   };
+}
+
+function notOwner(): ParleyError {
+  return new ParleyError('forbidden', { message: 'Only the session owner can end the session' });
 }
 
 /** @returns whether it was open until now */
