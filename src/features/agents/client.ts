@@ -7,7 +7,7 @@ import type { Ending } from './ending.ts';
 import { mostInBatch, mostMessages } from './limits.ts';
 import { isBehind, isReply, openSession, readSaid, unnamedOf, type Place } from './rows.ts';
 import { agentsOf, reply, say } from './speaking.ts';
-import type { AgentEvent, AgentNeeds, AgentSession, SkipReason } from './types.ts';
+import type { AgentClient, AgentEvent, AgentNeeds, AgentSession, SkipReason } from './types.ts';
 
 /** Sessions of which a connection remembers that it was sent their history. */
 const mostRemembered = 1000;
@@ -15,7 +15,7 @@ const mostRemembered = 1000;
 export interface ClientParts extends AgentNeeds {
   ending: Ending;
   /** Connections that are in a session. */
-  joined: Set<AgentClient>;
+  joined: Set<SessionClient>;
 }
 
 /** What a connection is in. */
@@ -31,7 +31,7 @@ interface Seat {
  * One connection of somebody to sessions of agents. It keeps the order in which things are told: what happens while the client
  * is being answered waits behind the answer. It is in one session at a time.
  */
-export class AgentClient {
+export class SessionClient implements AgentClient {
   private readonly parts: ClientParts;
   private readonly viewer: Viewer;
   private readonly tell: (event: AgentEvent) => void | Promise<void>;
@@ -57,15 +57,10 @@ export class AgentClient {
     this.tell = tell;
   }
 
-  /** The agent that it has joined as, and where; null before. */
   get place(): { sessionId: string; agentId: string } | null {
     return this.seat && { sessionId: this.seat.session.id, agentId: this.seat.agentId };
   }
 
-  /**
-   * Joins a session as one of its agents: the owner as either, others as the second. The first time it is sent the history.
-   * @throws {ParleyError} `not_found`, `forbidden`, `conflict` for one that has ended, `invalid_request`; then it stays where it is
-   */
   async join(sessionId: string, agent: string): Promise<void> {
     const agentId = accountId(agent);
     const session = await openSession(this.parts, this.viewer, sessionId);
@@ -86,14 +81,12 @@ export class AgentClient {
     });
   }
 
-  /** The history, once for each session unless forced. @throws {ParleyError} as `Agents.get` */
   async sendHistory(sessionId: string, force: boolean): Promise<void> {
     const session = await openSession(this.parts, this.viewer, sessionId);
     if (this.historySent.has(session.id) && !force) return void (await this.tell({ kind: 'history-cached' }));
     await this.holding(async () => this.tell({ kind: 'history', messages: await this.history(session) }));
   }
 
-  /** One batch of messages. @throws {ParleyError} as `Agents.get`, `invalid_request` */
   async stream(sessionId: string, startIndex: number, batchSize: number): Promise<void> {
     if (!Number.isInteger(startIndex) || startIndex < 0) throw new ParleyError('invalid_request', { message: 'startIndex must be a whole number from 0 on.', parameter: 'startIndex' });
     if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > mostInBatch) throw new ParleyError('invalid_request', { message: `batchSize must be a whole number from 1 to ${mostInBatch}.`, parameter: 'batchSize' });
@@ -108,12 +101,10 @@ export class AgentClient {
     });
   }
 
-  /** @throws {ParleyError} as `Agents.get` */
   async sendStatus(sessionId: string): Promise<void> {
     await this.tell({ kind: 'status', session: await openSession(this.parts, this.viewer, sessionId) });
   }
 
-  /** What a person says in the name of the agent that this client has joined as. @throws {ParleyError} as `say`; `forbidden` */
   async sayOnBehalf(sessionId: string, agent: string, text: string, triggersOther: boolean): Promise<void> {
     const { session, agentId } = this.seated(sessionId, agent);
     await this.holding(async () => {
@@ -125,23 +116,17 @@ export class AgentClient {
     });
   }
 
-  /** What the agent itself says. Triggers nothing. @throws {ParleyError} as `say`; `forbidden` */
   async sayAsAgent(sessionId: string, agent: string, text: string): Promise<void> {
     const { session, agentId } = this.seated(sessionId, agent);
     await say(this.parts, this.viewer, session, { agentId, text, sentBy: 'ai' });
   }
 
-  /** Asks the model of either agent for one reply. @throws {ParleyError} as `reply`; `forbidden` */
   async trigger(sessionId: string, agent: string): Promise<void> {
     const { session } = this.seated(sessionId);
     const agentId = accountId(agent);
     await this.holding(() => this.begin(session, agentId));
   }
 
-  /**
-   * Ends the session: for its owner, who, where only the machine vouches for them, has joined as the owner's agent.
-   * @throws {ParleyError} `forbidden`, `not_found`
-   */
   async end(sessionId: string): Promise<void> {
     const { session, agentId } = this.seated(sessionId);
     if (this.viewer.via === 'local-trust' && agentId !== session.agents[0].accountId) throw new ParleyError('forbidden', { message: 'Only the session owner can end the session' });
@@ -150,7 +135,6 @@ export class AgentClient {
     if (!ended.hasEndedNow) await this.tell({ kind: 'ended', sessionId: session.id, transcriptSubmitted: ended.session.transcript.submitted });
   }
 
-  /** The connection is gone: nothing of it is left. */
   close(): void {
     this.isClosed = true;
     this.leave();

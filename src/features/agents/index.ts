@@ -1,5 +1,4 @@
 export type * from './types.ts';
-export type { AgentClient } from './client.ts';
 export { createAgents } from './service.ts';
 export { defaultSettings as defaultAgentSettings, longestMessage, mostInBatch, mostRunTurns } from './limits.ts';
 export { accountId, checksumOf } from './account-ids.ts';

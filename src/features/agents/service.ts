@@ -1,5 +1,5 @@
 import { ParleyError } from '../../base/errors.ts';
-import { AgentClient, type ClientParts } from './client.ts';
+import { SessionClient, type ClientParts } from './client.ts';
 import { createEnding } from './ending.ts';
 import { defaultSettings, mostInBatch } from './limits.ts';
 import { openSession, readSaid } from './rows.ts';
@@ -25,7 +25,7 @@ export function createAgents(needs: AgentNeeds): Agents {
     },
     ...createRuns(needs, settings),
     end: async (viewer, sessionId) => (await ending.end(viewer, sessionId)).session,
-    connect: (viewer, tell) => new AgentClient(parts, viewer, tell),
+    connect: (viewer, tell) => new SessionClient(parts, viewer, tell),
     get joined() {
       return parts.joined.size;
     },

@@ -6,7 +6,6 @@ import type { Storage } from '../../base/storage/index.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
 import type { Conversations } from '../../core/conversations/index.ts';
 import type { ParleyError } from '../../base/errors.ts';
-import type { AgentClient } from './client.ts';
 import type { ResponseFlags } from './classifier/classify.ts';
 
 /** What sessions of agents need of the rest of the house. */
@@ -166,6 +165,39 @@ export type AgentEvent =
   | { kind: 'status'; session: AgentSession }
   | { kind: 'ended'; sessionId: string; transcriptSubmitted: boolean }
   | { kind: 'agent-joined'; agentId: string };
+
+/** One connection of somebody to sessions: in one at a time, and told what happens there. Calls come one after another. */
+export interface AgentClient {
+  /** The agent that it has joined as, and where; null before. */
+  readonly place: { sessionId: string; agentId: string } | null;
+  /**
+   * Joins a session as one of its agents: the owner as either, others as the second. The first time it is sent the history.
+   * @throws {ParleyError} `not_found`, `forbidden`, `conflict` for one that has ended, `invalid_request`; then it stays where it is
+   */
+  join(sessionId: string, agentId: string): Promise<void>;
+  /** The history, once for each session unless forced. @throws {ParleyError} as `Agents.get` */
+  sendHistory(sessionId: string, force: boolean): Promise<void>;
+  /** One batch of messages. @throws {ParleyError} as `Agents.get`, `invalid_request` */
+  stream(sessionId: string, startIndex: number, batchSize: number): Promise<void>;
+  /** @throws {ParleyError} as `Agents.get` */
+  sendStatus(sessionId: string): Promise<void>;
+  /**
+   * What a person says in the name of the agent that this client has joined as.
+   * @param triggersOther whether the other agent is asked for a reply @throws {ParleyError} `forbidden`, `conflict`, `empty_message`, `invalid_request`
+   */
+  sayOnBehalf(sessionId: string, agentId: string, text: string, triggersOther: boolean): Promise<void>;
+  /** What the agent itself says. Triggers nothing. @throws {ParleyError} as `sayOnBehalf` */
+  sayAsAgent(sessionId: string, agentId: string, text: string): Promise<void>;
+  /** Asks the model of either agent for one reply. @throws {ParleyError} as `sayOnBehalf`, and what beginning an answer throws */
+  trigger(sessionId: string, agentId: string): Promise<void>;
+  /**
+   * Ends the session: for its owner, who, where only the machine vouches for them, has joined as the owner's agent.
+   * @throws {ParleyError} `forbidden`, `not_found`
+   */
+  end(sessionId: string): Promise<void>;
+  /** The connection is gone: nothing of it is left. */
+  close(): void;
+}
 
 /** Two agents talk in a session, within limits; people watch, speak in their names, and end it. */
 export interface Agents extends Part {
