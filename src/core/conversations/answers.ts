@@ -5,6 +5,7 @@ import type { Viewer } from '../accounts/index.ts';
 import type { ModelMessage, Target } from '../models/index.ts';
 import { lockConversation, openConversation, openMessage, refuseBranches, timeIn, type AccessRow } from './access.ts';
 import type { ConversationParts } from './parts.ts';
+import { withoutParty } from './parties.ts';
 import { historyHashes, rootHash, splitHistory } from './path.ts';
 import { blind } from './picture-reading.ts';
 import { withProfile } from './profiles.ts';
@@ -30,6 +31,16 @@ interface Planned {
 /** Whether a model answers: not when the sender wants no answer, and not in a conversation without a model unless one is named. */
 function isAnswered(conversation: Pick<ConversationsTable, 'model'>, outgoing: Pick<Outgoing, 'answer' | 'model' | 'target'>): boolean {
   return outgoing.answer !== false && (conversation.model !== noModel || Boolean(outgoing.model ?? outgoing.target));
+}
+
+/** Where nothing branches models speak for parties alone (`speak`), within the bounds of whoever lets them. @throws {ParleyError} `conflict` */
+function refuseNobody(conversation: Pick<ConversationsTable, 'is_linear'>): void {
+  if (conversation.is_linear === 1) throw new ParleyError('conflict', { message: 'Models answer in this conversation only for its parties.' });
+}
+
+/** What people send there is theirs: nobody writes in the name of a party by what they attach. */
+function ofNobody(conversation: Pick<ConversationsTable, 'is_linear'>, message: Outgoing): Outgoing {
+  return conversation.is_linear === 1 && message.metadata ? { ...message, metadata: withoutParty(message.metadata) } : message;
 }
 
 /*
@@ -169,13 +180,14 @@ async function sendOnce(parts: ConversationParts, viewer: Viewer, conversation: 
   const conversationId = conversation.id;
   const wanted = message.model ?? conversation.model;
   const answered = isAnswered(conversation, message);
+  if (answered) refuseNobody(conversation);
   const planned = answered ? await planModel(parts, wanted, viewer, message) : nobody;
   const when = await times(parts);
   const stored = await parts.storage.write(async (queries) => {
     await lockConversation(parts.storage, queries, conversationId);
     const current = await openConversation(queries, viewer, conversationId, 'write');
     await checkReply(queries, current, message.replyToId);
-    return addQuestion(queries, tailOf(current), message, viewer, answered ? answerPlan(parts, viewer, planned, { model: wanted }, message, when) : null, timeIn(current, when.now), current);
+    return addQuestion(queries, tailOf(current), ofNobody(current, message), viewer, answered ? answerPlan(parts, viewer, planned, { model: wanted }, message, when) : null, timeIn(current, when.now), current);
   });
   announce(parts, conversationId, stored.question, stored.answer, planned.target, questionOf(conversation, stored, viewer, message));
   if (stored.titled) parts.bus.publish(`conversation:${conversationId}`, { type: 'changed' });
@@ -211,6 +223,7 @@ export async function sendAfter(parts: ConversationParts, viewer: Viewer, answer
   const message = checked(outgoing);
   const { message: answer, conversation } = await openMessage(parts.storage.read, viewer, answerId, 'write');
   if (answer.role !== 'assistant') throw new ParleyError('conflict', { message: 'Only an answer can be gone on from.' });
+  refuseNobody(conversation);
   return once(parts, viewer, conversation.id, message.idempotencyKey, () => sendAfterOnce(parts, viewer, answer, conversation, message));
 }
 
@@ -390,6 +403,7 @@ async function findByHash(queries: WriteQueries, viewer: Viewer, hash: string, s
     .where('head_hash', '=', hash)
     .where('archived_at', 'is', null)
     .where('trashed_at', 'is', null)
+    .where('is_linear', '=', 0)
     // What the model is told besides the history must be what was sent, also when someone changed it since.
     .where('system_prompt', systemPrompt === null ? 'is' : '=', systemPrompt)
     .where('persona', 'is', null)

@@ -18,6 +18,12 @@ export function withParty(metadata: Record<string, unknown> | null | undefined, 
   return { ...metadata, ...(party === undefined ? {} : { [metadataKey]: party }) };
 }
 
+/** The same without it, where it comes from outside. */
+export function withoutParty(metadata: Record<string, unknown>): Record<string, unknown> {
+  const { [metadataKey]: _, ...rest } = metadata;
+  return rest;
+}
+
 /** Which party a message is of. */
 export function partyOf(message: { role: MessagesTable['role']; metadata: Record<string, unknown> | null }, unnamed: Pick<Parties, 'user' | 'assistant'>): string {
   const party = message.metadata?.[metadataKey];
