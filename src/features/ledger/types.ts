@@ -89,6 +89,7 @@ export interface LogProof {
   index: number;
   /** Hash of the leaf, which is over statement and signature, hex. */
   leaf: string;
+  /** The moment of sealing. */
   logged_at: string;
   head: SignedHead;
   /** Inclusion proof (RFC 9162, section 2.1.3), hex. */
@@ -165,7 +166,7 @@ export interface Witness {
 /** What a check of a transcript comes to. docs/ledger.md explains each. */
 export type Verdict =
   | 'valid' | 'malformed' | 'bad_signature' | 'unknown_key' | 'key_out_of_time' | 'altered' | 'removed' | 'truncated' | 'added' | 'reordered'
-  | 'wrong_session' | 'replayed' | 'bad_chain' | 'wrong_log' | 'not_in_log' | 'bad_log_head' | 'forked' | 'clock';
+  | 'wrong_session' | 'replayed' | 'bad_chain' | 'wrong_log' | 'not_in_log' | 'bad_log_head' | 'forked' | 'no_common_head' | 'clock';
 
 /** The first thing that is not as it was sealed. */
 export interface Difference {

@@ -99,7 +99,8 @@ function checkLog({ seal, log }: SealedTranscript, trusted: TrustedKeys): Findin
   if (wrongHead) return wrongHead;
   const leaf = leafOf(seal);
   const root = rootByInclusion(leaf, log.index, head.size, log.inclusion.map(bytesOf));
-  if (log.leaf !== leaf.toString('hex') || root?.toString('hex') !== head.root) {
+  // Sealing and entering are one moment.
+  if (log.leaf !== leaf.toString('hex') || log.logged_at !== seal.statement.sealed_at || root?.toString('hex') !== head.root) {
     return { verdict: 'not_in_log', explanation: `The proof does not lead from this seal to the head of the log with ${head.size} entries.` };
   }
   return null;
@@ -124,7 +125,7 @@ function checkWitness(head: SignedHead, { head: noted, other, consistency }: Wit
   }
   const same = known.find(({ size }) => size === head.size);
   if (same) return same.root === head.root ? null : forked(`The log showed two faces: with ${head.size} entries it had one root in this file and another when it was noted.`);
-  return { verdict: 'not_in_log', explanation: `The noted head has ${noted.size} entries, the file's has ${head.size}, and no proof leads from one to the other. \`parley ledger witness\` writes one.` };
+  return { verdict: 'no_common_head', explanation: `The noted head has ${noted.size} entries, the file's has ${head.size}, and no proof leads from one to the other. \`parley ledger witness\` writes one.` };
 }
 
 /** Another file of the same session: two that are signed and differ are a fork. */

@@ -12,6 +12,8 @@ export interface Sdk {
   AccountId: { fromString(text: string): unknown };
   TransactionId: { fromString(text: string): SdkTransactionId };
   TransactionReceiptQuery: new () => SdkReceiptQuery;
+  /** Thrown when a node refuses a transaction. */
+  StatusError: new () => Error & { status: { toString(): string } };
   /** The class that every transaction is of. */
   Transaction: { prototype: { freezeWith(this: unknown, client: unknown): unknown } };
   TopicMessageSubmitTransaction: new () => SdkSubmit;
@@ -22,7 +24,6 @@ export interface SdkClient {
   setMaxAttempts(attempts: number): this;
   setMinBackoff(milliseconds: number): this;
   setMaxBackoff(milliseconds: number): this;
-  setRequestTimeout(milliseconds: number): this;
   setDefaultRegenerateTransactionId(regenerate: boolean): this;
   close(): void;
 }
@@ -48,16 +49,8 @@ export interface SdkSubmit {
   setMessage(bytes: Uint8Array): this;
   setTransactionId(id: SdkTransactionId): this;
   setRegenerateTransactionId(regenerate: boolean): this;
+  setNodeAccountIds(nodes: unknown[]): this;
   freezeWith(client: unknown): this;
   execute(client: SdkClient, timeoutMs?: number): Promise<{ getReceiptQuery(client?: SdkClient): SdkReceiptQuery }>;
   _makeTransactionData(): object;
-}
-
-/** What the SDK throws when a node refuses a transaction, or a receipt is none of success. */
-export interface SdkStatusError extends Error {
-  status: { toString(): string };
-}
-
-export function isStatusError(error: unknown): error is SdkStatusError {
-  return error instanceof Error && 'status' in error && typeof error.status === 'object' && error.status !== null && error.status.constructor.name === 'Status';
 }

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { ChunkRequest, ChunkResult, Connection, WorkerMessage } from './worker-protocol.ts';
+import type { ChunkRequest, ChunkResult, Connection, WorkerMessage, WorkerRequest } from './worker-protocol.ts';
 
 /** The sources run as they are; what is published is compiled. */
 const workerFile = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
@@ -76,11 +76,14 @@ class SdkThread {
         if (this.#waiting.size === 0) this.#worker.unref();
         resolve(result);
       };
-      const giveUp = (): void => settle({ outcome: 'unknown', problem: 'The time was over before the network had answered.' });
+      const giveUp = (): void => {
+        this.#worker.postMessage({ type: 'abandon', request } satisfies WorkerRequest);
+        settle({ outcome: 'unknown', problem: 'The time was over before the network had answered.' });
+      };
       signal.addEventListener('abort', giveUp, { once: true });
       this.#waiting.set(request, settle);
       this.#worker.ref();
-      this.#worker.postMessage({ ...chunk, request } satisfies ChunkRequest);
+      this.#worker.postMessage({ type: 'submit', chunk: { ...chunk, request } } satisfies WorkerRequest);
     });
   }
 

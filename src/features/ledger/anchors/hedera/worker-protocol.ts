@@ -24,6 +24,9 @@ export interface ChunkRequest {
   timeoutMs: number;
 }
 
+/** What the thread is told. `abandon`: nobody waits for this request any more. */
+export type WorkerRequest = { type: 'submit'; chunk: ChunkRequest } | { type: 'abandon'; request: number };
+
 /** What became of it. */
 export type ChunkResult =
   /** A receipt that says success. */

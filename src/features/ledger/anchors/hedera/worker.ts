@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { isStatusError, type Sdk, type SdkClient, type SdkReceipt, type SdkSubmit } from './sdk.ts';
-import type { ChunkRequest, ChunkResult, Connection, WorkerMessage } from './worker-protocol.ts';
+import type { Sdk, SdkClient, SdkReceipt, SdkReceiptQuery, SdkSubmit } from './sdk.ts';
+import type { ChunkRequest, ChunkResult, Connection, WorkerMessage, WorkerRequest } from './worker-protocol.ts';
 
 /*
  * The thread that the SDK runs in: loading it takes seconds and 60 MB, and it keeps timers and connections of its own. All
@@ -11,8 +12,10 @@ const port = parentPort!;
 const connection = workerData as Connection;
 const send = (message: WorkerMessage): void => port.postMessage(message);
 
-/** Statuses with which a node says that it had the transaction before. */
+/** With this status a node says that it had the transaction before. */
 const duplicate = 'DUPLICATE_TRANSACTION';
+/** With this one that it came too late. */
+const expired = 'TRANSACTION_EXPIRED';
 
 function keyOf(sdk: Sdk, text: string): unknown {
   if (text.startsWith('0x')) return sdk.PrivateKey.fromStringECDSA(text);
@@ -24,7 +27,7 @@ function connect(sdk: Sdk): SdkClient {
   const options = { scheduleNetworkUpdate: false };
   const client = nodes ? sdk.Client.forNetwork(nodes, options) : sdk.Client.forName(network!, options);
   // A new id for an expired transaction would submit a part twice: ids are ours.
-  return client.setOperator(sdk.AccountId.fromString(accountId), keyOf(sdk, privateKey)).setDefaultRegenerateTransactionId(false).setMaxAttempts(30).setMinBackoff(100).setMaxBackoff(4000);
+  return client.setOperator(sdk.AccountId.fromString(accountId), keyOf(sdk, privateKey)).setDefaultRegenerateTransactionId(false).setMaxAttempts(10).setMinBackoff(100).setMaxBackoff(4000);
 }
 
 /**
@@ -44,23 +47,48 @@ function partOf(sdk: Sdk, chunk: ChunkRequest): SdkSubmit {
       return { ...super._makeTransactionData(), chunkInfo };
     }
   }
-  return new TopicMessagePart().setTopicId(connection.topicId).setMessage(chunk.bytes).setTransactionId(sdk.TransactionId.fromString(chunk.transactionId)).setRegenerateTransactionId(false);
+  const part = new TopicMessagePart().setTopicId(connection.topicId).setMessage(chunk.bytes).setTransactionId(sdk.TransactionId.fromString(chunk.transactionId)).setRegenerateTransactionId(false);
+  // Of few nodes none may be left for a moment behind a broken connection, and the SDK then makes no transaction at all.
+  return connection.nodes ? part.setNodeAccountIds(Object.values(connection.nodes).map((account) => sdk.AccountId.fromString(account))) : part;
 }
 
+/** Requests that nobody waits for any more. */
+const abandoned = new Set<number>();
+
+/** Milliseconds between two tries of one part, and the most of them as they grow. */
+const [shortestPauseMs, longestPauseMs] = [250, 4000];
+
+/** Tries until the network has said something, or the time is over. To send one transaction twice is safe: it is taken once. */
 async function submit(sdk: Sdk, client: SdkClient, chunk: ChunkRequest): Promise<ChunkResult> {
   const until = performance.now() + chunk.timeoutMs;
   const left = (): number => Math.max(1, Math.round(until - performance.now()));
+  let pause = shortestPauseMs;
+  let result = await trySubmit(sdk, client, chunk, left);
+  while (result.outcome === 'unknown' && left() > pause && !abandoned.has(chunk.request)) {
+    await sleep(pause);
+    pause = Math.min(pause * 2, longestPauseMs);
+    // A client avoids nodes for many seconds after a broken connection, and of few nodes none is left: a new one asks at once.
+    const another = connect(sdk);
+    result = await trySubmit(sdk, another, chunk, left).finally(() => another.close());
+  }
+  return result;
+}
+
+async function trySubmit(sdk: Sdk, client: SdkClient, chunk: ChunkRequest, left: () => number): Promise<ChunkResult> {
+  let query: SdkReceiptQuery;
   try {
-    const response = await partOf(sdk, chunk).execute(client, left());
-    return resultOf(await response.getReceiptQuery(client).setValidateStatus(false).execute(client, left()));
+    query = (await partOf(sdk, chunk).execute(client, left())).getReceiptQuery(client);
   } catch (error) {
-    if (!isStatusError(error)) return { outcome: 'unknown', problem: sentenceOf(error) };
+    if (!(error instanceof sdk.StatusError)) return { outcome: 'unknown', problem: sentenceOf(error) };
     const status = error.status.toString();
-    // RECEIPT_NOT_FOUND and the like are said of the receipt, and say nothing of the message.
-    if (status !== duplicate) return isOfReceipt(error) ? { outcome: 'unknown', problem: status } : { outcome: 'refused', status, problem: `The network answered ${status}.` };
+    // It may have arrived before, when its answer was lost: the topic says so the next time.
+    if (status === expired) return { outcome: 'unknown', problem: `The network answered ${status}.` };
+    // A node that answers so has taken it, and any node has its receipt.
+    if (status !== duplicate) return { outcome: 'refused', status, problem: `The network answered ${status}.` };
+    query = new sdk.TransactionReceiptQuery().setTransactionId(sdk.TransactionId.fromString(chunk.transactionId));
   }
   try {
-    return resultOf(await new sdk.TransactionReceiptQuery().setTransactionId(sdk.TransactionId.fromString(chunk.transactionId)).setValidateStatus(false).execute(client, left()));
+    return resultOf(await query.setValidateStatus(false).execute(client, left()));
   } catch (error) {
     return { outcome: 'unknown', problem: sentenceOf(error) };
   }
@@ -73,10 +101,6 @@ function resultOf({ status, topicSequenceNumber, topicRunningHash }: SdkReceipt)
   return { outcome: 'done', sequence: Number(topicSequenceNumber.toString()), runningHash: Buffer.from(topicRunningHash).toString('base64') };
 }
 
-function isOfReceipt(error: Error): boolean {
-  return error.name === 'ReceiptStatusError' || /receipt/i.test(error.message);
-}
-
 /** The message of an error without what a library may have added of the request. */
 function sentenceOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 300);
@@ -85,8 +109,14 @@ function sentenceOf(error: unknown): string {
 try {
   const sdk = (await import(connection.moduleUrl)) as Sdk;
   const client = connect(sdk);
-  port.on('message', (chunk: ChunkRequest) => {
-    void submit(sdk, client, chunk).then((result) => send({ type: 'result', request: chunk.request, result }));
+  const take = async ({ request, ...chunk }: ChunkRequest): Promise<void> => {
+    const result = await submit(sdk, client, { ...chunk, request });
+    abandoned.delete(request);
+    send({ type: 'result', request, result });
+  };
+  port.on('message', (message: WorkerRequest) => {
+    if (message.type === 'submit') void take(message.chunk);
+    else abandoned.add(message.request);
   });
   send({ type: 'ready' });
 } catch (error) {
