@@ -13,6 +13,7 @@ import type { Engine } from '../base/storage/index.ts';
 import { openTestStorage } from '../base/storage/testing.ts';
 import { readConfig } from '../config.ts';
 import { createAccounts } from '../core/accounts/index.ts';
+import { createAgent } from '../core/agent/index.ts';
 import { createBudgets } from '../core/budgets/index.ts';
 import { createConversations, createTransfers } from '../core/conversations/index.ts';
 import { scriptedModels, type ScriptedModels } from '../core/conversations/testing.ts';
@@ -26,6 +27,7 @@ import { registerFriend } from './friend/index.ts';
 import { ollamaFace, registerOllama } from './ollama/index.ts';
 import { registerOpenai } from './openai/index.ts';
 import { registerStudio } from './studio/index.ts';
+import { registerUltimate } from './ultimate/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './shared/index.ts';
 
 /** JSON that a test looks into; what is not there fails the test. */
@@ -120,6 +122,8 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   registerArketic(http.app, parts);
   registerFriend(http.app, parts);
   registerStudio(http.app, parts);
+  const agent = createAgent({ ...parts, dataDir: database.dataDir });
+  registerUltimate(http.app, { ...parts, agent });
   registerAgentChat(http.app, { ...parts, agents });
   const ollama = settings.ollamaApiPort === null ? null : createHttpServer(parts, ollamaFace(settings.ollamaApiPort));
   if (ollama) {
@@ -127,7 +131,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
     registerOpenai(ollama.app, parts);
   }
   const faces = ollama ? [http, ollama] : [http];
-  const order = [accounts, budgets, transfers, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [accounts, budgets, transfers, jobs, agent, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   try {
     await startAll(order);
   } catch (error) {
@@ -239,6 +243,8 @@ export async function openSocket(server: { port: number }, path: string, headers
 export interface TestSocketIo {
   socket: SocketIoSocket;
   events: { event: string; payload: Json }[];
+  /** What every socket of the main namespace is told first, by the event `connected`; it is none of `events`. */
+  greeting: Promise<Json>;
   /** The next event of this name that fits and has not been given yet; waits for it. */
   next(event: string, fits?: (payload: Json) => boolean): Promise<Json>;
   /** Sends an event and waits for its acknowledgement, five seconds at most. */
@@ -255,7 +261,9 @@ export async function openSocketIo(server: { port: number }, options: Partial<Ma
   const events: TestSocketIo['events'] = [];
   const given = new Set<unknown>();
   const waiting = new Set<() => void>();
+  const { promise: greeting, resolve: greeted } = Promise.withResolvers<Json>();
   socket.onAny((event: string, payload: Json) => {
+    if (event === 'connected') return greeted(payload);
     events.push({ event, payload });
     for (const look of waiting) look();
   });
@@ -268,7 +276,7 @@ export async function openSocketIo(server: { port: number }, options: Partial<Ma
     });
   });
   return {
-    socket, events, gone,
+    socket, events, greeting, gone,
     next: (event, fits = () => true) =>
       new Promise((resolve, reject) => {
         const look = (): void => {

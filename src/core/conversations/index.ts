@@ -1,5 +1,5 @@
 export { noModel } from './types.ts';
-export { chatProfiles, isChatProfile, usualProfile, type ChatProfile, type ChatProfileName } from './profiles.ts';
+export { chatProfiles, isChatProfile, profileOf, usualProfile, type ChatProfile, type ChatProfileName } from './profiles.ts';
 export { isWhole } from './overview.ts';
 export { contextNoteOf, type ContextNote } from './turns/context-note.ts';
 export { partyOf, type Parties } from './parties.ts';

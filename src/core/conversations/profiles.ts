@@ -55,6 +55,12 @@ export function isChatProfile(name: string | null): name is ChatProfileName {
 /** The profile of a conversation that was never given one. */
 export const usualProfile: ChatProfileName = 'general';
 
+/** The profile that a message was sent to, or answered by; null where none was. */
+export function profileOf(metadata: Record<string, unknown> | null): ChatProfileName | null {
+  const name = metadata?.['profile'];
+  return typeof name === 'string' && isChatProfile(name) ? name : null;
+}
+
 /** The message with what its profile tells the model, in front of what the conversation says by itself. */
 export function withProfile(outgoing: Outgoing, conversation: Pick<ConversationsTable, 'system_prompt' | 'persona' | 'temperature'>): Outgoing {
   if (outgoing.profile === undefined) return outgoing;
@@ -65,6 +71,7 @@ export function withProfile(outgoing: Outgoing, conversation: Pick<Conversations
     ...outgoing,
     instructions: outgoing.instructions ?? [profile.instructions, ...own].join('\n\n'),
     sampling: { ...outgoing.sampling, temperature },
+    metadata: { ...outgoing.metadata, profile: outgoing.profile },
     answerMetadata: { ...outgoing.answerMetadata, profile: outgoing.profile },
   };
 }
