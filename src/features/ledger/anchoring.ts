@@ -29,8 +29,8 @@ export class Submissions {
     const row = await this.#claim(id, anchor.name, owner);
     if (row === null) return await this.#recordNow(anchor, id, 'Another server is submitting it at this moment.');
     const progress = progressOf(row);
-    const heart = setInterval(() => void this.#keep(id, anchor.name, owner, null).catch(() => ending.abort()), leaseMs / 3).unref();
     const ending = new AbortController();
+    const heart = setInterval(() => void this.#keep(id, anchor.name, owner, null).catch(() => ending.abort()), leaseMs / 3).unref();
     const within = AbortSignal.timeout(options.timeoutMs ?? anchor.timeoutMs);
     const signal = AbortSignal.any([within, ending.signal, ...(options.signal ? [options.signal] : [])]);
     let submitted: Submitted;
