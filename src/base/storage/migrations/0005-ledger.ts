@@ -19,7 +19,7 @@ export const ledger: Migration = {
       .addColumn('created_at', integer, (column) => column.notNull())
       .addColumn('retired_at', integer)
       .execute();
-    await table(database, engine, 'ledger_log')
+    await table(database, engine, 'ledger_log', true)
       .addColumn('position', integer, (column) => column.primaryKey().notNull())
       .addColumn('transcript_id', text, (column) => column.notNull().unique())
       .addColumn('leaf_hash', text, (column) => column.notNull())
@@ -56,7 +56,8 @@ export const ledger: Migration = {
 };
 
 /** Begins a table. STRICT makes SQLite refuse values of the wrong type, as PostgreSQL does. */
-function table<Name extends string>(database: Kysely<unknown>, engine: Engine, name: Name): CreateTableBuilder<Name, never> {
+function table<Name extends string>(database: Kysely<unknown>, engine: Engine, name: Name, withoutRowId = false): CreateTableBuilder<Name, never> {
   const builder = database.schema.createTable(name);
-  return engine === 'sqlite' ? builder.modifyEnd(sql`strict`) : builder;
+  if (engine !== 'sqlite') return builder;
+  return builder.modifyEnd(withoutRowId ? sql`strict, without rowid` : sql`strict`);
 }
