@@ -41,7 +41,7 @@ export interface Chat {
 /** How addresses of the second app, Ollama's API, begin in this suite. */
 export const secondApp = 'ollama:';
 
-const limits = { LIMIT_LOGINS_PER_MINUTE: '1000000', LIMIT_REQUESTS_PER_MINUTE: '1000000', LIMIT_COMPLETIONS_PER_MINUTE: '1000000', LIMIT_MESSAGES_PER_HOUR: '1000000', LIMIT_FRIEND_MESSAGES_PER_MINUTE: '1000000', LIMIT_SOCKETS_PER_ADDRESS: '1000' };
+const limits = { LIMIT_LOGINS_PER_MINUTE: '1000000', LIMIT_REQUESTS_PER_MINUTE: '1000000', LIMIT_COMPLETIONS_PER_MINUTE: '1000000', LIMIT_MESSAGES_PER_HOUR: '1000000', LIMIT_FRIEND_MESSAGES_PER_MINUTE: '1000000', LIMIT_SOCKETS_PER_ADDRESS: '1000', LIMIT_TOKENS_PER_HOUR: '1000000', LIMIT_OAUTH_PER_MINUTE: '1000000' };
 
 export async function startWorld(engine: Engine): Promise<World> {
   const database = await openTestStorage(engine);

@@ -54,8 +54,8 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
   const sessions = createSessions({ storage, tokens: createTokens(secrets), clock, revocations, lifetimeMs: settings.tokenLifetimeMs });
   const sessionUse = createSessionUse({ storage, clock, log });
   const apiKeys = createApiKeys({ storage, clock, log, users, revocations, sessions });
-  const issuedTokens = createIssuedTokens({ users, sessions, limiter, metrics, clock });
-  const oauth = createOauth({ storage, secrets, limiter, metrics, clock, sessions, trustProxy: settings.trustProxy });
+  const issuedTokens = createIssuedTokens({ users, sessions, limiter, metrics, clock, perHour: settings.limits.tokensPerHour });
+  const oauth = createOauth({ storage, secrets, limiter, metrics, clock, sessions, trustProxy: settings.trustProxy, perMinute: settings.limits.oauthPerMinute });
   const providerKeys = createProviderKeys({ storage, secrets, clock, log, bus });
   const internalTokens = createInternalTokens({ users, clock });
   const invites = createInvites({ storage, clock, users });

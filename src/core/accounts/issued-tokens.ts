@@ -10,19 +10,19 @@ import type { Users } from './users.ts';
 /** How long a token for a program lasts, milliseconds. */
 export const issuedLifetimeMs = 3_600_000;
 
-/** Tokens a user may have made in an hour: as many as are valid at a time, far from where they would end sign-ins. */
-const limit = { name: 'tokens', count: 120, windowMs: 3_600_000 };
-
 interface IssuedTokenParts {
   users: Users;
   sessions: Pick<Sessions, 'issue'>;
   limiter: Limiter;
   metrics: Metrics;
   clock: Clock;
+  /** Tokens a user may have made in an hour. */
+  perHour: number;
 }
 
 /** Short-lived tokens that programs get for another credential. */
-export function createIssuedTokens({ users, sessions, limiter, metrics, clock }: IssuedTokenParts): Pick<Accounts, 'issueToken'> {
+export function createIssuedTokens({ users, sessions, limiter, metrics, clock, perHour }: IssuedTokenParts): Pick<Accounts, 'issueToken'> {
+  const limit = { name: 'tokens', count: perHour, windowMs: 3_600_000 };
   return {
     async issueToken(viewer, wish) {
       if (viewer.via === 'call-back' || viewer.via === 'internal') throw new ParleyError('forbidden');

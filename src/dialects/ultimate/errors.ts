@@ -48,6 +48,7 @@ const oauthNames: Partial<Record<ErrorCode, string>> = { rate_limited: 'slow_dow
 export function oauthDialect(agent: Features): Dialect {
   return {
     ...ultimateDialect(agent),
+    name: 'oauth',
     prefixes: [],
     status: (error) => (error.code === 'validation_failed' ? 400 : error.status),
     errorBody: (error) => ({ error: error instanceof OauthRefusal ? error.oauthError : (oauthNames[error.code] ?? 'invalid_request'), error_description: error.message }),

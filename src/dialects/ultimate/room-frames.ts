@@ -9,9 +9,10 @@ const mostRemembered = 1000;
 
 /** What the sockets in a conversation's room are told. */
 export function agentFrames(resolve: Resolve): RoomFrames<AgentFrame> {
+  /** Answers for which Ollama was asked; told by the model that was named when each began. */
+  const byOllama = new Set<string>();
   /** Frames of one conversation go out in their order, also when one of them had to be looked up. */
   const outboxes = new Map<string, Promise<void>>();
-  const byOllama = new Set<string>();
   const chunkOf = (message: { messageId: string; chatId: string }, chunk: string, done: boolean) =>
     ({ event: 'ollama_streaming_chunk', payload: { chunk, done, conversation_id: message.chatId, message_id: message.messageId } });
 
@@ -36,7 +37,7 @@ export function agentFrames(resolve: Resolve): RoomFrames<AgentFrame> {
     chunk: (chunk) => (chunk.kind === 'text' && byOllama.has(chunk.messageId) ? { chatId: chunk.chatId, events: [chunkOf(chunk, chunk.chunk, false)], answer: null } : nothing(chunk.chatId)),
     ended: (message) => {
       const chatId = message.conversationId;
-      const last = byOllama.has(message.id) && message.model?.startsWith('ollama/') ? [chunkOf({ messageId: message.id, chatId }, '', true)] : [];
+      const last = byOllama.delete(message.id) ? [chunkOf({ messageId: message.id, chatId }, '', true)] : [];
       if (message.status === 'DELIVERED') return { chatId, events: last, answer: message };
       return { chatId, events: [...last, failed(message)], answer: null };
     },

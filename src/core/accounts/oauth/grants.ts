@@ -20,8 +20,6 @@ const mostGrants = 100;
 const mostTokens = 2;
 /** Used refresh tokens that are remembered for each grant. */
 const mostUsed = 100;
-/** Questions a minute and address at the token endpoint. */
-export const tokenRequestsPerMinute = 60;
 
 /** Ends grants, with their tokens. In the caller's transaction. */
 export async function revokeGrants(queries: WriteQueries, sessions: OauthParts['sessions'], grants: readonly Pick<OauthGrantsTable, 'id' | 'user_id'>[], now: number): Promise<void> {
@@ -61,7 +59,7 @@ export function createGrants(parts: OauthParts): Pick<Oauth, 'refresh' | 'revoke
   const { storage, sessions } = parts;
   return {
     async refresh(request, from) {
-      await takeOne(parts, 'oauth-tokens', tokenRequestsPerMinute, addressOf(from, parts.trustProxy));
+      await takeOne(parts, 'oauth-tokens', parts.perMinute, addressOf(from, parts.trustProxy));
       if (!(await clientOf(storage.read, request.clientId))) throw new OauthRefusal('invalid_client');
       const now = parts.clock.now();
       // What a second use of a token ends must be stored, so the refusal is thrown behind the transaction.
@@ -70,7 +68,7 @@ export function createGrants(parts: OauthParts): Pick<Oauth, 'refresh' | 'revoke
       return outcome;
     },
     async revokeToken({ clientId, token }, from) {
-      await takeOne(parts, 'oauth-tokens', tokenRequestsPerMinute, addressOf(from, parts.trustProxy));
+      await takeOne(parts, 'oauth-tokens', parts.perMinute, addressOf(from, parts.trustProxy));
       const grantId = token.startsWith(refreshTokenPrefix) ? await grantOfRefreshToken(parts, token) : await grantOfAccessToken(parts, token);
       if (grantId === null) return;
       const now = parts.clock.now();

@@ -16,6 +16,8 @@ export interface OauthParts {
   sessions: Pick<Sessions, 'issueIn' | 'revokeIn' | 'revokeMadeWith' | 'load'>;
   /** Whether the last entry of X-Forwarded-For names the address of who asks. */
   trustProxy: boolean;
+  /** Requests a minute and address at the token endpoint; new requests and codes that are looked up have a third of it. */
+  perMinute: number;
 }
 
 const minute = 60_000;

@@ -6,7 +6,7 @@ import { addressOf } from '../sign-in-limit.ts';
 import { equalTexts } from '../tokens.ts';
 import type { Viewer } from '../types.ts';
 import { digestOf, newDeviceCode, newUserCode, readUserCode } from './codes.ts';
-import { addGrant, tokenRequestsPerMinute } from './grants.ts';
+import { addGrant } from './grants.ts';
 import { takeOne, type OauthParts } from './parts.ts';
 import { OauthRefusal } from './refusal.ts';
 import { clientOf, deviceOf, knownScopes, scopesOf } from './rows.ts';
@@ -25,10 +25,6 @@ const longestIntervalMs = 60_000;
 const toleranceMs = 500;
 /** Requests that may wait at a time, of all programs together. */
 const mostWaiting = 1000;
-/** Requests a minute and address. */
-const requestsPerMinute = 20;
-/** Codes that a person may look up in a minute. */
-const lookUpsPerMinute = 20;
 
 /** From the question of a program to the decision of a person. */
 export function createRequests(parts: OauthParts): Pick<Oauth, 'begin' | 'waiting' | 'decide' | 'redeem' | 'approvalToken' | 'isApprovalToken'> {
@@ -39,7 +35,7 @@ export function createRequests(parts: OauthParts): Pick<Oauth, 'begin' | 'waitin
     begin: (request, from) => begin(parts, request, from),
     async waiting(viewer, userCode) {
       await requirePerson(parts, viewer);
-      await takeOne(parts, 'oauth-codes', lookUpsPerMinute, viewer.userId);
+      await takeOne(parts, 'oauth-codes', parts.perMinute / 3, viewer.userId);
       return toWaiting(await waitingRow(parts, userCode), viewer);
     },
     async decide(viewer, userCode, approve) {
@@ -55,7 +51,7 @@ export function createRequests(parts: OauthParts): Pick<Oauth, 'begin' | 'waitin
       return shown;
     },
     async redeem(request, from) {
-      await takeOne(parts, 'oauth-tokens', tokenRequestsPerMinute, addressOf(from, parts.trustProxy));
+      await takeOne(parts, 'oauth-tokens', parts.perMinute, addressOf(from, parts.trustProxy));
       if (!(await clientOf(storage.read, request.clientId))) throw new OauthRefusal('invalid_client');
       const now = parts.clock.now();
       const outcome = await storage.write((queries) => redeemIn(queries, parts, request, now));
@@ -69,7 +65,7 @@ export function createRequests(parts: OauthParts): Pick<Oauth, 'begin' | 'waitin
 
 async function begin(parts: OauthParts, request: Parameters<Oauth['begin']>[0], from: Parameters<Oauth['begin']>[1]): ReturnType<Oauth['begin']> {
   const { storage } = parts;
-  await takeOne(parts, 'oauth-requests', requestsPerMinute, addressOf(from, parts.trustProxy));
+  await takeOne(parts, 'oauth-requests', parts.perMinute / 3, addressOf(from, parts.trustProxy));
   const client = await clientOf(storage.read, request.clientId);
   if (!client) throw new OauthRefusal('invalid_client');
   const registered = scopesOf(client.scopes);
