@@ -8,7 +8,7 @@ import type { ConversationParts } from './parts.ts';
 import { withoutParty } from './parties.ts';
 import { historyHashes, rootHash, splitHistory } from './path.ts';
 import { blind } from './picture-reading.ts';
-import { withProfile } from './profiles.ts';
+import { withProfile } from './profiled.ts';
 import { copyPictures, insertPictures, picturesOf, picturesToKeep } from './pictures.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { toMessage } from './rows.ts';
