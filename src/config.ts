@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { shortestGivenSecret } from './base/given-secrets.ts';
 
 /**
@@ -63,9 +64,19 @@ export const settingTable = {
   LIMIT_REQUESTS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Requests a minute and user on the arketic, friend and studio dialects' },
   LIMIT_COMPLETIONS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Calls a minute and user on /v1 and the Ollama API together' },
   LIMIT_LOGINS_PER_MINUTE: { type: 'number', default: '10', meaning: 'Sign-ins and registrations a minute and address' },
+  LIMIT_TOKENS_PER_HOUR: { type: 'number', default: '120', meaning: 'Tokens a user may have made for programs in an hour (/api/auth/token)' },
+  LIMIT_OAUTH_PER_MINUTE: { type: 'number', default: '60', meaning: "Requests a minute and address at OAuth's addresses; a third of it for new requests, and for codes a person looks up" },
   LIMIT_SOCKETS_PER_ADDRESS: { type: 'number', default: '20', meaning: 'Open sockets from one address' },
   BUDGET_PER_USER: { type: 'list', default: '', meaning: 'What each user but the owner may use, such as day:tokens=200000,day:requests=500,month:cost=5 (dollars); budgets set for a user or key come first' },
   BUDGET_UNPRICED: { type: 'choice', choices: ['refuse', 'allow'], default: 'refuse', meaning: 'What a budget in money does with models whose price is not known; allow counts them as free' },
+  HEDERA_ACCOUNT_ID: { type: 'text', default: '', meaning: 'Account, such as 0.0.1234, that pays for transcripts on Hedera; empty leaves them in the log of this server' },
+  HEDERA_PRIVATE_KEY: { type: 'secret', default: '', meaning: 'Its private key in hex: DER, 64 digits (Ed25519), or 0x and 64 digits (ECDSA)' },
+  HEDERA_TOPIC_ID: { type: 'text', default: '', meaning: 'Topic, such as 0.0.5678, that transcripts are submitted to' },
+  HEDERA_NETWORK: { type: 'text', default: 'testnet', meaning: 'mainnet, testnet, previewnet, or nodes of another network as host:port=account, separated by commas' },
+  HEDERA_MIRROR_URL: { type: 'text', default: '', meaning: 'Base URL of the REST API of a mirror node; default: the public one of the network' },
+  HEDERA_CONTENT: { type: 'choice', choices: ['transcript', 'proof'], default: 'transcript', meaning: 'What is submitted, for everybody to read for ever: the whole transcript, or hashes and signature alone' },
+  HEDERA_MAX_CHUNKS: { type: 'number', default: '200', meaning: 'Most messages of 1024 bytes that one transcript may take; each costs a fee' },
+  HEDERA_TIMEOUT: { type: 'number', default: '60', meaning: 'Seconds that one submission may take; what is missing then is submitted the next time' },
   MAX_CONTENT_LENGTH: { type: 'number', default: '104857600', meaning: 'Most bytes of any request body; many routes take less (docs/limits.md)' },
   DRAIN_SECONDS: { type: 'number', default: '10', meaning: 'Seconds a stopping server lets answers finish' },
   OPEN_BROWSER: { type: 'flag', default: 'off', meaning: 'Open the page in a browser at start' },
@@ -172,8 +183,11 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       requestsPerMinute: number('LIMIT_REQUESTS_PER_MINUTE'),
       completionsPerMinute: number('LIMIT_COMPLETIONS_PER_MINUTE'),
       loginsPerMinute: number('LIMIT_LOGINS_PER_MINUTE'),
+      tokensPerHour: number('LIMIT_TOKENS_PER_HOUR'),
+      oauthPerMinute: number('LIMIT_OAUTH_PER_MINUTE'),
       socketsPerAddress: number('LIMIT_SOCKETS_PER_ADDRESS'),
     },
+    hedera: hederaSettings(read, dataDir),
     budgets: { perUser: budgetsPerUser(list('BUDGET_PER_USER')), unpriced: choice('BUDGET_UNPRICED', settingTable.BUDGET_UNPRICED.choices) },
     maxContentLength: wholeNumber('MAX_CONTENT_LENGTH'),
     drainMs: number('DRAIN_SECONDS') * 1000,
@@ -219,6 +233,27 @@ function modelServices({ text, number, flag, choice, list, pairs }: ReturnType<t
     },
     modelTimeoutMs: number('MODEL_TIMEOUT') * 1000,
   };
+}
+
+/** How transcripts reach Hedera; null when no account is named. What is wrong with a value is told where it is used. */
+function hederaSettings({ text, number, choice }: ReturnType<typeof readers>, dataDir: string) {
+  if (text('HEDERA_ACCOUNT_ID') === '' && text('HEDERA_TOPIC_ID') === '') return null;
+  return {
+    accountId: text('HEDERA_ACCOUNT_ID'),
+    privateKey: text('HEDERA_PRIVATE_KEY'),
+    topicId: text('HEDERA_TOPIC_ID'),
+    network: text('HEDERA_NETWORK'),
+    mirrorUrl: text('HEDERA_MIRROR_URL'),
+    content: choice('HEDERA_CONTENT', settingTable.HEDERA_CONTENT.choices),
+    mostChunks: number('HEDERA_MAX_CHUNKS'),
+    timeoutMs: number('HEDERA_TIMEOUT') * 1000,
+    partFolders: [join(dataDir, 'parts', 'hedera'), ...ownPartFolders('hedera')],
+  };
+}
+
+/** Where the optional part may stand beside the program: in a clone, or in an installed package. */
+export function ownPartFolders(part: string): string[] {
+  return ['../parts', '../../parts'].map((folder) => fileURLToPath(new URL(`${folder}/${part}`, import.meta.url)));
 }
 
 /**

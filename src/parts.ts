@@ -14,6 +14,7 @@ import { openSecrets, type Secrets } from './base/secrets.ts';
 import { databaseId, openStorage, type Storage } from './base/storage/index.ts';
 import type { Config } from './config.ts';
 import { createAccounts, type Accounts } from './core/accounts/index.ts';
+import { createAgent } from './core/agent/index.ts';
 import { createBudgets, type Budgets } from './core/budgets/index.ts';
 import { createConversations, createTransfers, type Conversations, type Transfers } from './core/conversations/index.ts';
 import {
@@ -37,12 +38,15 @@ import {
 } from './core/models/index.ts';
 import { createLangchain } from './core/langchain/index.ts';
 import { createPresence } from './core/presence/index.ts';
+import { registerAgentChat } from './dialects/agent-chat/index.ts';
 import { registerArketic } from './dialects/arketic/index.ts';
 import { registerFriend } from './dialects/friend/index.ts';
 import { ollamaFace, registerOllama } from './dialects/ollama/index.ts';
 import { registerOpenai } from './dialects/openai/index.ts';
 import { registerStudio } from './dialects/studio/index.ts';
+import { registerUltimate } from './dialects/ultimate/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './dialects/shared/index.ts';
+import { createAgents, type Agents } from './features/agents/index.ts';
 import { version } from './version.ts';
 
 /** Everything below the dialects. */
@@ -75,6 +79,7 @@ export interface Core {
 /** A whole server, made but not started. */
 export interface Parts extends Core {
   conversations: Conversations;
+  agents: Agents;
   http: HttpServer;
   /** Ollama's own API on its port; null when it is switched off. */
   ollama: HttpServer | null;
@@ -180,20 +185,24 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   const core = createCore(config, overrides);
   const { accounts, budgets, jobs, models, shared, storage, transfers } = core;
   const conversations = createConversations({ ...core, settings: config });
+  const agents = createAgents({ ...core, conversations });
   const presence = createPresence({ ...core, several: core.redis !== null });
   const langchain = createLangchain({ ...core, conversations, provider: core.providers.find(isLangchain) ?? null, features: config.langchain, isWatched: (id) => presence.isWatched(id) });
+  const agent = createAgent({ ...core, conversations, dataDir: config.databaseUrl === null ? config.dataDir : null });
   const dialectParts = { ...core, conversations, presence, langchain, settings: config, version, ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
   const http = createHttpServer(dialectParts);
   registerOpenai(http.app, dialectParts);
   registerArketic(http.app, dialectParts);
   registerFriend(http.app, dialectParts);
   registerStudio(http.app, dialectParts);
+  registerUltimate(http.app, { ...dialectParts, agent });
+  registerAgentChat(http.app, { ...dialectParts, agents });
   const ollama = createOllamaServer(dialectParts);
   core.answersAt(() => urlOf(http.addresses()[0]!));
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
   const faces = ollama ? [http, ollama] : [http];
-  const order = [storage, ...shared, accounts, budgets, models, transfers, jobs, presence, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
-  return { ...core, conversations, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
+  const order = [storage, ...shared, accounts, budgets, models, transfers, jobs, presence, agent, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  return { ...core, conversations, agents, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
 }
 
 function isLangchain(provider: ModelProvider): provider is LangchainProvider {

@@ -198,6 +198,58 @@ program
   .action(async (options: import('./commands/move.ts').MoveCommand) => (await import('./commands/move.ts')).move(options));
 
 program
+  .command('verify')
+  .description('check a transcript file: that it is whole, signed, and in the log; needs no server. Ends with 2 when it is not')
+  .argument('<file>')
+  .option('--keys <file>', 'the public keys of the server that sealed it, as `parley ledger keys` writes them; default: those of this server')
+  .option('--session <id>', 'the session that it is said to be of')
+  .option('--against <file>', 'another transcript of the same session that must not differ')
+  .option('--witness <file>', 'a head of the log that was noted earlier, as `parley ledger witness` writes it')
+  .option('--json', 'print JSON')
+  .action(async (file: string, options: import('./commands/verify.ts').VerifyCommand) => (await import('./commands/verify.ts')).verify(file, options));
+
+const ledger = program.command('ledger').description('sealed transcripts and the log they stand in');
+ledger
+  .command('keys')
+  .description('print the public keys that transcripts are checked with, for people elsewhere')
+  .action(async () => (await import('./commands/ledger.ts')).printKeys());
+ledger
+  .command('rotate')
+  .description('sign with a new key from now on; what the old one signed stays good')
+  .action(async () => (await import('./commands/ledger.ts')).rotateKey());
+ledger
+  .command('witness')
+  .description('print the newest head of the log, to be kept elsewhere; with --since also the proof that the log only grew since then')
+  .option('--since <size>', 'entries that the log had then')
+  .action(async (options: { since?: string }) => (await import('./commands/ledger.ts')).printWitness(options));
+ledger
+  .command('check')
+  .description('compute the whole log anew and say what is wrong with it')
+  .action(async () => (await import('./commands/ledger.ts')).checkLog());
+ledger
+  .command('write')
+  .description('write the transcript of a session to a file')
+  .argument('<session>')
+  .argument('<file>')
+  .action(async (session: string, file: string) => (await import('./commands/ledger.ts')).writeTranscript(session, file));
+ledger
+  .command('anchor')
+  .description('hand the transcript of a session over to the other ledgers that are set up, or go on with it, and read it back')
+  .argument('<session>')
+  .action(async (session: string) => (await import('./commands/ledger.ts')).anchorTranscript(session));
+
+const part = program.command('part').description('optional parts that are not installed with the rest');
+part
+  .command('list')
+  .description('list the optional parts and whether they are installed')
+  .action(async () => (await import('./commands/part.ts')).listParts());
+part
+  .command('install')
+  .description('install an optional part into the data folder')
+  .argument('<part>', 'hedera')
+  .action(async (name: string) => (await import('./commands/part.ts')).installPart(name));
+
+program
   .command('doctor')
   .description('say what works, what is missing, and what would install it')
   .option('--settings', 'print every setting with its default and meaning')

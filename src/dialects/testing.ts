@@ -13,17 +13,21 @@ import type { Engine } from '../base/storage/index.ts';
 import { openTestStorage } from '../base/storage/testing.ts';
 import { readConfig } from '../config.ts';
 import { createAccounts } from '../core/accounts/index.ts';
+import { createAgent } from '../core/agent/index.ts';
 import { createBudgets } from '../core/budgets/index.ts';
 import { createConversations, createTransfers } from '../core/conversations/index.ts';
 import { scriptedModels, type ScriptedModels } from '../core/conversations/testing.ts';
 import { createLangchain } from '../core/langchain/index.ts';
 import { createPresence } from '../core/presence/index.ts';
 import { createModelStore, type ModelInfo, type Models } from '../core/models/index.ts';
+import { createAgents, type Agents } from '../features/agents/index.ts';
+import { registerAgentChat } from './agent-chat/index.ts';
 import { registerArketic } from './arketic/index.ts';
 import { registerFriend } from './friend/index.ts';
 import { ollamaFace, registerOllama } from './ollama/index.ts';
 import { registerOpenai } from './openai/index.ts';
 import { registerStudio } from './studio/index.ts';
+import { registerUltimate } from './ultimate/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './shared/index.ts';
 
 /** JSON that a test looks into; what is not there fails the test. */
@@ -43,6 +47,7 @@ export interface TestServer {
   url: string;
   port: number;
   parts: DialectParts;
+  agents: Agents;
   http: HttpServer;
   /** The second app, for clients of Ollama; null unless the test sets OLLAMA_API_PORT. */
   ollama: HttpServer | null;
@@ -108,6 +113,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const conversations = createConversations({ ...base, models, jobs, bus, budgets });
   const modelStore = createModelStore({ ...base, folder: settings.modelsDir, jobs });
   const transfers = createTransfers({ ...base, jobs, folder: join(database.dataDir, 'imports'), maxBytes: settings.importMaxBytes });
+  const agents = createAgents({ ...base, conversations, accounts, jobs, settings: {} });
   const presence = createPresence({ ...base, bus, several: false });
   const langchain = createLangchain({ ...base, models, conversations, provider: null, features: settings.langchain, isWatched: (id) => presence.isWatched(id) });
   const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, transfers, presence, langchain, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
@@ -116,13 +122,16 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   registerArketic(http.app, parts);
   registerFriend(http.app, parts);
   registerStudio(http.app, parts);
+  const agent = createAgent({ ...parts, dataDir: database.dataDir });
+  registerUltimate(http.app, { ...parts, agent });
+  registerAgentChat(http.app, { ...parts, agents });
   const ollama = settings.ollamaApiPort === null ? null : createHttpServer(parts, ollamaFace(settings.ollamaApiPort));
   if (ollama) {
     registerOllama(ollama.app, parts);
     registerOpenai(ollama.app, parts);
   }
   const faces = ollama ? [http, ollama] : [http];
-  const order = [accounts, budgets, transfers, jobs, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [accounts, budgets, transfers, jobs, agent, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   try {
     await startAll(order);
   } catch (error) {
@@ -134,7 +143,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const ollamaPort = ollama?.addresses()[0]?.port;
   const users = new Map<string, Promise<TestUser>>();
   return {
-    url, port, parts, http, ollama, models: scripted,
+    url, port, parts, agents, http, ollama, models: scripted,
     ollamaUrl: ollamaPort === undefined ? '' : `http://127.0.0.1:${ollamaPort}`,
     user(name) {
       const known = users.get(name) ?? registerUser(url, name);
@@ -234,6 +243,8 @@ export async function openSocket(server: { port: number }, path: string, headers
 export interface TestSocketIo {
   socket: SocketIoSocket;
   events: { event: string; payload: Json }[];
+  /** What every socket of the main namespace is told first, by the event `connected`; it is none of `events`. */
+  greeting: Promise<Json>;
   /** The next event of this name that fits and has not been given yet; waits for it. */
   next(event: string, fits?: (payload: Json) => boolean): Promise<Json>;
   /** Sends an event and waits for its acknowledgement, five seconds at most. */
@@ -250,7 +261,9 @@ export async function openSocketIo(server: { port: number }, options: Partial<Ma
   const events: TestSocketIo['events'] = [];
   const given = new Set<unknown>();
   const waiting = new Set<() => void>();
+  const { promise: greeting, resolve: greeted } = Promise.withResolvers<Json>();
   socket.onAny((event: string, payload: Json) => {
+    if (event === 'connected') return greeted(payload);
     events.push({ event, payload });
     for (const look of waiting) look();
   });
@@ -263,7 +276,7 @@ export async function openSocketIo(server: { port: number }, options: Partial<Ma
     });
   });
   return {
-    socket, events, gone,
+    socket, events, greeting, gone,
     next: (event, fits = () => true) =>
       new Promise((resolve, reject) => {
         const look = (): void => {

@@ -23,6 +23,7 @@ export interface Entry {
 const chat = ({ chatId }: Chat): string => `/api/v1/chat/chats/${chatId}`;
 const question = (made: Chat): string => `${chat(made)}/messages/${made.questionId}`;
 const answer = (made: Chat): string => `${chat(made)}/messages/${made.answerId}`;
+const session = ({ sessionId }: Chat): string => `/api/agent-chat/sessions/${sessionId}`;
 const studioMessages = ({ chatId }: Chat): string => `/api/chat/conversations/${chatId}/messages`;
 const at = (path: string) => (): string => path;
 
@@ -69,6 +70,52 @@ const account = { username: 'cleo', password: 'a long password', email: 'cleo@ex
 /** Both tests of ways to a model read this; nobody here has a key for OpenAI. */
 const langchainTrial = { message: 'Hello?', model: 'gpt-4', temperature: 0.5, system_prompt: 'Be kind.' };
 
+/** Entries of the ultimate dialect's versioned routes, under every version. */
+function everyVersion(entries: Record<string, Entry>): Record<string, Entry> {
+  return Object.fromEntries(Object.entries(entries).flatMap(([key, entry]) => ['v4', 'v3', 'v1'].map((version): [string, Entry] =>
+    [key.replace('/api/v4/', `/api/${version}/`), { ...entry, path: (made) => entry.path(made).replace('/api/v4/', `/api/${version}/`) }],
+  )));
+}
+
+const ultimate: Record<string, Entry> = {
+  'POST /api/auth/token': { access: 'user', path: at('/api/auth/token'), body: { agent_id: 'agent-123', permissions: ['read', 'chat'] }, good: 200, localTrust: true },
+  'POST /api/ai/conversations': {
+    access: 'user', path: at('/api/ai/conversations'), good: 200, localTrust: true,
+    body: { user_id: 'local_user', model_type: 'general', conversation_title: 'General Discussion', voice_enabled: false, backend_model: 'stand-in/gpt-4o' },
+  },
+  'GET /api/ai/conversations': { access: 'user', path: at('/api/ai/conversations'), query: ['user_id', 'limit', 'page'], good: 200, localTrust: true },
+  'GET /api/ai/conversations/:conversation_id': { access: 'user', path: ({ chatId }) => `/api/ai/conversations/${chatId}`, good: 200, owned: true, localTrust: true },
+  'POST /api/ai/chat': {
+    access: 'user', path: at('/api/ai/chat'), good: 200, localTrust: true,
+    body: {
+      input: 'Hello?', model: 'technical', backend_model: 'stand-in/gpt-4o',
+      options: { context_aware: true, return_confidence: true, max_tokens: 500, cache_context: true, max_context_length: 2000 },
+    },
+  },
+  'GET /api/ai/chat/statistics': { access: 'user', path: at('/api/ai/chat/statistics'), good: 200, localTrust: true },
+  'GET /device': { access: 'anyone', path: at('/device'), query: ['user_code'], good: 200 },
+  'POST /device': { access: 'anyone', path: at('/device'), good: 403 },
+  ...everyVersion({
+    'GET /api/v4/stats/enhanced': { access: 'user', path: at('/api/v4/stats/enhanced'), good: 200, localTrust: true },
+    'GET /api/v4/capabilities': { access: 'user', path: at('/api/v4/capabilities'), good: 200, localTrust: true },
+    'GET /api/v4/health/comprehensive': { access: 'user', path: at('/api/v4/health/comprehensive'), good: 200, localTrust: true },
+    'POST /api/v4/auth/oauth/authorize': {
+      access: 'anyone', path: at('/api/v4/auth/oauth/authorize'), good: 400,
+      body: { client_id: 'nobody', scope: ['chat'], device_info: { platform: 'ios', version: '16.0', device_id: 'iPhone14,2' } },
+    },
+    'POST /api/v4/auth/oauth/token': {
+      access: 'anyone', path: at('/api/v4/auth/oauth/token'), good: 400,
+      body: { grant_type: 'refresh_token', client_id: 'nobody', device_code: 'x', refresh_token: 'x', scope: 'chat' },
+    },
+    'POST /api/v4/auth/oauth/revoke': { access: 'anyone', path: at('/api/v4/auth/oauth/revoke'), body: { token: 'x', client_id: 'nobody', token_type_hint: 'refresh_token' }, good: 200 },
+    'GET /api/v4/auth/oauth/clients': { access: 'admin', path: at('/api/v4/auth/oauth/clients'), good: 200, localTrust: true },
+    'POST /api/v4/auth/oauth/clients': { access: 'admin', path: at('/api/v4/auth/oauth/clients'), body: { client_id: 'no id', name: 'App', scope: ['chat'] }, good: 400, localTrust: true },
+    'DELETE /api/v4/auth/oauth/clients/:client_id': { access: 'admin', path: at('/api/v4/auth/oauth/clients/none'), good: 404, localTrust: true },
+    'GET /api/v4/auth/oauth/grants': { access: 'user', path: at('/api/v4/auth/oauth/grants'), good: 200, localTrust: true },
+    'DELETE /api/v4/auth/oauth/grants/:grant_id': { access: 'user', path: at('/api/v4/auth/oauth/grants/none'), good: 404, localTrust: true },
+  }),
+};
+
 /** Every route of the server. One that is missing here fails the suite; those that are not built yet need no entry. */
 export const routeTable: Record<string, Entry> = {
   'GET /health': { access: 'anyone', path: at('/health'), good: 200 },
@@ -111,6 +158,23 @@ export const routeTable: Record<string, Entry> = {
   'POST /api/auth/local': { access: 'local', path: at('/api/auth/local'), good: 200, localTrust: true },
   'GET /api/auth/session': { access: 'anyone', path: at('/api/auth/session'), good: 200 },
   'POST /api/auth/logout': { access: 'user', path: at('/api/auth/logout'), good: 200, endsCredential: true },
+
+  'POST /api/agent-chat/sessions': {
+    access: 'user', path: at('/api/agent-chat/sessions'), good: 201,
+    body: {
+      agent1Id: '0.0.1', agent1Role: 'customer', agent1Model: 'stand-in/gpt-4o', agent1Prompt: 'Be curt.', agent2Id: '0.0.2', agent2Role: 'travel', agent2Model: 'stand-in/gpt-4o',
+      agent2Prompt: 'Be kind.', title: 'A title', limits: { turns: 5, depth: 5, minutes: 5, cost: 0.5 },
+    },
+  },
+  'GET /api/agent-chat/sessions': { access: 'user', path: at('/api/agent-chat/sessions'), query: ['limit', 'offset', 'status'], good: 200 },
+  'GET /api/agent-chat/sessions/:sessionId': { access: 'user', path: session, good: 200, owned: true },
+  'DELETE /api/agent-chat/sessions/:sessionId': { access: 'user', path: session, good: 200, owned: true },
+  'GET /api/agent-chat/sessions/:sessionId/messages': { access: 'user', path: (made) => `${session(made)}/messages`, query: ['startIndex', 'batchSize'], good: 200, owned: true },
+  'POST /api/agent-chat/sessions/:sessionId/run': { access: 'user', path: (made) => `${session(made)}/run`, body: { turns: 1, message: 'Hello?' }, good: 202, owned: true },
+  'POST /api/agent-chat/sessions/:sessionId/pause': { access: 'user', path: (made) => `${session(made)}/pause`, good: 409, owned: true },
+  'POST /api/agent-chat/sessions/:sessionId/stop': { access: 'user', path: (made) => `${session(made)}/stop`, good: 200, owned: true },
+
+  ...ultimate,
 
   'GET /api/chat/conversations': { access: 'user', path: at('/api/chat/conversations'), query: ['limit', 'offset'], good: 200 },
   'POST /api/chat/conversations': {
@@ -199,6 +263,20 @@ export const routeTable: Record<string, Entry> = {
   'DELETE /api/v1/chat/budgets/:subject/:subject_id/:period': { access: 'admin', path: at('/api/v1/chat/budgets/keys/none/month'), good: 404 },
 };
 
+/** Events of the ultimate dialect, over Socket.IO and over plain frames. */
+export const agentEvents: Record<string, (made: Chat) => Record<string, unknown>> = {
+  start_conversation: () => ({ user_id: 'user123', model_type: 'technical', backend_model: 'stand-in/gpt-4o' }),
+  chat_message: ({ chatId }) => ({ conversation_id: chatId, message: 'Hello?', model: 'technical', backend_model: 'stand-in/gpt-4o' }),
+  get_conversation_history: ({ chatId }) => ({ conversation_id: chatId, limit: 50 }),
+  get_comprehensive_health: () => ({}),
+  get_p2p_status: () => ({}),
+  start_distributed_inference: ({ chatId }) => ({ model: 'transformer', input: 'Hello', priority: 8, consensus_required: true, conversation_id: chatId }),
+  join_p2p_network: () => ({ bootstrap_nodes: ['node1.example.com:4001'] }),
+  subscribe_ai_metrics: () => ({ interval_seconds: 5, include_distributed: true }),
+  get_blockchain_analytics: () => ({ timeframe: '1h' }),
+  voice_message: ({ chatId }) => ({ audio_data: 'GkXfow==', conversation_id: chatId, format: 'webm' }),
+};
+
 /** A good payload of each event of Socket.IO's main namespace. */
 export const eventTable: Record<string, (made: Chat) => Record<string, unknown>> = {
   join_conversation: ({ chatId }) => ({ conversation_id: chatId, stream: true }),
@@ -207,6 +285,7 @@ export const eventTable: Record<string, (made: Chat) => Record<string, unknown>>
   typing_indicator: ({ chatId }) => ({ conversation_id: chatId, is_typing: true }),
   attach_answer: ({ answerId }) => ({ message_id: answerId, after: 0 }),
   cancel_answer: ({ answerId }) => ({ message_id: answerId }),
+  ...agentEvents,
 };
 
 /** A good frame of each type that a client may send, by the address of its socket. */
@@ -223,4 +302,5 @@ export const frameTable: Record<string, Record<string, (made: Chat) => Record<st
     cancel: ({ chatId }) => ({ type: 'cancel', message_id: 2, session_id: chatId }),
     heartbeat: () => ({ type: 'heartbeat', timestamp: '2025-12-06T10:30:00Z' }),
   },
+  '/socket.io/': Object.fromEntries(Object.entries(agentEvents).map(([type, data]) => [type, (made: Chat) => ({ type, data: data(made) })])),
 };

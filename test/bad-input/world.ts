@@ -34,12 +34,14 @@ export interface Chat {
   answerId: string;
   /** Of a response with the same question, made in the background and ended. */
   responseId: string;
+  /** Of two agents, in which the same was said. */
+  sessionId: string;
 }
 
 /** How addresses of the second app, Ollama's API, begin in this suite. */
 export const secondApp = 'ollama:';
 
-const limits = { LIMIT_LOGINS_PER_MINUTE: '1000000', LIMIT_REQUESTS_PER_MINUTE: '1000000', LIMIT_COMPLETIONS_PER_MINUTE: '1000000', LIMIT_MESSAGES_PER_HOUR: '1000000', LIMIT_FRIEND_MESSAGES_PER_MINUTE: '1000000', LIMIT_SOCKETS_PER_ADDRESS: '1000' };
+const limits = { LIMIT_LOGINS_PER_MINUTE: '1000000', LIMIT_REQUESTS_PER_MINUTE: '1000000', LIMIT_COMPLETIONS_PER_MINUTE: '1000000', LIMIT_MESSAGES_PER_HOUR: '1000000', LIMIT_FRIEND_MESSAGES_PER_MINUTE: '1000000', LIMIT_SOCKETS_PER_ADDRESS: '1000', LIMIT_TOKENS_PER_HOUR: '1000000', LIMIT_OAUTH_PER_MINUTE: '1000000' };
 
 export async function startWorld(engine: Engine): Promise<World> {
   const database = await openTestStorage(engine);
@@ -70,7 +72,10 @@ export async function startWorld(engine: Engine): Promise<World> {
     await request('GET', `${base}/${sent.json.answer.id}/stream`, { as: user });
     const response = await request('POST', '/v1/responses', { as: user, body: { model: 'builtin/parley', input: content, background: true } });
     await request('GET', `/v1/responses/${response.json.id}?stream=true`, { as: user });
-    return { ownerId: user.userId, responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
+    const session = await request('POST', '/api/agent-chat/sessions', { as: user, body: { agent1Id: '0.0.1', agent2Id: '0.0.2', title: content } });
+    const sessionId: string = session.json.data.sessionId;
+    await request('POST', `/api/v1/chat/chats/${sessionId}/messages`, { as: user, body: { content } });
+    return { sessionId, ownerId: user.userId, responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
   };
   return {
     parts, port, dataDir, routes, request, makeChat,

@@ -19,13 +19,14 @@ export interface ContractWorld {
   stop(): Promise<void>;
 }
 
-/** @param settings more settings, by the names of the table in src/config.ts */
-export async function startContractWorld(settings: Record<string, string> = {}): Promise<ContractWorld> {
+/** @param settings more settings, by the names of the table in src/config.ts; or what makes them of the address of the stand-in */
+export async function startContractWorld(settings: Record<string, string> | ((standInUrl: string) => Record<string, string>) = {}): Promise<ContractWorld> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-contract-'));
   const standIn = await startStandIn();
   const parts = createParts(readConfig({
     PORT: '0', DATA_DIR: dataDir, OLLAMA_URLS: 'off', LOG_LEVEL: 'silent', DRAIN_SECONDS: '0', OPENAI_BASE_URL: `${standIn.url}/v1`, LOCAL_TRUST: 'off',
-    REGISTRATION: 'open', LIMIT_LOGINS_PER_MINUTE: '10000', LIMIT_REQUESTS_PER_MINUTE: '100000', LIMIT_SOCKETS_PER_ADDRESS: '1000', ...settings,
+    REGISTRATION: 'open', LIMIT_LOGINS_PER_MINUTE: '10000', LIMIT_REQUESTS_PER_MINUTE: '100000', LIMIT_SOCKETS_PER_ADDRESS: '1000',
+    ...(typeof settings === 'function' ? settings(standIn.url) : settings),
   }));
   await parts.start();
   const { port } = parts.http.addresses()[0]!;

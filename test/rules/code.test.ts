@@ -137,7 +137,7 @@ describe('The tests', () => {
 });
 
 describe('The repository', () => {
-  const texts = ['.ci', 'bench', 'docs', 'runtime', 'scripts', 'src', 'test', 'web']
+  const texts = ['.ci', 'bench', 'docs', 'parts', 'runtime', 'scripts', 'src', 'test', 'web']
     .flatMap(filesBelow)
     .concat(['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'package.json'])
     .filter((path) => existsSync(join(projectRoot, path)))
@@ -153,7 +153,7 @@ describe('The repository', () => {
 });
 
 describe('The lock files', () => {
-  const locks = ['package-lock.json', 'runtime/package-lock.json', 'runtime/npm/package-lock.json', 'bench/package-lock.json'].filter((path) => existsSync(join(projectRoot, path)));
+  const locks = ['package-lock.json', 'runtime/package-lock.json', 'runtime/npm/package-lock.json', 'bench/package-lock.json', 'parts/hedera/package-lock.json'].filter((path) => existsSync(join(projectRoot, path)));
 
   it.each(locks)('hold the parts of every platform, so that npm ci works on all of them: %s', (path) => {
     type Entry = { optionalDependencies?: Record<string, string>; inBundle?: boolean };

@@ -16,5 +16,7 @@ export default function setup(): void {
     if (!variable.endsWith('_URL_TEST') && !existsSync(value)) throw new Error(`${variable} names ${value}, which does not exist.`);
     return `  ${suite} suites: on`;
   });
+  const hasHedera = existsSync(new URL('../../parts/hedera/node_modules/@hiero-ledger/sdk/package.json', import.meta.url));
+  lines.push(hasHedera ? '  Hedera suites: on' : '  Hedera suites: off. To run them: npm ci --prefix parts/hedera (about 220 MB)');
   process.stdout.write(`\nSuites that need something of this machine:\n${lines.join('\n')}\n\n`);
 }

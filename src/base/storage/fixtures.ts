@@ -16,7 +16,7 @@ export function conversationRow(owner: string, fields: Partial<ConversationsTabl
   return {
     id: newId(), owner_id: owner, number: 1, title: 'A conversation', title_source: 'default', description: null, type: 'DIRECT', model: null,
     persona: null, system_prompt: null, temperature: null, max_tokens: null, parameters: '{}', is_private: 0, tags: null, label: null,
-    origin: 'test', head_id: null, head_hash: null, last_seq: 0, created_at: 1, last_activity_at: 1, archived_at: null, trashed_at: null, ...fields,
+    origin: 'test', head_id: null, head_hash: null, last_seq: 0, created_at: 1, last_activity_at: 1, archived_at: null, trashed_at: null, profile: null, is_linear: 0, ...fields,
   };
 }
 
@@ -52,11 +52,11 @@ export function logRow(messageId: string, seq: number, fields: Partial<TurnLogRo
 export async function addRunningTurns(storage: Storage, count: number): Promise<{ userId: string; conversationId: string; messageIds: string[] }> {
   const user = userRow();
   // Without the columns of later migrations: these rows must fit the first schema, too.
-  const { trashed_at: _, ...conversation } = conversationRow(user.id);
+  const { trashed_at: _, profile: __, is_linear: ___, ...conversation } = conversationRow(user.id);
   const messages = Array.from({ length: count }, (_, index) => messageRow(conversation.id, index + 1, { status: 'PROCESSING' }));
   await storage.write(async (queries) => {
     await queries.insertInto('users').values(user).execute();
-    await queries.insertInto('conversations').values(conversation).execute();
+    await queries.insertInto('conversations').values(conversation as ConversationsTable).execute();
     await queries.insertInto('messages').values(messages).execute();
     await queries.insertInto('turns').values(messages.map((message) => turnRow(message, user.id))).execute();
   });

@@ -8,6 +8,10 @@ export interface Schema {
   api_keys: ApiKeysTable;
   provider_keys: ProviderKeysTable;
   invites: InvitesTable;
+  oauth_clients: OauthClientsTable;
+  oauth_requests: OauthRequestsTable;
+  oauth_grants: OauthGrantsTable;
+  oauth_refresh_tokens: OauthRefreshTokensTable;
   settings: SettingsTable;
   conversations: ConversationsTable;
   participants: ParticipantsTable;
@@ -20,6 +24,13 @@ export interface Schema {
   budget_counters: BudgetCountersTable;
   budget_reservations: BudgetReservationsTable;
   jobs: JobsTable;
+  ledger_keys: LedgerKeysTable;
+  ledger_log: LedgerLogTable;
+  ledger_nodes: LedgerNodesTable;
+  ledger_transcripts: LedgerTranscriptsTable;
+  ledger_anchors: LedgerAnchorsTable;
+  agent_sessions: AgentSessionsTable;
+  session_agents: SessionAgentsTable;
 }
 
 export interface UsersTable {
@@ -57,6 +68,8 @@ export interface TokensTable {
   revoked_at: number | null;
   /** When it was used last, to the minute; null when it never was. */
   last_used_at: number | null;
+  /** The token, API key or OAuth grant that it was made with, and ends with; null for a sign-in of its own. */
+  origin_id: string | null;
 }
 
 export interface ApiKeysTable {
@@ -92,6 +105,66 @@ export interface InvitesTable {
   created_at: number;
   expires_at: number;
   used_by: string | null;
+}
+
+/** Programs that may ask for access (OAuth 2.0). They are public clients: none of them has a secret. */
+export interface OauthClientsTable {
+  /** `client_id`, as the administrator named it. */
+  id: string;
+  /** For people. */
+  name: string;
+  /** JSON array of the OAuth scopes that it may ask for. */
+  scopes: string;
+  created_by: string;
+  created_at: number;
+}
+
+/** A program that waits for somebody's approval (RFC 8628). */
+export interface OauthRequestsTable {
+  id: string;
+  client_id: string;
+  /** SHA-256, hex. */
+  device_code_hash: string;
+  /** SHA-256 of the code without its hyphen, hex. */
+  user_code_hash: string;
+  /** JSON array of the OAuth scopes that would be granted. */
+  scopes: string;
+  /** What the program says of its device, JSON object. */
+  device: string;
+  state: 'waiting' | 'approved' | 'denied' | 'used';
+  /** Who decided. */
+  user_id: string | null;
+  /** Least milliseconds between two questions of the program. */
+  interval_ms: number;
+  /** When it asked last. */
+  polled_at: number | null;
+  created_at: number;
+  expires_at: number;
+}
+
+/** What somebody has granted to a program. */
+export interface OauthGrantsTable {
+  id: string;
+  client_id: string;
+  user_id: string;
+  /** JSON array of the OAuth scopes. */
+  scopes: string;
+  /** What the program said of its device, JSON object. */
+  device: string;
+  created_at: number;
+  last_used_at: number;
+  expires_at: number;
+  revoked_at: number | null;
+}
+
+/** Each can be used once; its use makes the next one. */
+export interface OauthRefreshTokensTable {
+  /** SHA-256, hex. */
+  hash: string;
+  grant_id: string;
+  created_at: number;
+  /** Kept when used, so that a second use is noticed. */
+  used_at: number | null;
 }
 
 export interface SettingsTable {
@@ -134,6 +207,10 @@ export interface ConversationsTable {
   archived_at: number | null;
   /** When it was put into the trash, milliseconds since the epoch; null when it is not there. */
   trashed_at: number | null;
+  /** The chat profile that answered last, or was chosen at its beginning; null where none was. */
+  profile: string | null;
+  /** 1: nothing branches in it. */
+  is_linear: number;
 }
 
 export interface ParticipantsTable {
@@ -341,3 +418,107 @@ export interface JobsTable {
   ended_at: number | null;
 }
 
+/** One row for each conversation whose parties are two agents. Its id is that of the conversation, and it goes with it. */
+export interface AgentSessionsTable {
+  conversation_id: string;
+  owner_id: string;
+  status: 'active' | 'ended';
+  started_at: number;
+  ended_at: number | null;
+  /** Replies that models have begun in it. */
+  turns: number;
+  /** Most of them. */
+  most_turns: number;
+  /** Most messages of agents in a row, without one of a person, behind which no more is triggered. */
+  most_depth: number;
+  /** Milliseconds from the start after which no reply is begun. */
+  most_ms: number;
+  /** Micro-dollars (1e-6 USD) of all replies from which on none is begun. */
+  most_cost_micros: number;
+  /** The last time the agents were let talk by themselves; null when they never were. */
+  run_id: string | null;
+  run_state: 'running' | 'paused' | 'ended' | null;
+  /** Replies that the run may make. */
+  run_turns: number;
+  /** Why it has ended, or is paused; null while it goes on. */
+  run_reason: string | null;
+  /** How the transcript stands: `open` until the session has ended, `pending` while it is handed over. */
+  transcript_state: 'open' | 'pending' | 'submitted' | 'not-submitted';
+  /** JSON array of the transactions that hold it. */
+  transcript_transactions: string;
+}
+
+/** The two agents of a session. */
+export interface SessionAgentsTable {
+  conversation_id: string;
+  /** 1 is the owner's. */
+  place: 1 | 2;
+  /** `shard.realm.num`, without checksum. */
+  account_id: string;
+  role: string;
+  /** As asked for (`provider/model` or a bare name); null means the default model. */
+  model: string | null;
+  prompt: string | null;
+}
+
+/** Keys that sign transcripts and the log. Old ones stay, without their private half, so that what they signed can be checked. */
+export interface LedgerKeysTable {
+  /** Derived from the public key. */
+  id: string;
+  /** The 32 bytes of an Ed25519 public key (RFC 8032), base64url. */
+  public_key: string;
+  /** PKCS #8, encrypted; null when the key was retired. */
+  private_key: string | null;
+  created_at: number;
+  retired_at: number | null;
+}
+
+/** The append-only log: one row for each sealed transcript, which also is the signed head of the log as far as this row. */
+export interface LedgerLogTable {
+  /** 0, 1, 2, ... without gaps. */
+  position: number;
+  transcript_id: string;
+  /** SHA-256 of the leaf, hex. */
+  leaf_hash: string;
+  /** Database clock; never less than in the row before. */
+  logged_at: number;
+  /** Root of the tree over all rows as far as this one, hex. */
+  root_hash: string;
+  key_id: string;
+  /** Ed25519 over the head, base64url. */
+  signature: string;
+}
+
+/** Hashes of the log's tree above its leaves, of full subtrees only: they never change. */
+export interface LedgerNodesTable {
+  /** 1 is over two leaves, 2 over four, ... */
+  level: number;
+  /** 0, 1, 2, ... from the left within the level. */
+  position: number;
+  /** Hex. */
+  hash: string;
+}
+
+/** Sealed transcripts; each goes with its owner, and its row in the log stays. */
+export interface LedgerTranscriptsTable {
+  id: string;
+  owner_id: string;
+  /** Canonical JSON. */
+  body: string;
+}
+
+/** What became of handing a transcript over to another ledger. */
+export interface LedgerAnchorsTable {
+  transcript_id: string;
+  anchor: string;
+  state: 'pending' | 'partial' | 'done' | 'failed';
+  /** What the anchor notes to go on from, JSON. */
+  progress: string;
+  /** Why it is not done, for a person. */
+  problem: string | null;
+  attempts: number;
+  /** Who submits at present; null when nobody does. */
+  owner: string | null;
+  lease_until: number | null;
+  changed_at: number;
+}

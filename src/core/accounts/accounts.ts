@@ -9,8 +9,10 @@ import { createAuthenticate } from './authentication.ts';
 import { createCredentialCache } from './credential-cache.ts';
 import { createInternalTokens } from './internal-tokens.ts';
 import { createInvites } from './invites.ts';
+import { createIssuedTokens } from './issued-tokens.ts';
 import { createLocalTrust } from './local-trust.ts';
 import { createLogin } from './login.ts';
+import { createOauth } from './oauth/index.ts';
 import { createOriginRules } from './origins.ts';
 import { createPasswordHasher } from './passwords.ts';
 import { createProviderKeys, type ProviderKeys } from './provider-keys.ts';
@@ -20,7 +22,7 @@ import { createRevocations } from './revocations.ts';
 import { scopesOfRole } from './scopes.ts';
 import { createSecretsGuard } from './secrets-guard.ts';
 import { createSessionUse } from './session-use.ts';
-import { createSessions } from './sessions.ts';
+import { createSessions, type Sessions } from './sessions.ts';
 import type { AccountSettings } from './settings.ts';
 import { newSetupCode, sharedSetupCode } from './setup-code.ts';
 import { createSignInLimit } from './sign-in-limit.ts';
@@ -51,7 +53,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
   const users = createUsers({ storage, clock, revocations });
   const sessions = createSessions({ storage, tokens: createTokens(secrets), clock, revocations, lifetimeMs: settings.tokenLifetimeMs });
   const sessionUse = createSessionUse({ storage, clock, log });
-  const apiKeys = createApiKeys({ storage, clock, log, users, revocations });
+  const apiKeys = createApiKeys({ storage, clock, log, users, revocations, sessions });
   const providerKeys = createProviderKeys({ storage, secrets, clock, log, bus });
   const internalTokens = createInternalTokens({ users, clock });
   const invites = createInvites({ storage, clock, users });
@@ -60,8 +62,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
   const revocationWatch = createRevocationWatch({ storage, bus, clock, log, revocations });
   const secretsGuard = createSecretsGuard({ storage, secrets, bus, log });
   const owner = createOwnerViewer(users, clock);
-  const limit = createSignInLimit(limiter, settings, metrics);
-  const signIns = createLogin({ storage, users, sessions, registration, passwords, origins, limit, afterClaim: owner.forget });
+  const signIns = createLogin({ storage, users, sessions, registration, passwords, origins, limit: createSignInLimit(limiter, settings, metrics), afterClaim: owner.forget });
 
   return {
     name: 'accounts',
@@ -84,6 +85,7 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
     localTrustOff: localTrust.impossible,
     originAllowed: (headers) => origins.allowedWithCookie(headers),
     ...signIns,
+    ...programAccess({ storage, secrets, limiter, metrics, clock, sessions, settings, users }),
     onRevoked: (listener) => revocations.onRevoked(listener),
     ...userMethods(users),
     createUser: async (request) => userOf(await registration.create(request)),
@@ -109,6 +111,14 @@ export function createAccounts({ storage, secrets, limiter, bus, clock, log, met
     },
     registration: async () => ({ mode: registration.mode, ownerClaimed: (await users.owner()).claimed }),
     setupCode: () => registration.setupCode(),
+  };
+}
+
+/** What programs get: short-lived tokens, and what people grant them. */
+function programAccess({ users, settings, ...parts }: Pick<AccountsParts, 'storage' | 'secrets' | 'limiter' | 'metrics' | 'clock' | 'settings'> & { sessions: Sessions; users: Users }): Pick<Accounts, 'issueToken' | 'oauth'> {
+  return {
+    ...createIssuedTokens({ ...parts, users, perHour: settings.limits.tokensPerHour }),
+    oauth: createOauth({ ...parts, trustProxy: settings.trustProxy, perMinute: settings.limits.oauthPerMinute }),
   };
 }
 

@@ -8,6 +8,7 @@ import { cleanText } from '../../base/text.ts';
 import type { KnownCredential } from './credential-cache.ts';
 import type { Revocations } from './revocations.ts';
 import { effectiveScopes, parseScopes, scopesOfRole } from './scopes.ts';
+import type { Sessions } from './sessions.ts';
 import type { Accounts, Scope, Viewer } from './types.ts';
 import type { Users } from './users.ts';
 
@@ -39,13 +40,14 @@ interface ApiKeyParts {
   log: Log;
   users: Users;
   revocations: Revocations;
+  sessions: Pick<Sessions, 'revokeMadeWith'>;
 }
 
 export function createApiKeys(parts: ApiKeyParts): ApiKeys {
   return { ...createKeyRows(parts), ...createKeyUse(parts) };
 }
 
-function createKeyRows({ storage, clock, users, revocations }: ApiKeyParts): Pick<ApiKeys, 'create' | 'list' | 'revoke'> {
+function createKeyRows({ storage, clock, users, revocations, sessions }: ApiKeyParts): Pick<ApiKeys, 'create' | 'list' | 'revoke'> {
   return {
     async create(userId, name, scopes, expiresAt = null) {
       const user = await users.byId(userId);
@@ -74,8 +76,12 @@ function createKeyRows({ storage, clock, users, revocations }: ApiKeyParts): Pic
       return rows.map((row) => ({ id: row.id, name: row.name, prefix: row.prefix, createdAt: row.created_at, lastUsedAt: row.last_used_at }));
     },
     async revoke(userId, keyId) {
-      const { numUpdatedRows } = isId(keyId) ? await storage.write((queries) => queries.updateTable('api_keys').set({ revoked_at: clock.now() })
-        .where('id', '=', keyId).where('user_id', '=', userId).where('revoked_at', 'is', null).executeTakeFirst()) : { numUpdatedRows: 0n };
+      const { numUpdatedRows } = isId(keyId) ? await storage.write(async (queries) => {
+        const revoked = await queries.updateTable('api_keys').set({ revoked_at: clock.now() })
+          .where('id', '=', keyId).where('user_id', '=', userId).where('revoked_at', 'is', null).executeTakeFirst();
+        await sessions.revokeMadeWith(queries, userId, keyId);
+        return revoked;
+      }) : { numUpdatedRows: 0n };
       if (numUpdatedRows === 0n) throw new ParleyError('not_found', { message: 'There is no such key.' });
       revocations.credential(userId, keyId);
     },

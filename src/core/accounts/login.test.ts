@@ -6,7 +6,7 @@ import { engines } from '../../base/storage/testing.ts';
 import { createCredentialCache } from './credential-cache.ts';
 import { createRevocations } from './revocations.ts';
 import { createSessions } from './sessions.ts';
-import { everything, registrationOf, requestWith, startTestAccounts, type TestAccounts } from './testing.ts';
+import { defaultSettings, everything, registrationOf, requestWith, startTestAccounts, type TestAccounts } from './testing.ts';
 import { createTokens } from './tokens.ts';
 import type { Accounts, User } from './types.ts';
 
@@ -18,7 +18,7 @@ describe.each(engines)('signing in on %s', (engine) => {
   let bob: User;
 
   beforeEach(async () => {
-    test = await startTestAccounts(engine, { registration: 'open', limits: { loginsPerMinute: 30 } });
+    test = await startTestAccounts(engine, { registration: 'open', limits: { ...defaultSettings.limits, loginsPerMinute: 30 } });
     accounts = test.accounts;
     bob = await accounts.createUser({ ...registrationOf('Bob'), role: 'user' });
   });

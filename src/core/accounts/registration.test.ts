@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { engines } from '../../base/storage/testing.ts';
-import { everything, openLocalConnection, registrationOf, requestWith, startTestAccounts, type LocalConnection, type TestAccounts } from './testing.ts';
+import { defaultSettings, everything, openLocalConnection, registrationOf, requestWith, startTestAccounts, type LocalConnection, type TestAccounts } from './testing.ts';
 import type { Credentials } from './types.ts';
 
 /** A real connection of this machine: the request that comes over it is trusted. */
@@ -166,7 +166,7 @@ describe.each(engines)('registration on %s', (engine) => {
     });
 
     it('is limited for each address', async () => {
-      const accounts = await withOwner({ limits: { loginsPerMinute: 3 } });
+      const accounts = await withOwner({ limits: { ...defaultSettings.limits, loginsPerMinute: 3 } });
       const elsewhere = () => requestWith({}, { method: 'POST', socket: { remoteAddress: '192.0.2.8' } });
       for (const name of ['bob', 'carl', 'dora']) await accounts.register(registrationOf(name), remote());
       await expect(accounts.register(registrationOf('emil'), remote())).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 60_000 });

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { ParleyError } from '../../base/errors.ts';
 import { isId, newId } from '../../base/ids.ts';
-import type { Storage, UsersTable } from '../../base/storage/index.ts';
+import type { Storage, UsersTable, WriteQueries } from '../../base/storage/index.ts';
 import type { KnownCredential } from './credential-cache.ts';
 import type { Revocations } from './revocations.ts';
 import { effectiveScopes, parseScopes, scopesOfRole } from './scopes.ts';
@@ -16,10 +16,25 @@ export interface Sessions {
    * @param client what the client calls itself (User-Agent)
    * @param bounds of a sign-in that stands on another credential: it gets no more and lasts no longer
    */
-  issue(user: UsersTable, client: string | undefined, bounds?: { scopes: readonly Scope[]; expiresAt: number | null }): Promise<SignIn>;
+  issue(user: UsersTable, client: string | undefined, bounds?: SignInBounds): Promise<SignIn>;
+  /** The same in the caller's transaction; counts only when that commits. */
+  issueIn(queries: WriteQueries, user: UsersTable, client: string | undefined, bounds?: SignInBounds): Promise<SignIn>;
   /** The credential behind a token; null when the token is not ours, has expired or was revoked. */
   load(token: string): Promise<KnownCredential | null>;
   revoke(userId: string, tokenId: string): Promise<void>;
+  /** The same in the caller's transaction. */
+  revokeIn(queries: WriteQueries, userId: string, tokenId: string): Promise<void>;
+  /** Ends every token that was made with this credential, or with one that was. In the caller's transaction, behind which it is told. */
+  revokeMadeWith(queries: WriteQueries, userId: string, credentialId: string): Promise<void>;
+}
+
+/** What bounds a sign-in that stands on another credential. */
+export interface SignInBounds {
+  scopes: readonly Scope[];
+  /** Milliseconds since the epoch; null for the usual lifetime. */
+  expiresAt: number | null;
+  /** The token, API key or OAuth grant with which it ends; null or left out for none. */
+  originId?: string | null;
 }
 
 const maxClientLength = 200;
@@ -35,22 +50,43 @@ interface SessionParts {
 }
 
 export function createSessions({ storage, tokens, clock, revocations, lifetimeMs }: SessionParts): Sessions {
+  const tellEnded = (queries: WriteQueries, userId: string, ids: readonly string[]): void => {
+    if (ids.length > 0) storage.afterCommit(queries, () => ids.forEach((id) => revocations.credential(userId, id)));
+  };
+  const revokeMadeWith: Sessions['revokeMadeWith'] = async (queries, userId, credentialId) => {
+    for (let origins = [credentialId]; origins.length > 0;) {
+      const rows = await queries.updateTable('tokens').set({ revoked_at: clock.now() })
+        .where('origin_id', 'in', origins).where('user_id', '=', userId).where('revoked_at', 'is', null).returning('id').execute();
+      origins = rows.map(({ id }) => id);
+      tellEnded(queries, userId, origins);
+    }
+  };
+  const revokeIn: Sessions['revokeIn'] = async (queries, userId, tokenId) => {
+    await queries.updateTable('tokens').set({ revoked_at: clock.now() })
+      .where('id', '=', tokenId).where('user_id', '=', userId).where('revoked_at', 'is', null).execute();
+    await revokeMadeWith(queries, userId, tokenId);
+    tellEnded(queries, userId, [tokenId]);
+  };
+  const issueIn: Sessions['issueIn'] = async (queries, user, client, bounds) => {
+    // The wall clock may have gone back since the last revocation; the new token still comes after it.
+    const issuedAt = Math.max(clock.now(), user.tokens_valid_from);
+    const latest = Math.min(issuedAt + lifetimeMs, bounds?.expiresAt ?? Infinity);
+    const expiresAt = Math.floor(latest / 1000) * 1000;
+    const scopes = effectiveScopes(bounds?.scopes ?? scopesOfRole(user.role), user.role);
+    const tokenId = newId();
+    if (bounds?.originId) await requireOrigin(queries, user.id, bounds.originId);
+    const ended = await insertToken(queries, user, {
+      id: tokenId, user_id: user.id, scopes: JSON.stringify(scopes), client: client?.slice(0, maxClientLength).toWellFormed() ?? null,
+      created_at: issuedAt, expires_at: expiresAt, revoked_at: null, last_used_at: issuedAt,
+      origin_id: bounds?.originId ?? null,
+    }, clock.now());
+    tellEnded(queries, user.id, ended);
+    const signed = tokens.sign({ tokenId, userId: user.id, username: user.username, scopes, issuedAt, expiresAt });
+    return { user: userOf(user), ...signed, tokenId, issuedAt: Math.floor(issuedAt / 1000) * 1000, expiresAt };
+  };
   return {
-    async issue(user, client, bounds) {
-      // The wall clock may have gone back since the last revocation; the new token still comes after it.
-      const issuedAt = Math.max(clock.now(), user.tokens_valid_from);
-      const latest = Math.min(issuedAt + lifetimeMs, bounds?.expiresAt ?? Infinity);
-      const expiresAt = Math.floor(latest / 1000) * 1000;
-      const scopes = effectiveScopes(bounds?.scopes ?? scopesOfRole(user.role), user.role);
-      const tokenId = newId();
-      const ended = await insertToken(storage, user, {
-        id: tokenId, user_id: user.id, scopes: JSON.stringify(scopes), client: client?.slice(0, maxClientLength).toWellFormed() ?? null,
-        created_at: issuedAt, expires_at: expiresAt, revoked_at: null, last_used_at: issuedAt,
-      }, clock.now());
-      for (const id of ended) revocations.credential(user.id, id);
-      const signed = tokens.sign({ tokenId, userId: user.id, username: user.username, scopes, issuedAt, expiresAt });
-      return { user: userOf(user), ...signed, tokenId, expiresAt };
-    },
+    issue: (user, client, bounds) => storage.write((queries) => issueIn(queries, user, client, bounds)),
+    issueIn,
     async load(token) {
       const claims = tokens.read(token);
       if (!claims || claims.expiresAt <= clock.now() || !isId(claims.tokenId)) return null;
@@ -69,12 +105,22 @@ export function createSessions({ storage, tokens, clock, revocations, lifetimeMs
         expiresAt: row.expires_at, csrfToken: claims.csrfToken, lastUsedAt: null,
       };
     },
-    async revoke(userId, tokenId) {
-      await storage.write((queries) => queries.updateTable('tokens').set({ revoked_at: clock.now() })
-        .where('id', '=', tokenId).where('user_id', '=', userId).where('revoked_at', 'is', null).execute());
-      revocations.credential(userId, tokenId);
-    },
+    revoke: (userId, tokenId) => storage.write((queries) => revokeIn(queries, userId, tokenId)),
+    revokeIn,
+    revokeMadeWith,
   };
+}
+
+/**
+ * What a token is made with must still hold; its row stays locked, so that whoever ends it finds the token.
+ * @throws {ParleyError} `unauthorized`
+ */
+async function requireOrigin(queries: WriteQueries, userId: string, originId: string): Promise<void> {
+  for (const table of ['tokens', 'api_keys', 'oauth_grants'] as const) {
+    const row = await queries.selectFrom(table).select('id').where('id', '=', originId).where('user_id', '=', userId).where('revoked_at', 'is', null).forUpdate().executeTakeFirst();
+    if (row) return;
+  }
+  throw new ParleyError('unauthorized');
 }
 
 interface NewToken {
@@ -86,6 +132,7 @@ interface NewToken {
   expires_at: number;
   revoked_at: number | null;
   last_used_at: number;
+  origin_id: string | null;
 }
 
 /**
@@ -93,8 +140,7 @@ interface NewToken {
  * @throws {ParleyError} `unauthorized` when the user's sign-ins were ended since `user` was read: what was proven then
  * (an older password, an account that was not disabled) is worth nothing now
  */
-async function insertToken(storage: Storage, user: UsersTable, token: NewToken, now: number): Promise<string[]> {
-  return storage.write(async (queries) => {
+async function insertToken(queries: WriteQueries, user: UsersTable, token: NewToken, now: number): Promise<string[]> {
     const present = await queries.selectFrom('users').select(['tokens_valid_from', 'disabled_at']).where('id', '=', user.id).executeTakeFirst();
     if (!present || present.disabled_at !== null || present.tokens_valid_from !== user.tokens_valid_from) throw new ParleyError('unauthorized');
     await queries.insertInto('tokens').values(token).execute();
@@ -104,5 +150,4 @@ async function insertToken(storage: Storage, user: UsersTable, token: NewToken, 
     const ids = beyond.map(({ id }) => id);
     if (ids.length > 0) await queries.deleteFrom('tokens').where('id', 'in', ids).execute();
     return ids;
-  });
 }

@@ -14,5 +14,9 @@ export interface AccountSettings {
   limits: {
     /** Sign-ins and registrations a minute and address. */
     loginsPerMinute: number;
+    /** Tokens that a user may have made for programs in an hour. */
+    tokensPerHour: number;
+    /** Requests a minute and address at OAuth's addresses. */
+    oauthPerMinute: number;
   };
 }

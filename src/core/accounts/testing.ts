@@ -29,7 +29,7 @@ export function createTestClock(): TestClock {
 
 export const defaultSettings: AccountSettings = {
   host: '127.0.0.1', redisUrl: null, publicUrl: null, trustProxy: false, localTrust: true, allowedOrigins: [], registration: null,
-  tokenLifetimeMs: 3_600_000, limits: { loginsPerMinute: 1000 },
+  tokenLifetimeMs: 3_600_000, limits: { loginsPerMinute: 1000, tokensPerHour: 120, oauthPerMinute: 60 },
 };
 
 export interface TestAccounts {

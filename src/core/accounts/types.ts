@@ -1,22 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Part } from '../../base/lifecycle.ts';
+import type { Oauth } from './oauth/types.ts';
+import type { Credentials, Role, Scope, Viewer } from './viewer.ts';
 
-export type Role = 'owner' | 'admin' | 'user';
-export type Scope = 'read' | 'write' | 'admin' | 'chat' | 'p2p';
-
-/** Who asks. Every repository takes it, and shows and changes only what is this viewer's. */
-export interface Viewer {
-  userId: string;
-  username: string;
-  role: Role;
-  scopes: readonly Scope[];
-  /** How the viewer proved who they are. `program`: a program that has opened the database itself. `call-back`: a process of this server, for a part of a call that is counted already. */
-  via: 'token' | 'cookie' | 'api-key' | 'local-trust' | 'internal' | 'program' | 'call-back';
-  /** Id of the token or the API key; null for local trust. */
-  credentialId: string | null;
-  /** When the credential ends, milliseconds since the epoch; null when it does not. */
-  expiresAt: number | null;
-}
+export type { Credentials, PeerSocket, Role, Scope, Viewer } from './viewer.ts';
 
 export interface User {
   id: string;
@@ -28,23 +15,6 @@ export interface User {
   claimed: boolean;
   createdAt: number;
   disabledAt: number | null;
-}
-
-/** What `authenticate` looks at: a request or an upgrade, before anything of it is believed. */
-export interface Credentials {
-  headers: IncomingHttpHeaders;
-  method: string;
-  /** Token from the query string, on the addresses that document it (`?token=`). */
-  queryToken?: string | null;
-  socket: PeerSocket;
-}
-
-/** The two ends of the connection as the kernel names them. */
-export interface PeerSocket {
-  remoteAddress?: string | undefined;
-  remotePort?: number | undefined;
-  localAddress?: string | undefined;
-  localPort?: number | undefined;
 }
 
 /** What a dialect accepts. */
@@ -77,7 +47,23 @@ export interface SignIn {
   /** What requests by cookie must repeat in the header `x-csrf-token`; the page finds it in the cookie `parley_csrf`. */
   csrfToken: string;
   tokenId: string;
+  /** Whole seconds, as `iat` of the token says it. */
+  issuedAt: number;
   expiresAt: number;
+}
+
+/** A token that a program asks for. */
+export interface TokenWish {
+  scopes: readonly Scope[];
+  /** What the program calls itself; kept to tell tokens apart. */
+  client: string;
+}
+
+export interface IssuedToken {
+  token: string;
+  scopes: readonly Scope[];
+  /** Seconds from `iat` to `exp`. */
+  expiresInSeconds: number;
 }
 
 /** A sign-in that is used. */
@@ -111,6 +97,14 @@ export interface Accounts extends Part {
   login(username: string, password: string, from: Credentials): Promise<SignIn>;
   /** A session for a viewer who is already proven (the page under local trust). */
   signInAs(viewer: Viewer, from: Credentials): Promise<SignIn>;
+  /**
+   * A short-lived token for a program, made with the viewer's credential: it may no more than that one, lasts no longer, and
+   * ends with it. Of the scopes asked for, those are given that the viewer has.
+   * @throws {ParleyError} `forbidden` when that is none, `unauthorized`, `rate_limited`
+   */
+  issueToken(viewer: Viewer, wish: TokenWish): Promise<IssuedToken>;
+  /** Access for other people's programs, by OAuth 2.0. */
+  readonly oauth: Oauth;
   /** Revokes the viewer's token. It is dead everywhere at once, and after a restart. */
   logout(viewer: Viewer): Promise<void>;
   /** Tells of every credential that has just been revoked (logout, disabling, demotion, key removal), so that sockets close. */

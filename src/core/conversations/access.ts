@@ -97,3 +97,13 @@ export async function lockConversation(storage: Pick<Storage, 'engine'>, queries
   if (storage.engine === 'sqlite' || !isId(conversationId)) return;
   await queries.selectFrom('conversations').select('id').where('id', '=', conversationId).forUpdate().execute();
 }
+
+/** @throws {ParleyError} `conflict` where nothing branches: what was said there stays as it was said */
+export function refuseBranches(conversation: Pick<AccessRow, 'is_linear'>): void {
+  if (conversation.is_linear === 1) throw new ParleyError('conflict', { message: 'Nothing in this conversation is edited, answered anew or gone on with: what was said stays as it was said.' });
+}
+
+/** When something new in a conversation happens: where nothing branches, times never go backwards, whatever the clocks of instances say. */
+export function timeIn(conversation: Pick<AccessRow, 'is_linear' | 'last_activity_at'>, now: number): number {
+  return conversation.is_linear === 1 ? Math.max(now, conversation.last_activity_at) : now;
+}

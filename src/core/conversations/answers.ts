@@ -3,11 +3,13 @@ import { cleanText } from '../../base/text.ts';
 import type { ConversationsTable, MessagesTable, WriteQueries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { ModelMessage, Target } from '../models/index.ts';
-import { lockConversation, openConversation, openMessage, type AccessRow } from './access.ts';
+import { lockConversation, openConversation, openMessage, refuseBranches, timeIn, type AccessRow } from './access.ts';
 import type { ConversationParts } from './parts.ts';
+import { withoutParty } from './parties/parties.ts';
 import { historyHashes, rootHash, splitHistory } from './path.ts';
 import { blind } from './pictures/picture-reading.ts';
 import { copyPictures, insertPictures, picturesOf, picturesToKeep } from './pictures/pictures.ts';
+import { withProfile } from './profiles/profiled.ts';
 import { isBusy, toMessages } from './reading.ts';
 import { toMessage } from './rows.ts';
 import { insertMessage } from './statements.ts';
@@ -32,13 +34,23 @@ function isAnswered(conversation: Pick<ConversationsTable, 'model'>, outgoing: P
   return outgoing.answer !== false && (conversation.model !== noModel || Boolean(outgoing.model ?? outgoing.target));
 }
 
+/** Where nothing branches models speak for parties alone (`speak`), within the bounds of whoever lets them. @throws {ParleyError} `conflict` */
+function refuseNobody(conversation: Pick<ConversationsTable, 'is_linear'>): void {
+  if (conversation.is_linear === 1) throw new ParleyError('conflict', { message: 'Models answer in this conversation only for its parties.' });
+}
+
+/** What people send there is theirs: nobody writes in the name of a party by what they attach. */
+function ofNobody(conversation: Pick<ConversationsTable, 'is_linear'>, message: Outgoing): Outgoing {
+  return conversation.is_linear === 1 && message.metadata ? { ...message, metadata: withoutParty(message.metadata) } : message;
+}
+
 /*
  * Everything that makes an answer begin: send, edit, regenerate, continue.
  */
 
 const nobody: Planned = { target: null, failure: null };
 
-async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel' | 'target' | 'parts'>): Promise<Planned> {
+export async function planModel(parts: ConversationParts, name: string | null, viewer: Viewer, outgoing: Pick<Outgoing, 'refuseBuiltin' | 'withoutModel' | 'target' | 'parts'>): Promise<Planned> {
   if (outgoing.target) {
     refuseBlind(outgoing.target, outgoing.parts);
     return { target: outgoing.target, failure: null };
@@ -60,7 +72,7 @@ function refuseBlind(target: Target, parts: Outgoing['parts']): void {
   if (target.seesPictures === false && parts?.some((part) => part.type === 'image')) throw blind(target);
 }
 
-function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, request: Pick<TurnRequest, 'model'> & Partial<TurnRequest>, outgoing: Options & Partial<Outgoing>, times: Times, replacesId: string | null = null): AnswerPlan {
+export function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, request: Pick<TurnRequest, 'model'> & Partial<TurnRequest>, outgoing: Options & Partial<Outgoing>, times: Times, replacesId: string | null = null): AnswerPlan {
   return {
     userId: viewer.userId,
     role: viewer.role,
@@ -74,6 +86,9 @@ function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, 
       refuseBuiltin: outgoing.refuseBuiltin ?? false,
       whole: outgoing.whole,
       ...(outgoing.instructions === undefined ? {} : { instructions: outgoing.instructions }),
+      ...(outgoing.confidence ? { confidence: true } : {}),
+      ...(outgoing.historyTokens === undefined ? {} : { historyTokens: outgoing.historyTokens }),
+      ...(outgoing.notesContext ? { notesContext: true } : {}),
       ...request,
       model: planned.target?.id ?? request.model,
     },
@@ -89,13 +104,13 @@ function answerPlan(parts: ConversationParts, viewer: Viewer, planned: Planned, 
 }
 
 /** Both by the database's clock, so that the times of messages agree whatever instance stores them. */
-async function times(parts: ConversationParts): Promise<Times> {
+export async function times(parts: ConversationParts): Promise<Times> {
   const databaseNow = await parts.storage.now();
   return { now: databaseNow, databaseNow };
 }
 
 /** Tells those who watch, and begins the turn when it need not wait. Called after the commit. */
-function announce(parts: ConversationParts, conversationId: string, question: MessagesTable | null, answer: NewAnswer | null, target: Target | null, known?: TurnQuestion): void {
+export function announce(parts: ConversationParts, conversationId: string, question: MessagesTable | null, answer: NewAnswer | null, target: Target | null, known?: TurnQuestion): void {
   const topic = `conversation:${conversationId}`;
   if (question) parts.bus.publish(topic, { type: 'message', messageId: question.id });
   if (!answer) return;
@@ -161,17 +176,19 @@ export async function send(parts: ConversationParts, viewer: Viewer, conversatio
   return once(parts, viewer, conversationId, message.idempotencyKey, () => sendOnce(parts, viewer, conversation, message));
 }
 
-async function sendOnce(parts: ConversationParts, viewer: Viewer, conversation: AccessRow, message: Outgoing): Promise<Sent> {
+async function sendOnce(parts: ConversationParts, viewer: Viewer, conversation: AccessRow, given: Outgoing): Promise<Sent> {
+  const message = withProfile(given, conversation);
   const conversationId = conversation.id;
   const wanted = message.model ?? conversation.model;
   const answered = isAnswered(conversation, message);
+  if (answered) refuseNobody(conversation);
   const planned = answered ? await planModel(parts, wanted, viewer, message) : nobody;
   const when = await times(parts);
   const stored = await parts.storage.write(async (queries) => {
     await lockConversation(parts.storage, queries, conversationId);
     const current = await openConversation(queries, viewer, conversationId, 'write');
     await checkReply(queries, current, message.replyToId);
-    return addQuestion(queries, tailOf(current), message, viewer, answered ? answerPlan(parts, viewer, planned, { model: wanted }, message, when) : null, when.now, current);
+    return addQuestion(queries, tailOf(current), ofNobody(current, message), viewer, answered ? answerPlan(parts, viewer, planned, { model: wanted }, message, when) : null, timeIn(current, when.now), current);
   });
   announce(parts, conversationId, stored.question, stored.answer, planned.target, questionOf(conversation, stored, viewer, message));
   if (stored.titled) parts.bus.publish(`conversation:${conversationId}`, { type: 'changed' });
@@ -207,6 +224,7 @@ export async function sendAfter(parts: ConversationParts, viewer: Viewer, answer
   const message = checked(outgoing);
   const { message: answer, conversation } = await openMessage(parts.storage.read, viewer, answerId, 'write');
   if (answer.role !== 'assistant') throw new ParleyError('conflict', { message: 'Only an answer can be gone on from.' });
+  refuseNobody(conversation);
   return once(parts, viewer, conversation.id, message.idempotencyKey, () => sendAfterOnce(parts, viewer, answer, conversation, message));
 }
 
@@ -229,6 +247,7 @@ async function sendAfterOnce(parts: ConversationParts, viewer: Viewer, answer: M
 
 /** Where a branch behind this answer begins. @throws {ParleyError} `conflict` while an answer is waiting or being made */
 async function branchBehind(queries: WriteQueries, current: AccessRow, answerId: string): Promise<Tail> {
+  refuseBranches(current);
   await refuseBusy(queries, current.id);
   const answer = await queries.selectFrom('messages').select(['id', 'depth', 'path_hash']).where('id', '=', answerId).executeTakeFirst();
   if (!answer) throw new ParleyError('not_found', { message: 'Message not found' });
@@ -285,6 +304,7 @@ async function answerAgain(parts: ConversationParts, viewer: Viewer, original: M
 async function branchAt(parts: ConversationParts, queries: WriteQueries, viewer: Viewer, original: MessagesTable): Promise<{ current: AccessRow; tail: Tail }> {
   await lockConversation(parts.storage, queries, original.conversation_id);
   const current = await openConversation(queries, viewer, original.conversation_id, 'write');
+  refuseBranches(current);
   await refuseBusy(queries, current.id);
   const parent = original.parent_id === null ? null : await queries.selectFrom('messages').select(['id', 'depth', 'path_hash']).where('id', '=', original.parent_id).executeTakeFirstOrThrow();
   const root = rootHash(current.system_prompt);
@@ -369,6 +389,7 @@ async function addQuestion(
   const answer = plan ? await addAnswer(queries, behind, plan) : null;
   const end = answer ? { ...follow(behind, answer.message), headHash: null } : behind;
   const titled = conversation.title_source === 'default';
+  if (outgoing.profile !== undefined) await queries.updateTable('conversations').set({ profile: outgoing.profile }).where('id', '=', tail.conversationId).execute();
   await moveHead(queries, end, now, titled ? { title: titleFrom(firstText(outgoing)), title_source: 'first-message' } : undefined);
   await countMessages(queries, tail.conversationId, viewer.userId, 1);
   return { question, answer, titled };
@@ -383,6 +404,7 @@ async function findByHash(queries: WriteQueries, viewer: Viewer, hash: string, s
     .where('head_hash', '=', hash)
     .where('archived_at', 'is', null)
     .where('trashed_at', 'is', null)
+    .where('is_linear', '=', 0)
     // What the model is told besides the history must be what was sent, also when someone changed it since.
     .where('system_prompt', systemPrompt === null ? 'is' : '=', systemPrompt)
     .where('persona', 'is', null)

@@ -3,11 +3,12 @@ import { isId, newId } from '../../base/ids.ts';
 import { cleanText } from '../../base/text.ts';
 import type { MessagesTable } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
-import { lockConversation, openConversation } from './access.ts';
+import { lockConversation, openConversation, timeIn } from './access.ts';
 import type { ConversationParts } from './parts.ts';
 import { nextHash } from './path.ts';
 import { toMessage, newMessageRow } from './rows.ts';
 import { countMessages, follow, moveHead, tailOf, titleFrom, type Tail } from './sending.ts';
+import { withParty } from './parties/parties.ts';
 import { insertMessage } from './statements.ts';
 import type { Conversations } from './contract.ts';
 import type { Appended, Message } from './types.ts';
@@ -29,17 +30,18 @@ export function createAppending(parts: ConversationParts): Pick<Conversations, '
 }
 
 async function append(parts: ConversationParts, viewer: Viewer, conversationId: string, appended: Appended): Promise<Message> {
-  const message = checked(appended);
+  const message = { ...checked(appended), check: appended.check };
   await openConversation(parts.storage.read, viewer, conversationId, 'write');
   const now = await parts.storage.now();
   const stored = await parts.storage.write(async (queries) => {
     await lockConversation(parts.storage, queries, conversationId);
     const current = await openConversation(queries, viewer, conversationId, 'write');
+    await message.check?.(queries);
     const tail = tailOf(current);
-    const row = appendedRow(tail, viewer.userId, message, now);
+    const row = appendedRow(tail, viewer.userId, message, timeIn(current, now));
     await insertMessage.run(queries, row);
     const titled = message.role === 'user' && current.title_source === 'default';
-    await moveHead(queries, follow(tail, row), now, titled ? { title: titleFrom(message.content), title_source: 'first-message' } : undefined);
+    await moveHead(queries, follow(tail, row), row.created_at, titled ? { title: titleFrom(message.content), title_source: 'first-message' } : undefined);
     if (message.role === 'user') await countMessages(queries, conversationId, viewer.userId, 1);
     return { row, titled };
   });
@@ -48,7 +50,7 @@ async function append(parts: ConversationParts, viewer: Viewer, conversationId: 
   return toMessage(stored.row, [stored.row.id]);
 }
 
-function appendedRow(tail: Tail, viewerId: string, { role, content, model, tokens, metadata }: Appended, now: number): MessagesTable {
+function appendedRow(tail: Tail, viewerId: string, { role, content, model, tokens, metadata, party }: Appended, now: number): MessagesTable {
   return newMessageRow({
     id: newId(),
     conversation_id: tail.conversationId,
@@ -59,7 +61,7 @@ function appendedRow(tail: Tail, viewerId: string, { role, content, model, token
     sender_id: role === 'user' ? viewerId : null,
     content,
     status: 'DELIVERED',
-    metadata: metadata ? JSON.stringify(metadata) : null,
+    metadata: metadata || party ? JSON.stringify(withParty(metadata, party)) : null,
     model: model ?? null,
     tokens_in: typeof tokens === 'number' && role === 'assistant' ? 0 : (tokens ?? null),
     tokens_out: role === 'assistant' ? (tokens ?? null) : null,

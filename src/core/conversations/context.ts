@@ -2,6 +2,7 @@ import { ParleyError } from '../../base/errors.ts';
 import type { MessagesTable, Storage } from '../../base/storage/index.ts';
 import type { ModelMessage, Models, Target, ToolCall } from '../models/index.ts';
 import { tokensOfPicture } from '../budgets/index.ts';
+import { saidRows, seenBy, type Parties } from './parties/parties.ts';
 import { pathRows } from './path.ts';
 import { addPictures, type Pictured } from './pictures/picture-reading.ts';
 import { picturesOf } from './pictures/pictures.ts';
@@ -29,6 +30,10 @@ export interface ContextTurn {
   maxTokens: number | undefined;
   /** Text that the answer begins with already. */
   prefill: string;
+  /** Most tokens of earlier messages, 0 for none; undefined for as many as fit. */
+  historyTokens?: number;
+  /** Set where models speak for several parties. */
+  parties?: Parties;
   /** Set when the question is not stored: the message behind which it would stand; null for none. */
   behind?: string | null;
 }
@@ -70,7 +75,7 @@ export async function gatherContext(
   const messages: ModelMessage[] = [];
   const reports: ContextReport[] = [];
   for (const source of sources) {
-    const added = await source.gather(turn, budget);
+    const added = await source.gather(turn, source.name === 'history' && turn.historyTokens !== undefined ? boundedHistory(budget, turn.historyTokens, turn.target, models) : budget);
     messages.push(...added.messages);
     reports.push({ source: source.name, messages: added.messages.length, leftOut: added.leftOut });
   }
@@ -120,6 +125,24 @@ function tokenBudget(target: Target, models: Models, tokens: number): TokenBudge
   };
 }
 
+/** A part of a budget: the first message, which is the question, counts against the whole alone; those behind it against `tokens` as well. */
+function boundedHistory(budget: TokenBudget, tokens: number, target: Target, models: Models): TokenBudget {
+  let left = tokens;
+  let isQuestion = true;
+  return {
+    async take(message, pictures = 0) {
+      if (isQuestion) {
+        isQuestion = false;
+        return budget.take(message, pictures);
+      }
+      const needed = left === 0 ? 1 : (await models.countTokens(target, message.content)).tokens + messageOverhead + pictures * tokensOfPicture;
+      if (needed > left || !(await budget.take(message, pictures))) return false;
+      left -= needed;
+      return true;
+    },
+  };
+}
+
 /** The conversation's system prompt and persona. */
 export const instructions: ContextSource = {
   name: 'instructions',
@@ -142,7 +165,7 @@ export function history(storage: Storage): ContextSource {
       for (let offset = 0; offset < mostMessages; offset += historyChunk) {
         const rows = await historyRows(storage, turn, offset);
         for (const row of rows) {
-          const message = toModelMessage(row);
+          const message = turn.parties ? seenBy(turn.parties, row) : toModelMessage(row);
           if (!message) continue;
           const pictures = picturesOf(row);
           if (await budget.take(message, turn.target.seesPictures === false ? 0 : pictures.length)) {
@@ -170,8 +193,9 @@ export function history(storage: Storage): ContextSource {
   };
 }
 
-/** Rows of the path that ends with the question, newest first. */
-async function historyRows({ read }: Storage, { question, behind }: ContextTurn, offset: number): Promise<MessagesTable[]> {
+/** Rows of the path that ends with the question, newest first; where several parties speak, in the order in which they have spoken. */
+async function historyRows({ read }: Storage, { question, behind, parties, conversationId }: ContextTurn, offset: number): Promise<MessagesTable[]> {
+  if (parties) return saidRows(read, conversationId, historyChunk, offset);
   if (question.depth === 1) return [question];
   if (typeof behind !== 'string') return pathRows(read, question.id, historyChunk, offset);
   return offset > 0 ? pathRows(read, behind, historyChunk, offset - 1) : [question, ...(await pathRows(read, behind, historyChunk - 1, 0))];

@@ -1,12 +1,14 @@
 import type { Part } from '../../base/lifecycle.ts';
 import type { ContentPart, DrawRequest, DrawResult, EmbedResult, ModelMessage, PictureType } from '../models/index.ts';
+import type { WriteQueries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { SearchQuery, SearchResult } from './search/types.ts';
-import type { Appended, Aside, AsideEvent, Conversation, ConversationChanges, ConversationEvent, ConversationUsage, ListFilter, Message, NewConversation, Outgoing, Page, Participant, ParticipantChanges, PublicConversation, ReplyFigures, Sent, Totals, TurnEvent, UnstoredReply, UnstoredRequest } from './types.ts';
+import type { Appended, Aside, AsideEvent, ChatStatistics, Conversation, ConversationChanges, ConversationEvent, ConversationUsage, ListFilter, Message, NewConversation, Outgoing, Page, Participant, ParticipantChanges, PublicConversation, ReplyFigures, Sent, Speaking, Totals, TurnEvent, UnstoredReply, UnstoredRequest } from './types.ts';
 
 /** Conversations and their messages. Implemented in ./service.ts. */
 export interface Conversations extends Part {
-  create(viewer: Viewer, fields: NewConversation): Promise<Conversation>;
+  /** @param also called in the same transaction: what a feature keeps beside the conversation */
+  create(viewer: Viewer, fields: NewConversation, also?: (queries: WriteQueries, conversationId: string, now: number) => Promise<void>): Promise<Conversation>;
   /** Newest activity first. */
   list(viewer: Viewer, page: Page, filter?: ListFilter): Promise<Conversation[]>;
   /** @throws {ParleyError} `not_found` when it does not exist or is archived, `forbidden` when the viewer takes no part. */
@@ -25,6 +27,12 @@ export interface Conversations extends Part {
   pin(viewer: Viewer, conversationId: string, pinned: boolean): Promise<Conversation>;
   /** Titles and messages of the viewer's conversations that hold all words of the query. @throws {ParleyError} `invalid_request`, as `get`, `rate_limited` */
   search(viewer: Viewer, query: SearchQuery, signal?: AbortSignal): Promise<SearchResult>;
+  /** How many conversations `list` would give in all. */
+  count(viewer: Viewer, filter?: ListFilter): Promise<number>;
+  /** Messages on the shown path of each that forms of whole messages show (`isWhole`); conversations without any are left out. */
+  wholeMessages(viewer: Viewer, conversationIds: readonly string[]): Promise<Map<string, number>>;
+  /** Of the conversations that the viewer owns, without those that are put away. */
+  statistics(viewer: Viewer): Promise<ChatStatistics>;
   /** What its messages come to: counts, tokens, cost and times of the answers, over all branches. @throws {ParleyError} as `get`; archived ones are found */
   usage(viewer: Viewer, conversationId: string): Promise<ConversationUsage>;
   /** Deletes it, also an archived one and one in the trash, with all messages and running turns (which are cancelled first). Usage rows stay. */
@@ -112,6 +120,18 @@ export interface Conversations extends Part {
    * would begin while an answer of the conversation is being made.
    */
   sendAfter(viewer: Viewer, answerId: string, message: Outgoing): Promise<Sent>;
+  /**
+   * Lets a party say something behind what was said last: an answer to it as after `send`, without a message that asks.
+   * @throws {ParleyError} as `send`; `conflict` in an empty conversation; what `check` throws
+   */
+  speak(viewer: Viewer, conversationId: string, speaking: Speaking): Promise<Message>;
+  /**
+   * Ends a conversation for good: nobody may send any more, whoever takes part may still read. Answers that wait or run are
+   * cancelled. `also` is called in the transaction that closes it. @throws {ParleyError} as `get`; `forbidden` for anyone but the owner
+   */
+  close(viewer: Viewer, conversationId: string, also?: (queries: WriteQueries, now: number) => Promise<void>): Promise<void>;
+  /** Tells those who watch a conversation something of a feature, in order with the messages. Not kept; without permission checks: for callers inside the server. */
+  note(conversationId: string, note: Record<string, unknown>): void;
   /** The bytes of one picture of a message, in base64. `position` as in its `pictures`. @throws {ParleyError} `not_found`, also for one that is named by its address */
   picture(viewer: Viewer, messageId: string, position: number): Promise<{ type: PictureType; base64: string }>;
   /** Text and pictures of a message as they were sent; undefined for one without pictures. */

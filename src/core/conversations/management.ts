@@ -1,7 +1,7 @@
 import { cleanText } from '../../base/text.ts';
 import { ParleyError } from '../../base/errors.ts';
-import type { ConversationsTable } from '../../base/storage/index.ts';
-import { conversationRows, lockConversation, openConversation, openMessage } from './access.ts';
+import type { ConversationsTable, WriteQueries } from '../../base/storage/index.ts';
+import { conversationRows, lockConversation, openConversation, openMessage, refuseBranches } from './access.ts';
 import { cancelAll, removeWaiting } from './cancelling.ts';
 import type { ConversationParts } from './parts.ts';
 import { newestLeaf, pathRows, rootHash } from './path.ts';
@@ -17,10 +17,14 @@ export async function getConversation({ storage }: Pick<ConversationParts, 'stor
   return toConversation(await openConversation(storage.read, viewer, conversationId, 'read'));
 }
 
-export async function createConversation({ storage }: ConversationParts, viewer: Viewer, fields: NewConversation): Promise<Conversation> {
+export async function createConversation({ storage }: ConversationParts, viewer: Viewer, fields: NewConversation, also?: (queries: WriteQueries, conversationId: string, now: number) => Promise<void>): Promise<Conversation> {
   const clean = cleanFields(fields);
   const now = await storage.now();
-  const tail = await storage.write((queries) => insertConversation(queries, viewer.userId, clean, now));
+  const tail = await storage.write(async (queries) => {
+    const made = await insertConversation(queries, viewer.userId, clean, now);
+    await also?.(queries, made.conversationId, now);
+    return made;
+  });
   return getConversation({ storage }, viewer, tail.conversationId);
 }
 
@@ -91,7 +95,7 @@ export async function selectBranch({ storage, bus }: ConversationParts, viewer: 
   const { conversation } = await openMessage(storage.read, viewer, messageId, 'write');
   const headId = await storage.write(async (queries) => {
     await lockConversation(storage, queries, conversation.id);
-    await openConversation(queries, viewer, conversation.id, 'write');
+    refuseBranches(await openConversation(queries, viewer, conversation.id, 'write'));
     if (await isBusy(queries, conversation.id)) {
       throw new ParleyError('conflict', { message: 'An answer of this conversation is still being made. Wait for it or stop it first.' });
     }

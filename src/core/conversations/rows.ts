@@ -1,6 +1,7 @@
 import type { ConversationsTable, MessagesTable } from '../../base/storage/index.ts';
 import type { ToolCall } from '../models/index.ts';
 import { splitMetadata } from './pictures/pictures.ts';
+import { isChatProfile } from './profiles/profiles.ts';
 import type { Conversation, Message } from './types.ts';
 
 /** A conversation row with what is counted beside it. */
@@ -23,6 +24,7 @@ export function toConversation(row: ConversationRow): Conversation {
     isPrivate: row.is_private === 1,
     tags: row.tags === null ? null : (JSON.parse(row.tags) as string[]),
     label: row.label,
+    profile: isChatProfile(row.profile) ? row.profile : null,
     origin: row.origin,
     headId: row.head_id,
     messageCount: row.head_depth ?? 0,

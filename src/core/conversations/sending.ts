@@ -240,6 +240,8 @@ export async function insertConversation(
     last_activity_at: now,
     archived_at: null,
     trashed_at: null,
+    profile: fields.profile ?? null,
+    is_linear: fields.isLinear ? 1 : 0,
   });
   await insertParticipant.run(queries, participantRow(id, viewerId, 'OWNER', now));
   return { conversationId: id, headId: null, headDepth: 0, headHash: hash, lastSeq: 0 };

@@ -15,6 +15,8 @@ import type { ConversationNeeds, ConversationParts } from './parts.ts';
 import { createReadMarks } from './members/read-marks.ts';
 import { createReading } from './members/marked-reading.ts';
 import { readParts, readPicture } from './pictures/picture-reading.ts';
+import { createOverview } from './figures/overview.ts';
+import { createSpeaking } from './parties/speaking.ts';
 import { Recovery } from './recovery.ts';
 import { createRemovals } from './members/removals.ts';
 import { sentContext } from './sent-context.ts';
@@ -69,10 +71,12 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     ...createReading(parts, marks),
     ...createCurrent(parts),
     ...createFigures(parts),
+    ...createOverview(parts),
     picture: (...given) => readPicture(parts, ...given),
     partsOf: (...given) => readParts(parts, ...given),
     ...following,
     ...createAppending(parts),
+    ...createSpeaking(parts),
     cancel,
     forgetAnswer: (viewer, messageId) => forgetAnswer(parts, cancel, viewer, messageId),
     answerUnstored: unstored.answerUnstored,

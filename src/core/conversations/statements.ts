@@ -6,7 +6,7 @@ import { fieldsOf, Template, type ConversationsTable, type MessagesTable, type P
 
 const conversationColumns: (keyof ConversationsTable)[] = [
   'id', 'owner_id', 'number', 'title', 'title_source', 'description', 'type', 'model', 'persona', 'system_prompt', 'temperature', 'max_tokens',
-  'parameters', 'is_private', 'tags', 'label', 'origin', 'head_id', 'head_hash', 'last_seq', 'created_at', 'last_activity_at', 'archived_at', 'trashed_at',
+  'parameters', 'is_private', 'tags', 'label', 'origin', 'head_id', 'head_hash', 'last_seq', 'created_at', 'last_activity_at', 'archived_at', 'trashed_at', 'profile', 'is_linear',
 ];
 export const insertConversationRow = new Template<ConversationsTable>((queries, field) =>
   queries.insertInto('conversations').values(fieldsOf<ConversationsTable>(conversationColumns, field)),

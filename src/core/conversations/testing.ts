@@ -61,6 +61,7 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
     list: async () => [],
     hasProvider: (id) => id === 'scripted',
     loaded: () => [],
+    instances: () => [],
     ready: async (target) => target,
     dismiss: () => undefined,
     mayAsk: async () => false,

@@ -1,5 +1,9 @@
 import type { ContentPart, FinishReason, ModelMessage, Sampling, Target, ToolChoiceRequest, TokenLogprob, ToolCall, ToolDefinition, Usage } from '../models/index.ts';
 import type { KeptPicture } from './pictures/pictures.ts';
+import type { ChatProfileName } from './profiles/profiles.ts';
+import type { WriteQueries } from '../../base/storage/index.ts';
+import type { Parties } from './parties/parties.ts';
+
 /** In place of a conversation's model: no model answers there, unless the sender of a message names one. */
 export const noModel = 'none';
 
@@ -22,6 +26,8 @@ export interface Conversation {
   isPrivate: boolean;
   tags: string[] | null;
   label: string | null;
+  /** The chat profile that answered last, or was chosen at its beginning; null where none was. */
+  profile: ChatProfileName | null;
   origin: string;
   headId: string | null;
   /** Messages on the shown path. */
@@ -47,6 +53,8 @@ export interface ListFilter {
   pinned?: boolean;
   /** Only those that the viewer owns: for dialects that know no other people. */
   owned?: boolean;
+  /** Only those with this label; with `orNone` also those without any. */
+  label?: { text: string; orNone: boolean };
 }
 
 export type MessageStatus = 'QUEUED' | 'PROCESSING' | 'DELIVERED' | 'CANCELLED' | 'FAILED' | 'INTERRUPTED';
@@ -106,8 +114,11 @@ export interface NewConversation {
   isPrivate?: boolean;
   tags?: string[] | null;
   label?: string | null;
+  profile?: ChatProfileName | null;
   /** The dialect that makes it. */
   origin: string;
+  /** Nothing branches in it: no message is edited, no answer made again or gone on with. Cannot be changed. Default false. */
+  isLinear?: boolean;
 }
 
 export type ConversationChanges = Partial<Pick<NewConversation, 'title' | 'description' | 'model' | 'persona' | 'systemPrompt' | 'temperature' | 'maxTokens' | 'isPrivate' | 'tags'>>;
@@ -213,6 +224,14 @@ export interface Outgoing {
   whole?: boolean;
   /** Kept on the answer. */
   answerMetadata?: Record<string, unknown> | null;
+  /** The chat profile that answers: what it tells the model stands in front of the conversation's own system prompt. Kept as the conversation's. */
+  profile?: ChatProfileName;
+  /** Ask for log-probabilities where the model gives them, so that the answer has a confidence. Default false. */
+  confidence?: boolean;
+  /** Most tokens of earlier messages that the model is told, 0 for none; default as many as fit. */
+  historyTokens?: number;
+  /** Keep on the answer how much of the conversation its model was told (`contextNoteOf`). Default false. */
+  notesContext?: boolean;
   /** A target that `Models.ready` made ready, in place of `model`. An answer that has to wait its turn takes leave anew. */
   target?: Target;
 }
@@ -226,6 +245,26 @@ export interface Appended {
   /** Tokens it is said to have used: kept as those sent, or, for an answer, as those made, with none sent. */
   tokens?: number | null;
   metadata?: Record<string, unknown> | null;
+  /** Which party has said it, where models speak for several (`Speaking`). */
+  party?: string;
+  /** Called in the transaction that stores it, while nothing else can be stored in the conversation. What it throws is thrown, and nothing is stored. */
+  check?(queries: WriteQueries): Promise<void>;
+}
+
+/** What lets one party of a conversation speak, where a model speaks for each. */
+export interface Speaking {
+  parties: Parties;
+  model: string | null;
+  /** In place of the conversation's system prompt and persona. */
+  instructions: string | null;
+  sampling?: Sampling;
+  dialect: string;
+  /** As in Outgoing. */
+  refuseBuiltin?: boolean;
+  /** Kept on what it says. */
+  metadata?: Record<string, unknown> | null;
+  /** As in Appended. */
+  check?(queries: WriteQueries): Promise<void>;
 }
 
 /** What a turn tells. `seq` is 1, 2, 3, ... without gaps within one message; every event is committed before it is seen. */
@@ -264,6 +303,21 @@ export interface ReplyFigures {
   replies: number;
   /** Mean milliseconds from asking the model to its last event; null when there are none. */
   averageDurationMs: number | null;
+}
+
+/** Figures over a viewer's own conversations. */
+export interface ChatStatistics {
+  conversations: number;
+  /** Whole messages on their shown paths. */
+  messages: number;
+  /** Conversations with a message in the last 30 minutes. */
+  active: number;
+  /** Conversations by the chat profile that answered last; they add up to `conversations`. */
+  byProfile: Record<string, number>;
+  /** Mean milliseconds from asking the model to its last event, over all whole answers; null when there are none. */
+  averageDurationMs: number | null;
+  /** Rows of messages that are kept: on all branches, in the archive and in the trash, too. */
+  keptRows: number;
 }
 
 /** Counts of rows. */
@@ -316,6 +370,8 @@ export type ConversationEvent =
   | { type: 'participant_changed'; participant: Participant }
   /** Of an answer that is not kept: its beginning, a piece of its text, its end. */
   | ({ type: 'aside' } & AsideEvent)
+  /** Of a feature, as `note` was told it. */
+  | { type: 'note'; note: Record<string, unknown> }
   | { type: 'branch_changed'; headId: string | null }
   | { type: 'changed'; conversation: Conversation }
   | { type: 'deleted' };

@@ -136,6 +136,7 @@ class Room {
     if (isGap(hint) && hint.reason === 'subscribed') return;
     // What is not kept stands in no row: the hint is all there is of it.
     if (hint.type === 'aside') return this.inOrder(async () => this.tell({ type: 'aside', ...(hint['event'] as AsideEvent) }));
+    if (hint.type === 'note') return this.inOrder(async () => this.tell({ type: 'note', note: hint['note'] as Record<string, unknown> }));
     if (hint.type !== 'typing') return this.compare(hint.type === 'participants' || isGap(hint) ? 'all' : 'messages');
     this.inOrder(async () => this.tell(typingEvent(hint)));
   }

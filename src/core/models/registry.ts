@@ -111,6 +111,7 @@ export function createModels(parts: ModelParts): Models {
     breaker: (provider) => breakers.get(provider)?.state() ?? null,
     hasProvider: (id) => byId.has(id),
     loaded: () => providers.flatMap((provider) => provider.loaded?.() ?? []).sort((one, other) => other.lastUsedAt - one.lastUsedAt),
+    instances: () => providers.flatMap((provider) => provider.instances?.() ?? []),
     providers: (caller) => Promise.all(providers.map((provider) => describe(provider, caller))),
   };
 }

@@ -1,5 +1,5 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { DrawRequest, DrawResult, EmbedResult, LoadedModelInfo, ModelInfo, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
+import type { DrawRequest, DrawResult, EmbedResult, LoadedModelInfo, ModelInfo, ModelInstance, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
 
 /** For whom a model is called: decides whose provider keys are used. */
 export interface Caller {
@@ -82,6 +82,8 @@ export interface Models extends Part {
   hasProvider(id: string): boolean;
   /** The models that this process holds in memory now, the last used first. */
   loaded(): LoadedModelInfo[];
+  /** The servers of providers that have several (Ollama). */
+  instances(): ModelInstance[];
   /** Every provider with its state, its breaker and what it offers: the set-up page, `doctor`, /health. */
   providers(caller: Caller): Promise<(ProviderState & { id: string; kind: string; location: string; needsKey: boolean; breaker: BreakerState; models: ModelInfo[] })[]>;
 }

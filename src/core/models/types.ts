@@ -235,6 +235,18 @@ export interface ModelProvider {
   ready?(): Promise<ReplyError | null>;
   /** What this provider holds in the memory of this process now; absent where it holds no models. */
   loaded?(): LoadedModelInfo[];
+  /** Its servers; absent where it has one that is not looked at. */
+  instances?(): ModelInstance[];
+}
+
+/** One server of a provider that may have several, as it was when it was last looked at. */
+export interface ModelInstance {
+  provider: string;
+  /** Host and port. */
+  host: string;
+  isReachable: boolean;
+  /** Whether it has answered since the start: one that never has may not be there at all. */
+  hasAnswered: boolean;
 }
 
 /** A model in the memory of this process. Times are milliseconds since the epoch. */

@@ -27,6 +27,7 @@ export function registerScope(
       route.config = { ...route.config, dialect };
       route.schema = { tags: [dialect.name], ...(guard ? {} : { security: [] }), ...route.schema };
     });
+    if (dialect.headers) scope.addHook('onRequest', async (_request, reply) => void reply.headers(dialect.headers!()));
     if (guard) {
       const { onRequest, preValidation, stop } = requireViewer(parts, guard);
       scope.addHook('onRequest', onRequest);

@@ -33,6 +33,7 @@ export function statusOf(error: ParleyError, dialect: Dialect): number {
 export function sendError(thrown: unknown, dialect: Dialect, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   const error = showable(thrown);
   if (error.status >= 500 && error.code !== 'not_implemented') logFault(error, request, log);
+  if (dialect.headers) reply.headers(dialect.headers());
   for (const [name, value] of Object.entries(errorHeaders(error))) reply.header(name, value);
   return reply
     .code(statusOf(error, dialect))

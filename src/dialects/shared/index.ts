@@ -15,7 +15,7 @@ export { createRooms, type Rooms } from './rooms/rooms.ts';
 export { createHttpServer, type Face, type HttpServer } from './server.ts';
 export type { SocketConnection } from './socket-io/connection.ts';
 export { maxSocketIoBytes, socketIoPath } from './socket-io/server.ts';
-export { socketEvent, type Acknowledgement, type NamespaceOptions, type SocketEvent, type SocketIo, type SocketNamespace } from './socket-io/types.ts';
+export { Later, socketEvent, type Acknowledgement, type NamespaceOptions, type SocketEvent, type SocketIo, type SocketNamespace } from './socket-io/types.ts';
 export { closeSocket, isOpen, isSlow, sendFrame, sendFrameAndWait, sendPrepared, textFrame } from './sockets/sending.ts';
 export { SocketSession, SocketSessions, typeOf } from './sockets/session.ts';
 export type { App, Dialect, DialectParts, HttpSettings } from './types.ts';

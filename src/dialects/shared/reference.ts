@@ -42,12 +42,14 @@ export function collectReference(app: FastifyInstance, version: string): void {
         title: 'Parley',
         version,
         description:
-          'Every HTTP address of this port, generated from the schemas that validate. WebSocket addresses are described in docs/arketic.md and docs/friend.md, the Ollama API on its own port in docs/ollama-api.md.',
+          'Every HTTP address of this port, generated from the schemas that validate. WebSocket addresses are described in docs/arketic.md, docs/friend.md and docs/ultimate.md, the Ollama API on its own port in docs/ollama-api.md.',
       },
       tags: [
         { name: 'openai', description: 'What OpenAI clients speak' },
         { name: 'arketic', description: 'Chats, messages and models' },
         { name: 'friend', description: 'Accounts, and a chat with one companion' },
+        { name: 'ultimate', description: 'Chat with profiles, tokens, and how the server is' },
+        { name: 'oauth', description: 'Access for programs that people approve' },
         { name: 'server', description: 'Health and figures' },
       ],
       components: {

@@ -69,6 +69,8 @@ export interface Dialect {
   readonly prefixes: readonly string[];
   /** HTTP status of an error, where it differs from the table's. */
   status?(error: ParleyError): number;
+  /** Headers that every answer carries, in place of the usual ones of the same names. */
+  headers?(): Record<string, string>;
   /** The JSON body of an error. */
   errorBody(error: ParleyError, request: { method: string; path: string }): unknown;
 }

@@ -7,7 +7,7 @@ import { Seats } from './seats.ts';
 
 /** The chat events of Socket.IO's main namespace. */
 export function registerEvents(app: App, parts: DialectParts): void {
-  const namespace = app.socketIo.namespace({ name: '/', policy: { localTrust: true, cookie: true }, scope: 'read' });
+  const namespace = app.socketIo.namespace({ name: '/', policy: { localTrust: true, cookie: true }, scope: null });
   const seats = new Seats(createRooms(parts, studioFrames(parts.models, namespace)));
   const { conversations } = parts;
   namespace.onGone((connection) => seats.leaveAll(connection));

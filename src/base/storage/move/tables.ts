@@ -15,6 +15,10 @@ export const movedTables: Readonly<Record<keyof Schema, readonly string[]>> = {
   api_keys: ['id'],
   provider_keys: ['user_id', 'provider'],
   invites: ['code_hash'],
+  oauth_clients: ['id'],
+  oauth_requests: ['id'],
+  oauth_grants: ['id'],
+  oauth_refresh_tokens: ['hash'],
   conversations: ['id'],
   participants: ['conversation_id', 'user_id'],
   // A message follows one of a lower seq in the same conversation.
@@ -27,6 +31,13 @@ export const movedTables: Readonly<Record<keyof Schema, readonly string[]>> = {
   budget_counters: ['subject', 'subject_id', 'period'],
   budget_reservations: ['id'],
   jobs: ['id'],
+  ledger_keys: ['id'],
+  ledger_log: ['position'],
+  ledger_nodes: ['level', 'position'],
+  ledger_transcripts: ['id'],
+  ledger_anchors: ['transcript_id', 'anchor'],
+  agent_sessions: ['conversation_id'],
+  session_agents: ['conversation_id', 'place'],
 };
 
 /** The one table that is not moved: which migrations a database has had is its own history. */

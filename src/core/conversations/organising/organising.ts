@@ -11,11 +11,8 @@ import type { Conversation, ListFilter, Page } from '../types.ts';
  * What people keep in order: the archive, the trash, and pins.
  */
 
-/**
- * The ids of a page of a list: of those that the viewer takes part in, in one state, the most recently active first. Ids alone,
- * because all of somebody's conversations are sorted for a page, and with what is shown of each that takes many times as long.
- */
-export function listedIds(queries: Queries, userId: string, { state = 'open', pinned, owned }: ListFilter, page: Page) {
+/** The ids of a list: of those that the viewer takes part in, in one state. */
+export function listed(queries: Queries, userId: string, { state = 'open', pinned, owned, label }: ListFilter) {
   let query = queries
     .selectFrom('participants as own')
     .innerJoin('conversations', 'conversations.id', 'own.conversation_id')
@@ -25,7 +22,16 @@ export function listedIds(queries: Queries, userId: string, { state = 'open', pi
   else query = query.where('conversations.trashed_at', 'is', null).where('conversations.archived_at', state === 'open' ? 'is' : 'is not', null);
   if (pinned !== undefined) query = query.where('own.pinned_at', pinned ? 'is not' : 'is', null);
   if (owned) query = query.where('own.role', '=', 'OWNER');
-  return query.orderBy('conversations.last_activity_at', 'desc').orderBy('conversations.id', 'desc').limit(page.limit).offset(page.offset);
+  if (label) query = query.where((where) => (label.orNone ? where.or([where('conversations.label', '=', label.text), where('conversations.label', 'is', null)]) : where('conversations.label', '=', label.text)));
+  return query;
+}
+
+/**
+ * The ids of a page of a list, the most recently active first. Ids alone, because all of somebody's conversations are sorted for
+ * a page, and with what is shown of each that takes many times as long.
+ */
+export function listedIds(queries: Queries, userId: string, filter: ListFilter, page: Page) {
+  return listed(queries, userId, filter).orderBy('conversations.last_activity_at', 'desc').orderBy('conversations.id', 'desc').limit(page.limit).offset(page.offset);
 }
 
 export async function archiveConversation(parts: ConversationParts, viewer: Viewer, conversationId: string): Promise<Conversation> {

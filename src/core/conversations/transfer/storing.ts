@@ -103,7 +103,7 @@ export class ConversationWriter {
       id: this.id, owner_id: this.viewer.userId, number, title: head.title, title_source: head.titleSource, description: head.description, type: head.type, model: head.model,
       persona: head.persona, system_prompt: head.systemPrompt, temperature: head.temperature, max_tokens: head.maxTokens, parameters: this.parameters(), is_private: 1,
       tags: head.tags ? JSON.stringify(head.tags) : null, label: head.label, origin: 'import', head_id: null, head_hash: null, last_seq: 0,
-      created_at: head.createdAt, last_activity_at: head.lastActivityAt, archived_at: head.archivedAt, trashed_at: now,
+      created_at: head.createdAt, last_activity_at: head.lastActivityAt, archived_at: head.archivedAt, trashed_at: now, profile: null, is_linear: 0,
     });
     return true;
   }

@@ -71,12 +71,22 @@ export async function endTurn(
   if (removed === 0) return { written: false, next: null };
 
   await insertEndEvent.run(queries, { message_id: turn.messageId, seq, body: JSON.stringify(endBody(outcome, context.retryAfterMs)) });
-  const hash = await storeOutcome(queries, turn.messageId, outcome, context.now);
-  await noteEndInConversation.run(queries, { id: turn.conversationId, head_id: turn.messageId, head_hash: hash, last_activity_at: context.now });
+  const endedAt = turn.request.parties ? await endBehind(queries, turn.conversationId, context.now) : context.now;
+  const hash = await storeOutcome(queries, turn.messageId, outcome, endedAt);
+  await noteEndInConversation.run(queries, { id: turn.conversationId, head_id: turn.messageId, head_hash: hash, last_activity_at: endedAt });
   await noteTurnUsage(queries, turn, outcome, context);
   for (const job of context.observers) await context.addJob(queries, job);
   const next = context.promote ? await promoteNext(queries, turn.conversationId, context.instanceId, context.databaseNow) : null;
   return { written: true, next };
+}
+
+/** Where several parties speak, what was said is ordered by when it was whole: this one comes behind everything that is there. */
+async function endBehind(queries: WriteQueries, conversationId: string, now: number): Promise<number> {
+  const row = await queries.selectFrom('conversations').select('last_activity_at').where('id', '=', conversationId).executeTakeFirst();
+  const endedAt = Math.max(now, (row?.last_activity_at ?? 0) + 1);
+  // Also when something was said meanwhile, and the conversation ends with that.
+  await queries.updateTable('conversations').set({ last_activity_at: endedAt }).where('id', '=', conversationId).execute();
+  return endedAt;
 }
 
 /** Stores how the answer ended and returns the hash of its path (null when it said nothing). */

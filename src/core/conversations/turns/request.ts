@@ -1,4 +1,5 @@
 import type { MessagesTable } from '../../../base/storage/index.ts';
+import type { Parties } from '../parties/parties.ts';
 import type { Sampling, ToolChoiceRequest, ToolDefinition } from '../../models/index.ts';
 
 /** What a turn needs to run, also after a restart: kept as JSON in its row. */
@@ -14,11 +15,17 @@ export interface TurnRequest {
   instructions?: string | null;
   /** Nobody waits for pieces of the answer. */
   whole?: boolean;
+  /** Who speaks, where models speak for several parties. */
+  parties?: Parties;
   dialect: string;
   apiKeyId: string | null;
   /** Set when something of a budget is reserved for it, under the id of its message. */
   reserved?: boolean;
   refuseBuiltin: boolean;
+  /** As in Outgoing. */
+  confidence?: boolean;
+  historyTokens?: number;
+  notesContext?: boolean;
 }
 
 /** What a turn answers. */

@@ -9,6 +9,8 @@ import type { Caller, Models, ReplyError, ReplyEvent, Target } from '../../model
 import { lockConversation } from '../access.ts';
 import { gatherContext, type ContextSource } from '../context.ts';
 import { liveTexts } from '../reading.ts';
+import { createConfidentReplies, type ConfidentReplies } from './confidence.ts';
+import { noteContext } from './context-note.ts';
 import { endBody, endTurn, noteLostTurn, type Outcome } from './ending.ts';
 import type { TurnFeed } from './feed.ts';
 import { newJournalEntry, type Journal, type JournalEntry } from './journal.ts';
@@ -52,9 +54,11 @@ const mostPending = 256 * 1024;
 export class TurnRunner {
   readonly running = new Map<string, RunningTurn>();
   private readonly parts: RunnerParts;
+  private readonly confident: ConfidentReplies;
 
   constructor(parts: RunnerParts) {
     this.parts = parts;
+    this.confident = createConfidentReplies(parts.models);
   }
 
   /**
@@ -102,14 +106,16 @@ export class TurnRunner {
       kept = question.prefill;
       const caller: Caller = { userId: turn.userId, role: question.senderRole };
       const asked = (target ??= await this.patiently(signal, () => this.parts.models.resolve(turn.request.model, caller)));
-      const { messages } = await this.patiently(signal, () =>
-        gatherContext({ ...question, question: question.row, conversationId: turn.conversationId, target: asked, maxTokens: question.sampling.maxTokens }, this.parts.sources, this.parts.models),
+      const { messages, reports } = await this.patiently(signal, () =>
+        gatherContext({ ...question, historyTokens: turn.request.historyTokens, question: question.row, conversationId: turn.conversationId, target: asked, maxTokens: question.sampling.maxTokens, parties: turn.request.parties }, this.parts.sources, this.parts.models),
       );
+      if (turn.request.notesContext) await this.patiently(signal, () => noteContext(this.parts.storage, turn.messageId, reports));
       measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill, question.sampling.logprobs !== undefined);
       this.parts.journal.add(entry, [{ kind: 'text', text: question.prefill }]);
       kept = '';
       const { tools, toolChoice, whole } = turn.request;
-      const reply = this.parts.models.reply(asked, { ...question.sampling, messages, tools, toolChoice, whole, prefill: question.prefill || undefined }, caller, signal);
+      const replies = turn.request.confidence ? this.confident : this.parts.models;
+      const reply = replies.reply(asked, { ...question.sampling, messages, tools, toolChoice, whole, prefill: question.prefill || undefined }, caller, signal);
       await this.collect(reply, asked, measurement.current, entry, signal);
     } catch (error) {
       // It failed before it began: a continued answer keeps its text all the same.

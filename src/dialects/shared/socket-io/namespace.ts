@@ -30,6 +30,7 @@ export interface NamespaceParts extends DialectParts {
 export function createNamespace(parts: NamespaceParts, namespace: Namespace, options: NamespaceOptions): SocketNamespace {
   const { credentials } = parts;
   const events = new Map<string, SocketEvent>();
+  const come: ((connection: SocketConnection) => void)[] = [];
   const gone: ((connection: SocketConnection) => void)[] = [];
   const refused = new WeakMap<object, number>();
   /** Connections that are being let in: each enters once, however often it asks before it is answered. */
@@ -67,6 +68,7 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
       for (const listener of gone) listener(connection);
     });
     session.listen(socket, requireStillThere(parts, options, socket, viewer));
+    for (const listener of come) listener(connection);
   });
 
   return {
@@ -76,6 +78,7 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
         events.set(name, event);
       }
     },
+    onCome: (listener) => void come.push(listener),
     onGone: (listener) => void gone.push(listener),
     emitToMany(connections, event, payload) {
       const ids = connections.filter((connection) => connection.isOpen && !connection.cutOffWhenStuck()).map(({ id }) => id);

@@ -6,7 +6,7 @@ import type { DialectParts } from '../types.ts';
 import { requireScope, takeFrom } from '../viewers.ts';
 import type { Watched } from '../credential-watch.ts';
 import type { SocketConnection } from './connection.ts';
-import type { NamespaceOptions, SocketEvent } from './types.ts';
+import { Later, type NamespaceOptions, type SocketEvent } from './types.ts';
 
 /** Events of one socket that wait to be handled, beyond which it is cut off: no client of a person sends so fast. */
 const mostWaiting = 256;
@@ -72,15 +72,30 @@ export class SocketSession implements Watched {
     if (!event) throw new ParleyError('invalid_request', { message: `Unknown event: ${name.slice(0, mostNamed).toWellFormed()}` });
     requireScope(connection.viewer, event.scope);
     const answer = await event.handle(connection, check(event.schema, payload, 'payload'));
+    if (answer instanceof Later) return this.answerLater(answer, name, acknowledge);
     if (connection.isOpen) acknowledge?.(answer);
   }
 
-  private answerError(thrown: unknown, event: string, acknowledge: Acknowledge): void {
+  private answerLater({ answer }: Later, event: string, acknowledge: Acknowledge): void {
+    answer.then(
+      (given) => {
+        if (this.connection.isOpen) acknowledge?.(given);
+      },
+      (thrown: unknown) => void this.acknowledgeError(thrown, event, acknowledge),
+    );
+  }
+
+  private acknowledgeError(thrown: unknown, event: string, acknowledge: Acknowledge): ParleyError {
     const error = showable(thrown);
     if (error.status >= 500) this.parts.log.error({ event, errorCode: error.code, err: error.cause ?? error }, error.message);
+    if (this.connection.isOpen) acknowledge?.({ error: error.message, code: error.code });
+    return error;
+  }
+
+  private answerError(thrown: unknown, event: string, acknowledge: Acknowledge): void {
+    const error = this.acknowledgeError(thrown, event, acknowledge);
     if (!this.connection.isOpen) return;
-    acknowledge?.({ error: error.message, code: error.code });
-    const told = this.options.errorEvent?.(error, event);
+    const told = (this.events.get(event)?.errorEvent ?? this.options.errorEvent)?.(error, event);
     if (told) this.connection.emit(told.event, told.payload);
   }
 }

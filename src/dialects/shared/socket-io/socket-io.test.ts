@@ -107,7 +107,8 @@ describe('Who may connect over Socket.IO', () => {
 
   it('needs the scope of the namespace', async () => {
     const { key } = await server.parts.accounts.createApiKey(ann.userId, 'chat only', ['chat']);
-    expect(await attempt({ auth: { token: key } })).toBe('forbidden');
+    expect(await attempt({ auth: { token: key }, namespace: '/echo' })).toBe('forbidden');
+    expect(await attempt({ auth: { token: key } })).toBe('connected');
   });
 
   it('tells a page of another origin nothing over polling', async () => {
@@ -322,7 +323,7 @@ describe('The addresses of Socket.IO', () => {
     for (const path of ['/socket.io/', '/socket.io/../../package.json', '/socket.io/package.json', '/socket.io/socket.io.js.exe', '/socket.io/x?EIO=4&transport=polling']) {
       expect([path, (await server.request('GET', path)).status]).toEqual([path, 404]);
     }
-    expect(await rawUpgrade(server.port, '/socket.io/', ['Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13'])).toMatch(/^HTTP\/1.1 404/);
+    expect(await rawUpgrade(server.port, '/socket.io/x', ['Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13'])).toMatch(/^HTTP\/1.1 404/);
     expect((await server.request('DELETE', '/socket.io/?EIO=4')).status).toBe(405);
   });
 

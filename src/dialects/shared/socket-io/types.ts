@@ -8,6 +8,15 @@ import type { SocketConnection } from './connection.ts';
 /** What a client may be answered in its acknowledgement. */
 export type Acknowledgement = Record<string, unknown>;
 
+/** An answer that comes later than the socket's next events are handled. What it fails with is told in the acknowledgement alone. */
+export class Later {
+  readonly answer: Promise<Acknowledgement>;
+
+  constructor(answer: Promise<Acknowledgement>) {
+    this.answer = answer;
+  }
+}
+
 /** One event that clients may send. */
 export interface SocketEvent<Payload = unknown> {
   /** What its first argument must be; all others are not looked at. */
@@ -18,16 +27,19 @@ export interface SocketEvent<Payload = unknown> {
    * Does it; the next event of the socket waits until this has resolved. What it throws is answered as `{error, code}`,
    * and the connection goes on.
    */
-  handle(connection: SocketConnection, payload: Payload): Promise<Acknowledgement> | Acknowledgement;
+  handle(connection: SocketConnection, payload: Payload): Promise<Acknowledgement | Later> | Acknowledgement | Later;
+  /** The event by which its errors are told beside the acknowledgement, in place of that of the namespace. */
+  errorEvent?: NamespaceOptions['errorEvent'];
 }
 
 /** An event with its payload typed by its schema. */
 export function socketEvent<Schema extends z.ZodType>(
   schema: Schema,
   scope: Scope | null,
-  handle: (connection: SocketConnection, payload: z.output<Schema>) => Promise<Acknowledgement> | Acknowledgement,
+  handle: (connection: SocketConnection, payload: z.output<Schema>) => Promise<Acknowledgement | Later> | Acknowledgement | Later,
+  errorEvent?: NamespaceOptions['errorEvent'],
 ): SocketEvent {
-  return { schema, scope, handle: (connection, payload) => handle(connection, payload as z.output<Schema>) };
+  return { schema, scope, handle: (connection, payload) => handle(connection, payload as z.output<Schema>), ...(errorEvent ? { errorEvent } : {}) };
 }
 
 /** Who may connect to a namespace, and how it answers. */
@@ -45,6 +57,8 @@ export interface NamespaceOptions {
 export interface SocketNamespace {
   /** Adds events. @throws {Error} for one that is there already: two dialects must not mean different things by it */
   on(events: Readonly<Record<string, SocketEvent>>): void;
+  /** Calls `listener` when a connection has been let in, once for each. */
+  onCome(listener: (connection: SocketConnection) => void): void;
   /** Calls `listener` when a connection has gone, once for each. */
   onGone(listener: (connection: SocketConnection) => void): void;
   /** Sends one event to several connections of this namespace; it is written once. */

@@ -42,6 +42,7 @@ export function createOllamaProvider(options: OllamaOptions): ModelProvider {
     models: () => listModels(house),
     embed: (request, call) => embed(house, request, call),
     state: () => stateOf(house),
+    instances: () => instances.map(({ address, isReachable, models }) => ({ provider: 'ollama', host: address.host, isReachable: isReachable && models !== null, hasAnswered: models !== null })),
   };
 }
 

@@ -1,0 +1,3 @@
+export type * from './types.ts';
+export { createAgent, type AgentParts } from './agent.ts';
+export { componentWeights } from './scores.ts';

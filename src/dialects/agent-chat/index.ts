@@ -1,0 +1,19 @@
+import { registerScope, scopeByMethod, type App, type Guard } from '../shared/index.ts';
+import { agentChatDialect } from './errors.ts';
+import { registerEvents } from './events.ts';
+import type { AgentChatParts } from './parts.ts';
+import { registerRuns, registerSessions } from './sessions.ts';
+
+/** Two agents talk: the Socket.IO namespace /agent-chat, and sessions at /api/agent-chat. */
+export function registerAgentChat(app: App, parts: AgentChatParts): void {
+  const guard: Guard = {
+    policy: { localTrust: false, cookie: true, csrf: 'same-origin' },
+    limit: { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 },
+    scope: scopeByMethod,
+  };
+  registerScope(app, parts, agentChatDialect, guard, (scope) => {
+    registerSessions(scope, parts);
+    registerRuns(scope, parts);
+  });
+  registerEvents(app, parts);
+}

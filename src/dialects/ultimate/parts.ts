@@ -1,0 +1,6 @@
+import type { Agent } from '../../core/agent/index.ts';
+import type { DialectParts } from '../shared/index.ts';
+
+export interface UltimateParts extends DialectParts {
+  agent: Agent;
+}

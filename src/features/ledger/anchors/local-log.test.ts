@@ -1,0 +1,3 @@
+import { anchorSuite } from './anchor-suite.ts';
+
+anchorSuite('the log of the server', async () => ({ name: 'log', hedera: null, close: async () => undefined }));

@@ -1,0 +1,204 @@
+import { CanonicalError } from './canonical-json.ts';
+import { chainOf, digestOf, entriesOf, leafOf, unsignedHead } from './chain.ts';
+import { firstDifference } from './comparison.ts';
+import { clockLie } from './clock-check.ts';
+import { FormError, readSealedTranscript } from './reading.ts';
+import { provesConsistency, rootByInclusion } from './merkle.ts';
+import { isSigned, keyIdOf } from './signing.ts';
+import type { Difference, SealedTranscript, SignedHead, TrustedKey, TrustedKeys, Verdict, Verification, VerifyOptions, Witness } from './types.ts';
+
+/** What one check found: null when it found nothing. */
+interface Finding {
+  verdict: Exclude<Verdict, 'valid'>;
+  explanation: string;
+  first?: Difference;
+}
+
+/**
+ * Checks a sealed transcript with nothing but the file and the keys. What is found first, in the order of docs/ledger.md, is
+ * the verdict: who signed it, then whether every record is what was signed, then the log, then the times.
+ */
+export function verifyTranscript(file: unknown, trusted: TrustedKeys, options: VerifyOptions = {}): Verification {
+  try {
+    const sealed = readSealedTranscript(file);
+    const finding = checkSealed(sealed, trusted, options);
+    const { statement } = sealed.seal;
+    return {
+      verdict: finding?.verdict ?? 'valid',
+      explanation: finding?.explanation ?? 'Every record is what was sealed, in its place, and the seal stands in the log.',
+      first: finding?.first ?? null,
+      session: statement.session, ledger: statement.ledger, key: statement.key, sealedAt: statement.sealed_at, index: sealed.log.index,
+      messages: sealed.entries.filter(({ record }) => record.kind === 'message').length,
+    };
+  } catch (error) {
+    if (!(error instanceof FormError) && !(error instanceof CanonicalError)) throw error;
+    return { verdict: 'malformed', explanation: error.message, first: null, session: null, ledger: null, messages: null, key: null, sealedAt: null, index: null };
+  }
+}
+
+function checkSealed(sealed: SealedTranscript, trusted: TrustedKeys, options: VerifyOptions): Finding | null {
+  return (
+    checkSeal(sealed, trusted, options) ??
+    checkRecords(sealed) ??
+    checkChain(sealed) ??
+    checkSession(sealed, options) ??
+    checkLog(sealed, trusted) ??
+    (options.witness ? checkWitness(sealed.log.head, options.witness, trusted) : null) ??
+    checkAgainst(sealed, trusted, options) ??
+    checkTimes(sealed, trusted, options)
+  );
+}
+
+/** The key, and that it signed the statement. */
+function checkSeal(sealed: SealedTranscript, trusted: TrustedKeys, options: VerifyOptions): Finding | null {
+  const { statement, public_key, signature } = sealed.seal;
+  // What the statement says must hold by itself, whoever signed it: nobody honest signs another root.
+  const chain = chainOf(statement.records);
+  const isSound = chain.root === statement.root && chain.last === statement.last;
+  if (keyIdOf(public_key) !== statement.key || !isSound || !isSigned('transcript seal', statement, public_key, signature)) {
+    const where = firstOf(sealed, statement.records) ?? comparedWith(sealed, trusted, options);
+    return { verdict: 'bad_signature', explanation: `The signature is not one over this file: the seal itself was changed.${where ? ` ${sentenceOf(where)}` : ''}`, ...(where ? { first: where } : {}) };
+  }
+  if (keyNamed(trusted, statement.key)?.public_key !== public_key) {
+    const where = comparedWith(sealed, trusted, options);
+    const differs = where ? ` Against the other file: ${sentenceOf(where)}` : '';
+    return { verdict: 'unknown_key', explanation: `It is signed by the key ${statement.key}, which is none of the trusted keys: anybody can sign with a key of their own.${differs}`, ...(where ? { first: where } : {}) };
+  }
+  return null;
+}
+
+function checkRecords(sealed: SealedTranscript): Finding | null {
+  const { statement } = sealed.seal;
+  const session = sealed.entries[0]?.record;
+  if (session?.kind === 'session' && session.session !== statement.session) {
+    return { verdict: 'wrong_session', explanation: `The records are those of the session ${session.session}, the seal is that of ${statement.session}.` };
+  }
+  const first = firstOf(sealed, statement.records);
+  return first && { verdict: first.what, explanation: sentenceOf(first), first };
+}
+
+/** The chain as the file writes it: the records are right, so it can only have been edited itself. */
+function checkChain({ entries, seal }: SealedTranscript): Finding | null {
+  const expected = entriesOf(entries.map(({ record }) => record), chainOf(seal.statement.records));
+  const at = entries.findIndex(({ previous, hash }, index) => previous !== expected[index]!.previous || hash !== expected[index]!.hash);
+  return at < 0 ? null : { verdict: 'bad_chain', explanation: `The hashes that stand beside ${nameOf(at)} are not its own. The record itself is what was sealed.` };
+}
+
+function checkSession({ seal }: SealedTranscript, { session }: VerifyOptions): Finding | null {
+  const sealedOf = seal.statement.session;
+  if (session === undefined || session === sealedOf) return null;
+  return { verdict: 'replayed', explanation: `It is the genuine transcript of the session ${sealedOf}, passed off as that of ${session}.` };
+}
+
+function checkLog({ seal, log }: SealedTranscript, trusted: TrustedKeys): Finding | null {
+  const { head } = log;
+  const { ledger } = seal.statement;
+  if (trusted.ledger !== null && trusted.ledger !== ledger) return { verdict: 'wrong_log', explanation: `It was entered in the log ${ledger}; the keys are those of the log ${trusted.ledger}.` };
+  if (head.ledger !== ledger) return { verdict: 'wrong_log', explanation: `The seal names the log ${ledger}, and the head beside it is that of the log ${head.ledger}.` };
+  const wrongHead = checkHead(head, trusted);
+  if (wrongHead) return wrongHead;
+  const leaf = leafOf(seal);
+  const root = rootByInclusion(leaf, log.index, head.size, log.inclusion.map(bytesOf));
+  // Sealing and entering are one moment.
+  if (log.leaf !== leaf.toString('hex') || log.logged_at !== seal.statement.sealed_at || root?.toString('hex') !== head.root) {
+    return { verdict: 'not_in_log', explanation: `The proof does not lead from this seal to the head of the log with ${head.size} entries.` };
+  }
+  return null;
+}
+
+function checkHead(head: SignedHead, trusted: TrustedKeys): Finding | null {
+  const key = keyNamed(trusted, head.key);
+  if (key && isSigned('log head', unsignedHead(head), key.public_key, head.signature)) return null;
+  return { verdict: 'bad_log_head', explanation: `The head of the log with ${head.size} entries is not signed by a trusted key.` };
+}
+
+/** That the log did not become another one since somebody noted its head. */
+function checkWitness(head: SignedHead, { head: noted, other, consistency }: Witness, trusted: TrustedKeys): Finding | null {
+  const forked = (explanation: string): Finding => ({ verdict: 'forked', explanation });
+  const wrong = checkHead(noted, trusted) ?? (other && checkHead(other, trusted));
+  if (wrong) return wrong;
+  if (noted.ledger !== head.ledger) return { verdict: 'wrong_log', explanation: `The noted head is that of the log ${noted.ledger}, the transcript is in ${head.ledger}.` };
+  const known = [noted, ...(other ? [other] : [])];
+  const [first, second] = [...known].sort((one, two) => one.size - two.size);
+  if (second && !provesConsistency(sizeAndRoot(first!), sizeAndRoot(second), consistency.map(bytesOf))) {
+    return forked(`The log with ${second.size} entries does not begin as the one with ${first!.size} did: it was rewritten.`);
+  }
+  const same = known.find(({ size }) => size === head.size);
+  if (same) return same.root === head.root ? null : forked(`The log showed two faces: with ${head.size} entries it had one root in this file and another when it was noted.`);
+  return { verdict: 'no_common_head', explanation: `The noted head has ${noted.size} entries, the file's has ${head.size}, and no proof leads from one to the other. \`parley ledger witness\` writes one.` };
+}
+
+/** Another file of the same session: two that are signed and differ are a fork. */
+function checkAgainst(sealed: SealedTranscript, trusted: TrustedKeys, { against, ...options }: VerifyOptions): Finding | null {
+  if (against === undefined) return null;
+  const other = readSealedTranscript(against);
+  const { statement } = other.seal;
+  if (statement.session !== sealed.seal.statement.session) return { verdict: 'wrong_session', explanation: `The other file is of the session ${statement.session}.` };
+  if (checkSealed(other, trusted, options) !== null) return null;
+  const { head } = sealed.log;
+  if (other.log.head.ledger === head.ledger && other.log.head.size === head.size && other.log.head.root !== head.root) return { verdict: 'forked', explanation: `The log showed two faces: with ${head.size} entries it has one root here and another in the other file.` };
+  const first = firstOf(sealed, statement.records);
+  if (first) return { verdict: 'forked', explanation: `Two different transcripts of this session are both signed. ${sentenceOf(first)}`, first };
+  if (statement.ledger === sealed.seal.statement.ledger && other.log.leaf !== sealed.log.leaf) return { verdict: 'forked', explanation: 'This session was sealed twice in one log.' };
+  return null;
+}
+
+/** Where a file that nobody vouches for differs from one that is whole. */
+function comparedWith(sealed: SealedTranscript, trusted: TrustedKeys, { against, ...options }: VerifyOptions): Difference | null {
+  if (against === undefined) return null;
+  const other = readSealedTranscript(against);
+  return checkSealed(other, trusted, options) === null ? firstOf(sealed, other.seal.statement.records) : null;
+}
+
+function checkTimes(sealed: SealedTranscript, trusted: TrustedKeys, { now }: VerifyOptions): Finding | null {
+  const { statement } = sealed.seal;
+  for (const [id, time] of [[statement.key, statement.sealed_at], [sealed.log.head.key, sealed.log.head.time]] as const) {
+    const { created_at, retired_at } = keyNamed(trusted, id)!;
+    if (time < created_at || (retired_at !== null && time > retired_at)) {
+      return { verdict: 'key_out_of_time', explanation: `It was signed at ${time} with a key that was used from ${created_at} to ${retired_at ?? 'now'}.` };
+    }
+  }
+  const lie = clockLie(sealed, now ?? Date.now());
+  return lie === null ? null : { verdict: 'clock', explanation: `Nothing was changed, but a clock was wrong when it was recorded: ${lie}` };
+}
+
+function firstOf({ entries }: SealedTranscript, records: readonly string[]): Difference | null {
+  const found = firstDifference(records, entries.map(({ record }) => digestOf(record)));
+  if (!found) return null;
+  const there = entries[found.position]?.record;
+  const isThere = found.what !== 'removed' && found.what !== 'truncated';
+  return { ...found, message: isThere && there?.kind === 'message' ? there.id : null };
+}
+
+function nameOf(position: number): string {
+  return position === 0 ? "the session's own record" : `message ${position}`;
+}
+
+function sentenceOf({ what, position, message }: Difference): string {
+  const which = nameOf(position) + (message === null || message === '' ? '' : ` (${message})`);
+  switch (what) {
+    case 'altered': return `${capital(which)} is the first that is not what was sealed.`;
+    case 'removed': return `${capital(which)} was taken out.`;
+    case 'truncated': return `The end is missing, from ${which} on.`;
+    case 'added': return `${capital(which)} was put in; it was not sealed there.`;
+    case 'reordered': return `${capital(which)} stands in another place than it was sealed in.`;
+  }
+}
+
+function capital(text: string): string {
+  return text[0]!.toUpperCase() + text.slice(1);
+}
+
+function keyNamed({ keys }: TrustedKeys, id: string): TrustedKey | null {
+  const key = keys.find((known) => known.id === id);
+  // A key under the name of another would be trusted by its name alone.
+  return key && keyIdOf(key.public_key) === id ? key : null;
+}
+
+function sizeAndRoot({ size, root }: SignedHead): { size: number; root: Buffer } {
+  return { size, root: bytesOf(root) };
+}
+
+function bytesOf(hex: string): Buffer {
+  return Buffer.from(hex, 'hex');
+}

@@ -1,0 +1,220 @@
+import { io, type Socket } from 'socket.io-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSocket, sendRequest, type Json, type RequestOptions, type TestResponse, type TestUser } from '../../src/dialects/testing.ts';
+import { Contract, documents, type Call } from './contract.ts';
+import { notYet } from './not-yet.ts';
+import { startContractWorld, type ContractWorld } from './world.ts';
+
+const channel = '/';
+const gone = notYet['ultimate']!;
+
+describe.skipIf(!documents)('The contract of ultimate', () => {
+  let world: ContractWorld;
+  let owner: TestUser;
+  let ann: TestUser;
+  let ben: TestUser;
+  const sockets: Socket[] = [];
+  const contract = new Contract('ultimate', () => world.url);
+  const { client_to_server: clientEvents = {}, server_to_client: serverEvents = {} } = contract.document['x-events'];
+
+  beforeAll(async () => {
+    world = await startContractWorld((standIn) => ({ DEFAULT_MODEL: 'openai/gpt-4o', OLLAMA_URLS: standIn }));
+    ann = await world.user('ann');
+    ben = await world.user('ben');
+    const login = await sendRequest(world.url, 'POST', '/api/auth/login', { body: { username: 'owner', password: 'owner-secret-1' } });
+    const { id } = await world.parts.accounts.owner();
+    owner = { username: 'owner', password: 'owner-secret-1', userId: id, token: login.json.access_token, headers: { authorization: `Bearer ${login.json.access_token}` } };
+  });
+  afterAll(async () => {
+    for (const socket of sockets) socket.close();
+    await world.stop();
+  });
+
+  /** Calls an operation and looks at the headers that every answer of it must carry. */
+  async function call(id: string, options: Call = {}): Promise<TestResponse> {
+    const answer = await contract.call(id, options);
+    const { headers = {} } = contract.operation(id).definition.responses['200'] ?? {};
+    for (const [name, { schema, required }] of Object.entries<Json>(headers)) {
+      if (!required) continue;
+      const value = answer.headers.get(name);
+      expect([id, name, value]).toEqual([id, name, schema.const ?? expect.any(String)]);
+    }
+    return answer;
+  }
+  const start = async (body: Json = contract.examples('startConversation')[0], as = ann): Promise<Json> => (await call('startConversation', { as, body })).json;
+  const chat = async (body: Json, as = ann): Promise<Json> => (await call('sendChatMessage', { as, body })).json;
+  const history = async (id: string, as = ann): Promise<Json> => (await call('getConversation', { as, path: { conversation_id: id } })).json.conversation;
+  const statistics = async (as = ann): Promise<Json> => (await call('getChatStatistics', { as })).json.statistics;
+  const rows = (user: TestUser): Promise<Json[]> =>
+    world.parts.storage.read.selectFrom('messages').innerJoin('conversations', 'conversations.id', 'messages.conversation_id').selectAll('messages').where('conversations.owner_id', '=', user.userId).orderBy('messages.created_at').execute();
+
+  it('a token is signed, lasts as long as it says, and may what it says and no more', async () => {
+    const [body] = contract.examples('createToken');
+    const { json } = await call('createToken', { as: ann, body });
+    expect(json.permissions).toEqual(expect.arrayContaining(['read', 'write', 'chat', 'p2p']));
+    expect(json.permissions).not.toContain('admin');
+    const claims = JSON.parse(Buffer.from(json.token.split('.')[1], 'base64url').toString());
+    expect(claims.exp - claims.iat).toBe(json.expires_in);
+    expect(claims.scope.split(' ')).toEqual(json.permissions);
+    const bearer = (token: string): RequestOptions => ({ headers: { authorization: `Bearer ${token}` } });
+    await call('getCapabilities', bearer(json.token));
+    const reader = (await call('createToken', { as: ann, body: { ...body, permissions: ['read'] } })).json;
+    await call('sendChatMessage', { ...bearer(reader.token), body: { input: 'Hello' }, status: 403 });
+    await call('createToken', { body, status: 401 });
+    await call('createToken', { as: ann, body: { agent_id: 'x' }, status: 400 });
+  });
+
+  it('conversations begin with each documented request, and are kept', async () => {
+    for (const body of contract.examples('startConversation').filter(({ voice_enabled: voice }) => !voice)) {
+      const made = await start(body);
+      expect(made.model_type).toBe(body.model_type);
+      expect(await history(made.conversation_id)).toMatchObject({ id: made.conversation_id, user_id: body.user_id, created_at: made.created_at, last_activity: made.created_at, messages: [] });
+    }
+    await call('startConversation', { as: ann, body: { user_id: 'x', voice_enabled: true }, status: 501 });
+    await call('startConversation', { as: ann, body: { user_id: 'x', model_type: 'gpt-4' }, status: 400 });
+    await call('startConversation', { body: { user_id: 'x' }, status: 401 });
+  });
+
+  it('an answer is the model’s, with its confidence, tokens and time', async () => {
+    const { conversation_id: id } = await start();
+    const asked = world.standIn.next({ pieces: ['Two', ' states.'], firstDelayMs: 150, usage: { tokensIn: 80, tokensOut: 7 }, logprobs: [-0.1, -0.3] });
+    const [documented] = contract.examples('sendChatMessage');
+    const first = await chat({ ...documented, conversation_id: id });
+    const request = await asked.request;
+    expect(request.body.messages!.at(-1)!.content).toBe(documented.input);
+    expect(first).toMatchObject({ conversation_id: id, response: 'Two states.', message_count: 2, context_used: false, strategy: 'technical', model_used: 'technical', tokens_used: 87 });
+    expect(first.confidence).toBeCloseTo(Math.exp(-0.2), 6);
+    expect(first.response_time).toBeGreaterThanOrEqual(0.15);
+    const second = world.standIn.next({ pieces: ['Yes.'], usage: { tokensIn: 10, tokensOut: 1 } });
+    const again = await chat({ input: 'Really?', conversation_id: id });
+    expect((await second.request).body.messages!.map(({ content }) => content)).toEqual([expect.any(String), documented.input, 'Two states.', 'Really?']);
+    expect(again).toMatchObject({ message_count: 4, context_used: true, confidence: null, strategy: 'technical' });
+    const shown = await history(id);
+    expect(shown.messages.map(({ content }: Json) => content)).toEqual([documented.input, 'Two states.', 'Really?', 'Yes.']);
+    expect(shown).toMatchObject({ model_type: 'technical', metadata: { message_count: 4, total_tokens: 98 } });
+    expect(shown.metadata.avg_response_time).toBeCloseTo((first.response_time + again.response_time) / 2, 2);
+    expect(shown.last_activity).toBe(shown.messages.at(-1).timestamp);
+    for (const body of contract.examples('sendChatMessage').slice(1)) {
+      world.standIn.next({ pieces: ['Fine.'], usage: { tokensIn: 1, tokensOut: 1 } });
+      expect((await chat(body)).conversation_id).not.toBe(id);
+    }
+    await call('sendChatMessage', { as: ann, body: {}, status: 400 });
+    await call('sendChatMessage', { body: { input: 'x' }, status: 401 });
+    for (const as of [ann, ben]) await call('sendChatMessage', { as, body: { input: 'x', conversation_id: as === ann ? 'conv_1640995400abc' : id }, status: 404 });
+    await call('getConversation', { as: ben, path: { conversation_id: id }, status: 404 });
+    await call('sendChatMessage', { as: await world.userWithoutKey('poor'), body: { input: 'x', backend_model: 'openai/gpt-4o' }, status: 503 });
+  });
+
+  it('lists and statistics count the rows', async () => {
+    const cat = await world.user('cat');
+    for (const [at, model] of (['general', 'technical', 'technical'] as const).entries()) {
+      world.standIn.next({ pieces: [`Answer ${at}`], usage: { tokensIn: 5, tokensOut: 2 } });
+      await chat({ input: `Question ${at}`, model }, cat);
+    }
+    const empty = await start({ user_id: 'local_user' }, cat);
+    const listed = (await call('listConversations', { as: cat })).json;
+    expect(listed).toMatchObject({ total_count: 4, page: 1, limit: 20 });
+    expect(listed.conversations[0]).toMatchObject({ id: empty.conversation_id, message_count: 0, last_message_preview: '' });
+    expect(listed.conversations.slice(1).map((row: Json) => [row.model_type, row.message_count, row.last_message_preview])).toEqual([['technical', 2, 'Answer 2'], ['technical', 2, 'Answer 1'], ['general', 2, 'Answer 0']]);
+    expect((await call('listConversations', { as: cat, query: { user_id: 'local_user', limit: 1 } })).json).toMatchObject({ total_count: 1, limit: 1 });
+    await call('listConversations', { as: cat, query: { limit: 0 }, status: 400 });
+    const figures = await statistics(cat);
+    const stored = await rows(cat);
+    expect(figures).toMatchObject({ total_conversations: 4, total_messages: stored.length, chat_history_size: stored.length, active_conversations: 3, model_usage: { general: 2, technical: 2 } });
+    const times = stored.filter(({ role }) => role === 'assistant').map(({ duration_ms: duration }) => duration / 1000);
+    expect(figures.average_response_time).toBeCloseTo(times.reduce((sum, time) => sum + time, 0) / times.length, 2);
+    const stats = (await call('getEnhancedStats', { as: cat })).json;
+    const health = (await call('getComprehensiveHealth', { as: cat })).json;
+    for (const figure of [stats.stats.conversations_active, health.components.conversation_ai.active_conversations]) expect(figure).toBe(figures.active_conversations);
+    expect(health.components.conversation_ai.average_response_time).toBe(figures.average_response_time);
+  });
+
+  it('status, capabilities and health say what there is', async () => {
+    const capabilities = (await call('getCapabilities', { as: ann })).json;
+    const stats = (await call('getEnhancedStats', { as: ann })).json;
+    const health = (await call('getComprehensiveHealth', { as: ann })).json;
+    expect(stats.agent_id).toBe(capabilities.agent_id);
+    expect(Date.now() / 1000 - stats.stats.start_time).toBeCloseTo(health.components.core_agent.uptime_hours * 3600, -1);
+    expect(capabilities).toMatchObject({ capabilities: expect.not.arrayContaining(['blockchain', 'cloud', 'p2p_inference', 'distributed_training']), p2p_capabilities: [], task_types: [], ollama_features: ['health_monitoring'] });
+    expect(capabilities.ai_models).toContain('llama2:latest');
+    expect(stats.ai_status.ollama_instances).toBe(1);
+    expect(health.components.ai_systems.ollama_instances).toBe(1);
+    expect(health.components).toMatchObject({ p2p_network: { status: 'disabled', score: null }, blockchain: { status: 'disabled', score: null } });
+    for (const id of ['getCapabilities', 'getEnhancedStats', 'getComprehensiveHealth']) await call(id, { status: 401 });
+  });
+
+  it('OAuth begins with the documented request, for a client that is known', async () => {
+    const [body] = contract.examples('oauthAuthorize');
+    expect((await call('oauthAuthorize', { body, status: 400 })).json.error).toBe('invalid_client');
+    await sendRequest(world.url, 'POST', '/api/v4/auth/oauth/clients', { as: owner, body: { client_id: body.client_id, name: 'Mobile', scope: body.scope } });
+    const { json } = await call('oauthAuthorize', { body });
+    expect(json).toMatchObject({ device_code: expect.any(String), user_code: expect.any(String), verification_uri: expect.any(String), expires_in: expect.any(Number), interval: expect.any(Number), scope: body.scope });
+    expect(json).not.toHaveProperty('access_token');
+  });
+
+  it('every event is spoken both ways, with acknowledgements', async () => {
+    const open = async (as: TestUser) => {
+      const socket = io(world.url, { transports: ['websocket'], extraHeaders: as.headers, forceNew: true });
+      sockets.push(socket);
+      const heard: { event: string; payload: Json }[] = [];
+      socket.onAny((event: string, payload: Json) => {
+        heard.push({ event, payload });
+        if (serverEvents[event]) contract.hear(channel, event, payload, serverEvents[event].payload);
+      });
+      const ask = async (event: string, payload: Json): Promise<Json> => {
+        if (!gone.events.includes(`${channel} ${event}`)) contract.took(channel, event);
+        return socket.timeout(10_000).emitWithAck(event, payload);
+      };
+      const next = async (event: string, count = 1): Promise<Json> => {
+        await expect.poll(() => heard.filter((told) => told.event === event).length, { timeout: 10_000 }).toBeGreaterThanOrEqual(count);
+        return heard.filter((told) => told.event === event)[count - 1]!.payload;
+      };
+      return { heard, ask, next };
+    };
+    const [one, two, foreign] = [await open(ann), await open(ann), await open(ben)];
+    expect(await one.next('connected')).toMatchObject({ chat_enabled: true, p2p_enabled: false });
+    const begun = await one.ask('start_conversation', clientEvents.start_conversation.example);
+    expect(begun).toEqual(await one.next('conversation_started'));
+    const id = { conversation_id: begun.conversation_id };
+    expect((await two.ask('get_conversation_history', { ...clientEvents.get_conversation_history.example, ...id })).conversation.messages).toEqual([]);
+    world.standIn.next({ pieces: ['By', ' example.'], usage: { tokensIn: 3, tokensOut: 2 }, logprobs: [-0.2, -0.2] });
+    const answer = await one.ask('chat_message', { ...clientEvents.chat_message.example, ...id });
+    for (const client of [one, two]) {
+      expect(await client.next('chat_message')).toMatchObject({ message: 'Explain machine learning', model: 'technical' });
+      expect(await client.next('chat_response')).toEqual(answer);
+    }
+    expect(answer.confidence).toBeCloseTo(Math.exp(-0.2), 6);
+    world.standIn.next({ pieces: ['By', ' Ollama.'], usage: { tokensIn: 3, tokensOut: 2 } });
+    expect(await one.ask('chat_message', { ...id, message: 'And now?', backend_model: 'ollama/llama2:latest' })).toMatchObject({ response: 'By Ollama.', backend_model: 'ollama/llama2:latest' });
+    for (const client of [one, two]) {
+      await client.next('chat_response', 2);
+      const chunks = client.heard.filter(({ event }) => event === 'ollama_streaming_chunk').map(({ payload }) => payload);
+      expect([chunks.map(({ chunk }) => chunk).join(''), chunks.filter(({ done }) => done).length, chunks.at(-1).done]).toEqual(['By Ollama.', 1, true]);
+    }
+    expect(await one.ask('get_comprehensive_health', null)).toEqual(await one.next('comprehensive_health'));
+    expect(await foreign.ask('get_conversation_history', id)).toMatchObject({ code: 'not_found' });
+    expect(foreign.heard.filter(({ event }) => event !== 'connected' && event !== 'agent_error')).toEqual([]);
+    for (const [event, { example }] of Object.entries<Json>(clientEvents)) {
+      if (gone.events.includes(`${channel} ${event}`)) expect([event, await one.ask(event, example)]).toEqual([event, { error: expect.any(String), code: 'not_implemented' }]);
+    }
+    expect(contract.unheard(channel, [...Object.keys(clientEvents), ...Object.keys(serverEvents)])).toEqual([]);
+  });
+
+  it('the plain framing of the Python client carries the same', async () => {
+    const socket = await openSocket(world, '/socket.io/', ann.headers);
+    await socket.next('connected');
+    world.standIn.next({ pieces: ['Hello.'], usage: { tokensIn: 3, tokensOut: 2 } });
+    socket.send({ type: 'chat_message', data: { message: 'Hi' } });
+    contract.hear(channel, 'chat_response', (await socket.next('chat_response')).data, serverEvents.chat_response.payload);
+    socket.close();
+  });
+
+  it('everything else of the document answers 501, and nothing that is built stands on the list', async () => {
+    for (const id of gone.operations) {
+      const { method, path } = contract.operation(id);
+      const answer = await sendRequest(world.url, method, path.replace(/\{\w+\}/, 'some-id'), { as: ann, ...(method === 'GET' ? {} : { body: {} }) });
+      expect([id, answer.status, answer.json]).toEqual([id, 501, { success: false, error: { code: 'not_implemented', message: expect.any(String), details: {} } }]);
+    }
+    expect(contract.uncalled()).toEqual([]);
+  });
+});
