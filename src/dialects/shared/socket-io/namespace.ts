@@ -53,9 +53,7 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
   };
 
   sendWholeFrames(namespace);
-  namespace.use((socket, next) => {
-    void enter(socket, next);
-  });
+  namespace.use((socket, next) => void enter(socket, next));
 
   namespace.on('connection', (socket) => {
     entering.delete(socket.conn);
