@@ -80,7 +80,7 @@ async function countSaid(queries: Queries | WriteQueries, session: Pick<AgentSes
 /** Replies of a run that were made, or are being made; those that broke off with their server are not counted. */
 export async function repliesOfRun(queries: Queries | WriteQueries, sessionId: string, runId: string): Promise<number> {
   const row = await queries.selectFrom('messages').select((builder) => builder.fn.countAll<number>().as('count'))
-    .where('conversation_id', '=', sessionId).where('status', 'in', ['DELIVERED', 'PROCESSING', 'QUEUED']).where('metadata', 'like', `%"runId":"${runId}"%`).executeTakeFirstOrThrow();
+    .where('conversation_id', '=', sessionId).where('role', '=', 'assistant').where('status', 'in', ['DELIVERED', 'PROCESSING', 'QUEUED']).where('metadata', 'like', `%"runId":"${runId}"%`).executeTakeFirstOrThrow();
   return Number(row.count);
 }
 
