@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { RecentCount } from './recent-count.ts';
+import { createRecordings } from './samples.ts';
 
 /**
  * The figures behind /metrics. Each part counts into the ones it is given; nothing here is computed elsewhere.
@@ -13,6 +14,8 @@ export function createMetrics() {
     registry,
     /** Requests answered by this process in the last minute: a figure of /stats, not of the registry. */
     recentRequests: new RecentCount(),
+    /** Single measurements with their times, for percentiles over windows of time: no figures of the registry either. */
+    recordings: createRecordings(),
     /** Requests answered, by dialect, route pattern and status. */
     httpRequests: new Counter({ name: 'parley_http_requests_total', help: 'HTTP requests answered', labelNames: ['dialect', 'route', 'status'], registers }),
     /** Seconds from request to the end of its answer (streams excluded). */

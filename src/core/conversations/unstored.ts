@@ -8,6 +8,7 @@ import type { ConversationParts } from './parts.ts';
 import { reserveCall, spenderOf } from './figures/spending.ts';
 import { isTokenCount, ReplyMeasurement } from './turns/measurement.ts';
 import type { Conversations } from './contract.ts';
+import { recordCall } from './figures/recording.ts';
 import { usageRow } from './figures/usage-row.ts';
 import { createUsageWriter } from './figures/usage-writer.ts';
 
@@ -61,6 +62,7 @@ export function createUnstored(parts: ConversationParts): UnstoredCalls {
         const cost = parts.models.cost(target, tokensIn, 0);
         const row = { ...usageRow(parts, viewer, request.dialect, target.id), kind: 'embedding' as const, tokens_in: tokensIn, cost_micros: cost, duration_ms: Math.round(parts.clock.monotonic() - began), outcome };
         usage.add({ reservation, usage: row, tokensSaid: 0 });
+        recordCall(parts, outcome, row.duration_ms, null);
       };
       try {
         const result = await parts.models.embed(target, request.texts, caller, signal, request.dimensions);
@@ -156,6 +158,7 @@ async function* measured(parts: ConversationParts, reply: AsyncIterable<ReplyEve
         outcome,
       } as const;
       add({ reservation: call.reservation, usage: row, tokensSaid: tokensOut === undefined ? saidTokens(measurement) : 0 });
+      recordCall(parts, outcome, row.duration_ms, row.time_to_first_token_ms);
     }
     call.end();
   }

@@ -57,7 +57,9 @@ export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state
   app.addHook('onResponse', async (request, reply) => {
     const dialect = (request.routeOptions.config.dialect ?? serverDialect).name;
     const status = reply.raw.statusCode;
-    metrics.recentRequests.add(clock.monotonic());
+    const now = clock.monotonic();
+    metrics.recentRequests.add(now);
+    if (!request.streams) metrics.recordings.http.add(now, reply.elapsedTime, status >= 500);
     metrics.httpRequests.inc({ dialect, route: request.routeOptions.url ?? 'unknown', status: String(status) });
     if (!request.streams) metrics.httpSeconds.observe({ dialect }, reply.elapsedTime / 1000);
     if (log.isLevelEnabled('debug')) {

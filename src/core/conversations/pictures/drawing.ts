@@ -5,6 +5,7 @@ import type { DrawRequest, DrawResult } from '../../models/index.ts';
 import type { ConversationParts } from '../parts.ts';
 import { reserveCall, spenderOf } from '../figures/spending.ts';
 import type { Conversations } from '../contract.ts';
+import { recordCall } from '../figures/recording.ts';
 import { usageRow } from '../figures/usage-row.ts';
 
 /** See `Conversations.drawUnstored`. @param add takes the usage of the call */
@@ -22,6 +23,7 @@ export async function drawUnstored(
     const figures = { kind: 'image' as const, tokens_in: drawn.tokensIn, tokens_out: drawn.tokensOut, cost_micros: costMicros };
     const row = { ...usageRow(parts, viewer, dialect, target.id), ...figures, duration_ms: Math.round(clock.monotonic() - began), outcome };
     add({ reservation, usage: row, tokensSaid: 0 });
+    recordCall(parts, outcome, row.duration_ms, null);
   };
   try {
     const result = await models.draw(target, drawing satisfies Omit<DrawRequest, 'model'>, caller, signal);

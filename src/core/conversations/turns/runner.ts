@@ -7,6 +7,7 @@ import { isUniqueViolation, type MessagesTable, type Storage, type WriteQueries 
 import type { Budgets } from '../../budgets/index.ts';
 import type { Caller, Models, ReplyError, ReplyEvent, Target } from '../../models/index.ts';
 import { lockConversation } from '../access.ts';
+import { recordCall } from '../figures/recording.ts';
 import { gatherContext, type ContextSource } from '../context.ts';
 import { liveTexts } from '../reading.ts';
 import { createConfidentReplies, type ConfidentReplies } from './confidence.ts';
@@ -96,6 +97,7 @@ export class TurnRunner {
   }
 
   private async run(turn: HeldTurn, known: { target?: Target; question?: TurnQuestion }, entry: JournalEntry, signal: AbortSignal): Promise<void> {
+    const began = this.parts.clock.monotonic();
     const measurement = { current: new ReplyMeasurement(this.parts.clock) };
     let target = known.target;
     /** The text of a continued answer that is not in the log yet. */
@@ -126,7 +128,7 @@ export class TurnRunner {
       measurement.current.close({ error: replyErrorOf(error) });
     }
     await this.parts.journal.flush();
-    await this.finish(turn, target, entry, measurement.current, signal);
+    await this.finish(turn, { target, began }, entry, measurement.current, signal);
   }
 
   /** Reads what the turn needs, again for a while when the database is away: its lease and its budget wait as well. */
@@ -184,7 +186,7 @@ export class TurnRunner {
   }
 
   /** Stores the end. What cannot be stored now (a full disk) is tried again until it can or the server stops. */
-  private async finish(turn: HeldTurn, target: Target | undefined, entry: JournalEntry, measurement: ReplyMeasurement, signal: AbortSignal): Promise<void> {
+  private async finish(turn: HeldTurn, { target, began }: { target: Target | undefined; began: number }, entry: JournalEntry, measurement: ReplyMeasurement, signal: AbortSignal): Promise<void> {
     const { storage, jobs, budgets, instanceId, metrics } = this.parts;
     const outcome = await this.outcome(target, measurement, signal);
     const spent = { budgets, said: saidBy(measurement) };
@@ -208,7 +210,7 @@ export class TurnRunner {
         this.running.delete(turn.messageId);
         entry.feed.wake();
         metrics.turnsRunning.set(this.running.size);
-        this.count(target, outcome);
+        this.count(target, outcome, began);
         this.parts.bus.publish(`turn:${turn.messageId}`, { type: 'turn', seq });
         this.parts.bus.publish(`conversation:${turn.conversationId}`, { type: 'turn_ended', messageId: turn.messageId });
         if (ended.next) this.beginNext(ended.next);
@@ -285,9 +287,12 @@ export class TurnRunner {
     return counted?.exact ? counted.tokens : null;
   }
 
-  private count(target: Target | undefined, outcome: Outcome): void {
+  private count(target: Target | undefined, outcome: Outcome, began: number): void {
     const provider = target?.provider ?? 'none';
-    const { metrics } = this.parts;
+    const { clock, metrics } = this.parts;
+    recordCall(this.parts, outcome.status, outcome.duration_ms, outcome.time_to_first_token_ms);
+    const now = clock.monotonic();
+    metrics.recordings.chat.add(now, now - began, outcome.status === 'FAILED' || outcome.status === 'INTERRUPTED');
     metrics.turns.inc({ provider, outcome: outcome.status });
     if (outcome.time_to_first_token_ms !== null) metrics.firstToken.observe({ provider }, outcome.time_to_first_token_ms / 1000);
     if (outcome.tokens_in !== null) metrics.tokens.inc({ provider, direction: 'in' }, outcome.tokens_in);
