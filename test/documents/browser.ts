@@ -11,6 +11,8 @@ export const hasBrowser = Boolean(process.env['CHROMIUM_PATH']);
 export interface DocumentBrowser {
   /** An empty page that stands at an address of its own, as a client that somebody else serves. */
   elsewhere(): Promise<Page>;
+  /** An empty page of another server of this very machine, under the machine's own name. */
+  nextDoor(): Promise<Page>;
   /** An empty page at the server itself: relative addresses of a listing mean the server. */
   atServer(): Promise<Page>;
   close(): Promise<void>;
@@ -33,6 +35,7 @@ export async function startDocumentBrowser(url: string, documented: string): Pro
   };
   return {
     elsewhere: () => newPage(`http://127.0.0.1:${(host.address() as AddressInfo).port}/`),
+    nextDoor: () => newPage(`http://localhost:${(host.address() as AddressInfo).port}/`),
     async atServer() {
       const page = await (await browser.newContext()).newPage();
       // A page of a client of one's own that a proxy serves beside the server: without the policy of Parley's own page.

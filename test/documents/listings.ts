@@ -32,6 +32,31 @@ export function fencedListings(document: string, language: string): { heading: s
   return found;
 }
 
+/** A request that a document prints between fences of `http`. */
+export interface PrintedRequest {
+  heading: string;
+  method: string;
+  /** With its query. */
+  path: string;
+  headers: Record<string, string>;
+  /** As printed; undefined without one. */
+  body: string | undefined;
+}
+
+/** Every request that a document prints, in order; one listing may hold several. */
+export function printedRequests(document: string): PrintedRequest[] {
+  return fencedListings(document, 'http').flatMap(({ heading, code }) =>
+    code.split(/^(?=(?:GET|POST|PUT|PATCH|DELETE) \/)/m).flatMap((text) => {
+      const [head = '', ...body] = text.split('\n\n');
+      const [first = '', ...fields] = head.trim().split('\n');
+      const [, method, path] = /^([A-Z]+) (\/\S+)$/.exec(first) ?? [];
+      if (method === undefined || path === undefined) return [];
+      const headers = Object.fromEntries(fields.map((field) => field.split(': ') as [string, string]));
+      return [{ heading, method, path, headers, body: body.length === 0 ? undefined : body.join('\n\n') }];
+    }),
+  );
+}
+
 /** The listings of a document that marks them with `javascript` at their first word, as printed. */
 export function wordMarkedListings(document: string): string[] {
   const mark = 'javascript';

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { findPython } from '../documents/python.ts';
 
 /** Suites that need something of the machine, and how to give it to them. */
 const needs = [
@@ -16,6 +17,10 @@ export default function setup(): void {
     if (!variable.endsWith('_URL_TEST') && !existsSync(value)) throw new Error(`${variable} names ${value}, which does not exist.`);
     return `  ${suite} suites: on`;
   });
+  const python = process.env['PYTHON_PATH'];
+  if (python && !existsSync(python)) throw new Error(`PYTHON_PATH names ${python}, which does not exist.`);
+  const hasPython = Boolean(process.env['DOCUMENTS']) && findPython() !== null;
+  lines.push(hasPython ? '  Python suite: on' : '  Python suite: off. To run it: DOCUMENTS, and PYTHON_PATH=interpreter with aiohttp and websockets (Debian: python3-aiohttp and python3-websockets; /usr/bin/python3 is found by itself)');
   const hasHedera = existsSync(new URL('../../parts/hedera/node_modules/@hiero-ledger/sdk/package.json', import.meta.url));
   lines.push(hasHedera ? '  Hedera suites: on' : '  Hedera suites: off. To run them: npm ci --prefix parts/hedera (about 220 MB)');
   process.stdout.write(`\nSuites that need something of this machine:\n${lines.join('\n')}\n\n`);
