@@ -3,7 +3,7 @@ import type { ContentPart, DrawRequest, DrawResult, EmbedResult, ModelMessage, P
 import type { WriteQueries } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { SearchQuery, SearchResult } from './search/types.ts';
-import type { Appended, Aside, AsideEvent, ChatStatistics, Conversation, ConversationChanges, ConversationEvent, ConversationUsage, ListFilter, Message, NewConversation, Outgoing, Page, Participant, ParticipantChanges, PublicConversation, ReplyFigures, Sent, Speaking, Totals, TurnEvent, UnstoredReply, UnstoredRequest } from './types.ts';
+import type { Appended, Aside, AsideEvent, ChatStatistics, Conversation, ConversationActivity, ConversationChanges, ConversationEvent, ConversationUsage, ListFilter, Message, NewConversation, Outgoing, Page, Participant, ParticipantChanges, PublicConversation, ReplyFigures, Sent, Speaking, Totals, TurnEvent, UnstoredReply, UnstoredRequest } from './types.ts';
 
 /** Conversations and their messages. Implemented in ./service.ts. */
 export interface Conversations extends Part {
@@ -33,6 +33,12 @@ export interface Conversations extends Part {
   wholeMessages(viewer: Viewer, conversationIds: readonly string[]): Promise<Map<string, number>>;
   /** Of the conversations that the viewer owns, without those that are put away. */
   statistics(viewer: Viewer): Promise<ChatStatistics>;
+  /**
+   * What happened since a time in the conversations that the viewer owns, also in those that are put away by now.
+   * @param since milliseconds since the epoch
+   * @param whose `all`: in everybody's @throws {ParleyError} `forbidden`, for that, unless the viewer is an administrator
+   */
+  activity(viewer: Viewer, since: number, whose?: 'own' | 'all'): Promise<ConversationActivity>;
   /** What its messages come to: counts, tokens, cost and times of the answers, over all branches. @throws {ParleyError} as `get`; archived ones are found */
   usage(viewer: Viewer, conversationId: string): Promise<ConversationUsage>;
   /** Deletes it, also an archived one and one in the trash, with all messages and running turns (which are cancelled first). Usage rows stay. */

@@ -320,6 +320,20 @@ export interface ChatStatistics {
   keptRows: number;
 }
 
+/** What happened in conversations since a time. */
+export interface ConversationActivity {
+  /** Whole messages that were said since then, on all branches. */
+  messages: number;
+  /** Conversations that were begun since then. */
+  started: number;
+  /** Conversations in which something was said since then. */
+  conversations: number;
+  /** Mean number of whole messages on the shown paths of these, from their beginning; null when there are none. */
+  averageLength: number | null;
+  /** Whole answers since then, by the chat profile that gave them; those without one count as the usual profile. */
+  answersByProfile: Record<string, number>;
+}
+
 /** Counts of rows. */
 export interface Totals {
   users: number;

@@ -17,7 +17,7 @@ export function isWhole(message: Pick<Message, 'role' | 'status' | 'content'>): 
 }
 
 /** The same in SQL, of rows of `messages`. */
-const whole: RawBuilder<boolean> = sql`(messages.role <> 'assistant' or messages.status = 'DELIVERED' or (messages.status in ('CANCELLED', 'INTERRUPTED') and messages.content <> ''))`;
+export const whole: RawBuilder<boolean> = sql`(messages.role <> 'assistant' or messages.status = 'DELIVERED' or (messages.status in ('CANCELLED', 'INTERRUPTED') and messages.content <> ''))`;
 
 /** What lists and statistics say of conversations. */
 export function createOverview({ storage }: ConversationParts): Pick<Conversations, 'count' | 'wholeMessages' | 'statistics'> {
