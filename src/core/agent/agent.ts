@@ -88,6 +88,7 @@ export function createAgent(parts: AgentParts): Agent {
       };
     },
     health,
+    measure: () => probes.measure(),
   };
 }
 

@@ -2,15 +2,19 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import type { Storage } from '../../base/storage/index.ts';
-import type { Probe } from './types.ts';
+import type { CoreMeasures, Probe } from './types.ts';
 
-/** Longest delay of the event loop, at its 99th percentile over the window, that counts as well. */
-const mostDelayMs = 200;
+/** What the measures of the core must keep to, to count as well. */
+export const coreBounds = {
+  /** Longest delay of the event loop, at its 99th percentile over the window. */
+  mostDelayMs: 200,
+  /** Least free space on the disk. */
+  leastDiskBytes: 200e6,
+  /** Least free memory of the machine. */
+  leastMemoryBytes: 100e6,
+} as const;
 /** How long delays are gathered, milliseconds. */
 const windowMs = 60_000;
-/** Least free space on the disk, and least free memory of the machine. */
-const leastDiskBytes = 200e6;
-const leastMemoryBytes = 100e6;
 /** Milliseconds the database has to answer. */
 const storagePatienceMs = 1000;
 
@@ -18,6 +22,7 @@ const storagePatienceMs = 1000;
 export interface CoreProbes {
   start(): void;
   look(): Promise<Probe[]>;
+  measure(): Promise<CoreMeasures>;
   stop(): void;
 }
 
@@ -25,18 +30,28 @@ export interface CoreProbes {
 export function createCoreProbes(storage: Pick<Storage, 'check'>, folder: string | null): CoreProbes {
   const delays = monitorEventLoopDelay({ resolution: 20 });
   let timer: NodeJS.Timeout | undefined;
+  const measure = async (): Promise<CoreMeasures> => {
+    const p99 = delays.percentile(99) / 1e6;
+    return {
+      storageWorks: await storageWorks(storage),
+      delayMs: Number.isFinite(p99) ? p99 : 0,
+      freeDiskBytes: folder === null ? null : await freeBytes(folder),
+      freeMemoryBytes: freemem(),
+    };
+  };
   return {
+    measure,
     start() {
       delays.enable();
       timer ??= setInterval(() => delays.reset(), windowMs).unref();
     },
     async look() {
-      const p99 = delays.percentile(99) / 1e6;
+      const found = await measure();
       return [
-        { name: 'storage', works: (await storageWorks(storage)) ? 1 : 0 },
-        { name: 'event_loop', works: !Number.isFinite(p99) || p99 < mostDelayMs ? 1 : 0 },
-        { name: 'disk', works: folder === null || (await freeBytes(folder)) >= leastDiskBytes ? 1 : 0 },
-        { name: 'memory', works: freemem() >= leastMemoryBytes ? 1 : 0 },
+        { name: 'storage', works: found.storageWorks ? 1 : 0 },
+        { name: 'event_loop', works: found.delayMs < coreBounds.mostDelayMs ? 1 : 0 },
+        { name: 'disk', works: found.freeDiskBytes === null || found.freeDiskBytes >= coreBounds.leastDiskBytes ? 1 : 0 },
+        { name: 'memory', works: found.freeMemoryBytes >= coreBounds.leastMemoryBytes ? 1 : 0 },
       ];
     },
     stop() {

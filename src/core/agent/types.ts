@@ -45,6 +45,17 @@ export interface Probe {
   works: number;
 }
 
+/** What the server itself stands on, measured now. */
+export interface CoreMeasures {
+  /** Whether the database writes and reads. */
+  storageWorks: boolean;
+  /** What 99 of 100 waits for the event loop stayed below, over the last minute at most; milliseconds. */
+  delayMs: number;
+  /** On the disk of the data folder; null when the database is not on a disk of this machine. */
+  freeDiskBytes: number | null;
+  freeMemoryBytes: number;
+}
+
 export interface ComponentHealth {
   state: ComponentState;
   /** 100 times the mean of its probes; null when it is disabled. */
@@ -84,4 +95,6 @@ export interface Agent extends Part {
   capabilities(viewer: Viewer): Promise<AgentCapabilities>;
   status(viewer: Viewer): Promise<AgentStatus>;
   health(viewer: Viewer): Promise<AgentHealth>;
+  /** Of this process and its machine. */
+  measure(): Promise<CoreMeasures>;
 }
