@@ -23,6 +23,10 @@ export interface Form {
   modelList(names: string[], asked: Asked): object;
   /** What a model says of itself, for services that tell it apart from the list. */
   modelDetails?(name: string, contextLength: number): object;
+  /** The models in memory, for services that tell. */
+  running?(names: readonly string[]): object;
+  /** The answer to a request to fetch a model, step by step; `installed` is called when it is there, before that is told. */
+  pullSteps?(script: Script, installed: () => void): Step[];
   /** A picture of the size that is asked for, or where it is: below `pictures`. Absent for services that draw none. */
   drawing?(asked: Asked, pictures: string): object | Refusal;
   /** An error as the service words it. */

@@ -80,6 +80,31 @@ function modelDetails(name: string, contextLength: number): object {
   };
 }
 
+/** The answer to GET /api/ps. */
+function running(names: readonly string[]): object {
+  return {
+    models: names.map((name) => ({
+      name, model: name, size: 5_137_025_024, digest: `digest-of-${name}`, expires_at: '2026-01-01T00:05:00.000000000Z', size_vram: 0, context_length: 4096,
+      details: { parent_model: '', format: 'gguf', family: 'llama', families: ['llama'], parameter_size: '7B', quantization_level: 'Q4_0' },
+    })),
+  };
+}
+
+/** The answer to POST /api/pull: Ollama answers 200 and tells errors in a line, because the first line is out already. */
+function pullSteps(script: Script, installed: () => void): Step[] {
+  const line = (piece: boolean, status: object): Step => ({ piece, text: `${JSON.stringify(status)}\n` });
+  const steps = [line(false, { status: 'pulling manifest' })];
+  if (script.pullError !== undefined) return [...steps, line(false, { error: script.pullError })];
+  for (const [index, total] of (script.layers ?? [1000]).entries()) {
+    const digest = `sha256:${String(index).repeat(64).slice(0, 64)}`;
+    const status = `pulling ${digest.slice(7, 19)}`;
+    steps.push(line(false, { status, digest, total }));
+    for (const completed of [Math.floor(total / 2), total]) steps.push(line(true, { status, digest, total, completed }));
+  }
+  for (const status of ['verifying sha256 digest', 'writing manifest']) steps.push(line(false, { status }));
+  return [...steps, { ...line(false, { status: 'success' }), before: installed }];
+}
+
 /** Ollama's form of an error. */
 function errorBody(message: string): object {
   return { error: message };
@@ -90,7 +115,7 @@ const errorEvent = `${JSON.stringify({ error: 'an error was encountered while ru
 /** A line whose JSON is broken. */
 const malformedEvent = '{"model":"llama2","message":{"role":"assistant","content":"broken\n';
 
-const endpoints: Record<string, Endpoint> = { '/api/chat': 'chat', '/api/embed': 'embeddings', '/api/tags': 'models', '/api/show': 'show' };
+const endpoints: Record<string, Endpoint> = { '/api/chat': 'chat', '/api/embed': 'embeddings', '/api/tags': 'models', '/api/show': 'show', '/api/ps': 'running', '/api/pull': 'pull' };
 
 interface RequestBody extends ChatBody {
   model?: string;
@@ -123,6 +148,8 @@ export const ollamaForm: Form = {
   embeddings,
   modelList,
   modelDetails,
+  running,
+  pullSteps,
   errorBody: (_status, _code, message) => errorBody(message),
   refusedKey: () => ({ status: 401, body: errorBody('unauthorized') }),
   unknownModel: (name) => ({ status: 404, body: errorBody(`model '${name}' not found`) }),

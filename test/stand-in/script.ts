@@ -29,7 +29,12 @@ export interface Script {
   /** The name the model gives itself; default the requested one; null leaves it out. */
   model?: string | null;
 
-  /** Every piece (reasoning, text, tool argument) waits for `release`. */
+  /** Bytes of each layer of a model that is pulled, each told in two pieces. Default one of 1000. */
+  layers?: number[];
+  /** Why the registry gives nothing: told behind the first line of a pull, as Ollama words it. */
+  pullError?: string;
+
+  /** Every piece (reasoning, text, tool argument, progress of a pull) waits for `release`. */
   gated?: boolean;
   /** Milliseconds before each piece. */
   delayMs?: number;
@@ -65,7 +70,7 @@ export interface Script {
   byteOrderMark?: boolean;
 }
 
-export type Endpoint = 'chat' | 'embeddings' | 'models' | 'show' | 'images';
+export type Endpoint = 'chat' | 'embeddings' | 'models' | 'show' | 'images' | 'running' | 'pull';
 
 /**
  * `hang`: nothing more is sent. `cut`: the connection breaks. `end`: the answer ends early, but well-formed for HTTP.
@@ -79,6 +84,8 @@ export interface Step {
   /** Counts as a piece: waits for the gate and the delay, and faults count it. */
   piece: boolean;
   text: string;
+  /** Done right before it is sent. */
+  before?(): void;
 }
 
 /** The bytes of a token, as both forms list them. */

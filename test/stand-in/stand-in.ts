@@ -90,6 +90,13 @@ export interface StandIn {
   release(count?: number): void;
   /** Changes what requests get when no script is waiting. */
   otherwise(script: Script | ((request: RecordedRequest) => Script)): void;
+  /** The models that Ollama's form lists as being in memory: those that were asked, unless a test says otherwise. */
+  loaded: Set<string>;
+  /** Names that Ollama's form has; a pull that succeeds adds to them. */
+  ollamaModels: string[];
+  /** Breaks all connections and takes none until `comeBack`; the port stays its own. */
+  vanish(): void;
+  comeBack(): void;
   /** Connections open now. */
   connections(): Promise<number>;
   /** Breaks all connections and stops listening. */
@@ -113,12 +120,18 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     queue: [],
     gates: new Set(),
     requests: [],
+    loaded: new Set(),
   };
+  state.models.ollama = [...state.models.ollama];
+  let isGone = false;
   const server = http.createServer((request, response) => {
     response.socket?.setNoDelay(true);
     void answer(state, request, response).catch((error: unknown) => response.destroy(error as Error));
   });
   server.keepAliveTimeout = 30_000;
+  server.on('connection', (socket) => {
+    if (isGone) socket.destroy();
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -133,6 +146,13 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     },
     release: (count) => state.gates.forEach((gate) => gate.release(count)),
     otherwise: (script) => { state.otherwise = script; },
+    loaded: state.loaded,
+    ollamaModels: state.models.ollama,
+    vanish() {
+      isGone = true;
+      server.closeAllConnections();
+    },
+    comeBack: () => { isGone = false; },
     connections: () => new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
     close: () => new Promise((resolve) => {
       server.close(() => resolve());
@@ -150,6 +170,7 @@ interface State {
   queue: { script: Script; gate: Gate; taken: (request: RecordedRequest) => void }[];
   gates: Set<Gate>;
   requests: RecordedRequest[];
+  loaded: Set<string>;
 }
 
 interface Gate {
@@ -251,7 +272,7 @@ async function perform(state: State, endpoint: Endpoint, script: Script, gate: G
   const { form, path } = routeOf(request.path);
   const asked = { ...request, path };
   const said = form.read(asked);
-  const refusal = refusalOf(state, script, form, said);
+  const refusal = refusalOf(state, script, form, endpoint === 'pull' ? { ...said, model: null } : said);
   if (refusal) return sendError(response, refusal.status, refusal.body, script.headers);
   if (script.raw) return sendRaw(script, gate, request, response);
   const model = said.model ?? '';
@@ -260,12 +281,24 @@ async function perform(state: State, endpoint: Endpoint, script: Script, gate: G
     return 'status' in drawing ? sendError(response, drawing.status, drawing.body) : sendJson(response, 200, drawing, script.headers);
   }
   if (endpoint === 'models') return sendJson(response, 200, form.modelList(state.models[form.name], asked), script.headers);
+  if (endpoint === 'running') return sendJson(response, 200, form.running!([...state.loaded]), script.headers);
+  if (endpoint === 'pull') return sendStream(script, gate, form, form.pullSteps!(script, () => addModel(state.models[form.name], model)), request, response);
   if (endpoint === 'show') return sendJson(response, 200, form.modelDetails?.(model, state.contextLength), script.headers);
   if (endpoint === 'embeddings') {
     return sendJson(response, 200, form.embeddings(said.texts, model, (text) => vectorOf(text, state.dimensions)), script.headers);
   }
+  if (form === ollamaForm) state.loaded.add(tagged(model));
   if (!said.stream) return sendWhole(script, gate, form, form.chatCompletion(script, asked, model), request, response);
   await sendStream(script, gate, form, form.chatSteps(script, asked, model), request, response);
+}
+
+/** A name of Ollama as it lists it. */
+function tagged(name: string): string {
+  return name.includes(':') ? name : `${name}:latest`;
+}
+
+function addModel(names: string[], name: string): void {
+  if (!names.includes(tagged(name))) names.push(tagged(name));
 }
 
 /** The error this request is to get, if any: told by the script, or because the true service would refuse it. */
@@ -313,6 +346,7 @@ async function sendStream(script: Script, gate: Gate, form: Form, steps: Step[],
   // With nothing to wait for, the whole stream is one write: this is how a fast service's chunks arrive.
   if (!script.gated && !script.delayMs && !script.fault && !script.splitBytes && script.contentLength === undefined) {
     request.piecesSent = steps.filter((step) => step.piece).length;
+    for (const step of steps) step.before?.();
     response.end(steps.map((step) => (lineEnd === '\n' ? step.text : step.text.replaceAll('\n', lineEnd))).join(''));
     return;
   }
@@ -346,6 +380,7 @@ async function sendSteps(
       if (script.delayMs) await delay(script.delayMs);
     } else if (fault && request.piecesSent > 0 && request.piecesSent >= fault.after && (await strike())) return true;
     if (response.destroyed) return true;
+    step.before?.();
     await send(step.text);
     if (step.piece) request.piecesSent += 1;
   }

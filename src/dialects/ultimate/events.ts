@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { asParleyError, type ParleyError } from '../../base/errors.ts';
 import type { Scope } from '../../core/accounts/index.ts';
 import { createRooms, Later, socketEvent, type Acknowledgement, type App, type SocketEvent } from '../shared/index.ts';
+import { Audience } from './audience.ts';
 import { answered, ask, beginConversation, chatAnswerOf, historyOf } from './chat.ts';
 import { agentVersion } from './errors.ts';
 import { anyPayload, eventsNotBuilt, notBuilt } from './not-built.ts';
@@ -24,6 +25,8 @@ export interface AgentEvents {
   /** Greets a socket that has just been let in. */
   greet(socket: AgentSocket): void;
   leave(socket: AgentSocket): void;
+  /** All sockets, for what concerns the server and no conversation. */
+  readonly audience: Audience;
   /** Sockets that are remembered; none when all have gone. */
   remembered(): number;
 }
@@ -37,6 +40,7 @@ export function createEvents(parts: UltimateParts): AgentEvents {
   const resolve = async (frame: AgentFrame, viewer: AgentSocket['viewer']) =>
     frame.answer === null ? frame.events : [...frame.events, { event: 'chat_response', payload: await chatAnswerOf(parts, viewer, frame.answer, true) }];
   const seats = new Seats(createRooms(parts, agentFrames(resolve)), resolve);
+  const audience = new Audience();
   /** The conversation each socket used last. */
   const current = new WeakMap<AgentSocket, string>();
   const enter = async (socket: AgentSocket, conversationId: string): Promise<void> => {
@@ -45,6 +49,7 @@ export function createEvents(parts: UltimateParts): AgentEvents {
   };
 
   return {
+    audience,
     remembered: () => seats.size,
     table: {
       start_conversation: clientEvent(eventSchemas.start_conversation, 'chat', async (socket, { user_id: label, model_type: profile, backend_model: backendModel }) => {
@@ -74,6 +79,7 @@ export function createEvents(parts: UltimateParts): AgentEvents {
       ...Object.fromEntries(Object.entries(eventsNotBuilt).map(([name, scope]) => [name, clientEvent(anyPayload, scope, async () => notBuilt())])),
     },
     greet(socket) {
+      audience.add(socket);
       agent.capabilities(socket.viewer).then(
         (found) => {
           const chats = found.features.includes('chat');
@@ -82,7 +88,10 @@ export function createEvents(parts: UltimateParts): AgentEvents {
         (thrown: unknown) => parts.log.error({ err: asParleyError(thrown).cause ?? thrown }, 'a socket could not be greeted'),
       );
     },
-    leave: (socket) => seats.leaveAll(socket),
+    leave(socket) {
+      audience.remove(socket);
+      seats.leaveAll(socket);
+    },
   };
 }
 
