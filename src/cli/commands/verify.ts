@@ -23,7 +23,7 @@ const notValid = 2;
 export async function verify(file: string, options: VerifyCommand): Promise<void> {
   const text = await readText(file);
   const trusted = options.keys === undefined ? await ownKeys() : given(readTrustedKeys, await readText(options.keys));
-  const result = verifyTranscript(text, trusted, {
+  const result = await verifyTranscript(text, trusted, {
     ...(options.session === undefined ? {} : { session: options.session }),
     ...(options.against === undefined ? {} : { against: await readText(options.against) }),
     ...(options.witness === undefined ? {} : { witness: given(readWitness, await readText(options.witness)) }),

@@ -5,8 +5,8 @@ import { newId } from '../../base/ids.ts';
 import { openSecrets } from '../../base/secrets.ts';
 import { userRow } from '../../base/storage/fixtures.ts';
 import { engines } from '../../base/storage/testing.ts';
-import { canonicalJson } from './canonical-json.ts';
-import { isSigned } from './signing.ts';
+import { canonicalJson } from './verify/index.ts';
+import { isSigned } from './verify/index.ts';
 import { openLedgerHouse, talk, type LedgerHouse } from './testing.ts';
 import type { SealedTranscript } from './types.ts';
 
@@ -80,7 +80,7 @@ describe.each(engines)('The ledger, on %s', (engine) => {
     for (let size = 1; size <= 14; size += 1) {
       const witness = (await house.ledger.witness(size))!;
       expect(witness.other?.size).toBe(size);
-      expect(house.ledger.verify(sealed, keys, { witness })).toMatchObject({ verdict: 'valid' });
+      expect(await house.ledger.verify(sealed, keys, { witness })).toMatchObject({ verdict: 'valid' });
     }
     await expect(house.ledger.witness(15)).rejects.toMatchObject({ code: 'invalid_request' });
     await expect(house.ledger.witness(0)).rejects.toMatchObject({ code: 'invalid_request' });
@@ -93,7 +93,7 @@ describe.each(engines)('The ledger, on %s', (engine) => {
     for (const id of ids) {
       const sealed = (await house.ledger.transcript({ userId: house.ownerId, role: 'user' }, id))!;
       expect(sealed.log.head.size).toBe(9);
-      expect(house.ledger.verify(sealed, keys)).toMatchObject({ verdict: 'valid' });
+      expect(await house.ledger.verify(sealed, keys)).toMatchObject({ verdict: 'valid' });
     }
   });
 
@@ -226,12 +226,12 @@ describe('A signature', () => {
     const house = await openLedgerHouse();
     const sealed = await house.ledger.seal(house.transcript());
     const { statement, public_key, signature } = sealed.seal;
-    expect(isSigned('transcript seal', statement, public_key, signature)).toBe(true);
-    expect(isSigned('log head', statement, public_key, signature)).toBe(false);
-    expect(isSigned('transcript seal', statement, public_key, `${signature.slice(0, -1)}~`)).toBe(false);
+    expect(await isSigned('transcript seal', statement, public_key, signature)).toBe(true);
+    expect(await isSigned('log head', statement, public_key, signature)).toBe(false);
+    expect(await isSigned('transcript seal', statement, public_key, `${signature.slice(0, -1)}~`)).toBe(false);
     const keys = await house.ledger.keys();
     const forged = { ...keys, keys: keys.keys.map((key) => ({ ...key, public_key: 'A'.repeat(43) })) };
-    expect(house.ledger.verify(sealed, forged).verdict).toBe('unknown_key');
+    expect((await house.ledger.verify(sealed, forged)).verdict).toBe('unknown_key');
     await house.close();
   });
 

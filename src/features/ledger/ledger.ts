@@ -12,7 +12,7 @@ import { checkLog } from './log-check.ts';
 import { createTranscriptLog } from './log.ts';
 import { sealTranscript, type SealedBody } from './sealing.ts';
 import type { AnchorRecord, AnchorStatus, Ledger, LedgerSettings, SealedTranscript } from './types.ts';
-import { verifyTranscript } from './verification.ts';
+import { verifyTranscript } from './verify/index.ts';
 
 export interface LedgerNeeds {
   storage: Storage;

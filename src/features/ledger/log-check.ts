@@ -1,8 +1,7 @@
 import type { LedgerLogTable, Storage } from '../../base/storage/index.ts';
-import { leafOf } from './chain.ts';
 import { grow, unsignedHeadOf, type GrownNode } from './log.ts';
-import { isSigned } from './signing.ts';
 import type { Seal, TrustedKey } from './types.ts';
+import { bytesOfHex, hexOf, isSigned, leafOf } from './verify/index.ts';
 
 const pageRows = 500;
 /** Most findings that are told: a log that is wrong from some place on is wrong everywhere behind it. */
@@ -18,8 +17,8 @@ export async function checkLog(storage: Storage, ledger: string, keys: readonly 
     const rows = await storage.read.selectFrom('ledger_log').selectAll().where('position', '>=', expected).orderBy('position').limit(pageRows).execute();
     for (const row of rows) {
       if (row.position !== expected) return [...findings, `The entry ${expected} is missing: the log goes on with ${row.position}.`];
-      const grown = grow(frontier.map(({ hash }) => hash), frontier, { size: expected, leaf: Buffer.from(row.leaf_hash, 'hex') });
-      findings.push(...wrongsOf(row, grown.root.toString('hex'), time, ledger, keys), ...(await wrongNodes(storage, grown.nodes)), ...(await wrongBody(storage, row)));
+      const grown = grow(frontier.map(({ hash }) => hash), frontier, { size: expected, leaf: bytesOfHex(row.leaf_hash) });
+      findings.push(...(await wrongsOf(row, hexOf(grown.root), time, ledger, keys)), ...(await wrongNodes(storage, grown.nodes)), ...(await wrongBody(storage, row)));
       if (findings.length >= mostFindings) return findings;
       frontier = grown.frontier;
       time = row.logged_at;
@@ -29,12 +28,12 @@ export async function checkLog(storage: Storage, ledger: string, keys: readonly 
   }
 }
 
-function wrongsOf(row: LedgerLogTable, root: string, timeBefore: number, ledger: string, keys: readonly TrustedKey[]): string[] {
+async function wrongsOf(row: LedgerLogTable, root: string, timeBefore: number, ledger: string, keys: readonly TrustedKey[]): Promise<string[]> {
   const wrongs: string[] = [];
   if (row.root_hash !== root) wrongs.push(`The root at entry ${row.position} is not the one that the leaves give.`);
   if (row.logged_at < timeBefore) wrongs.push(`The entry ${row.position} is older than the one before.`);
   const key = keys.find(({ id }) => id === row.key_id);
-  if (!key || !isSigned('log head', unsignedHeadOf(row, ledger), key.public_key, row.signature)) wrongs.push(`The head at entry ${row.position} is not signed by a key of this server.`);
+  if (!key || !(await isSigned('log head', unsignedHeadOf(row, ledger), key.public_key, row.signature))) wrongs.push(`The head at entry ${row.position} is not signed by a key of this server.`);
   return wrongs;
 }
 
@@ -42,7 +41,7 @@ async function wrongNodes(storage: Storage, nodes: readonly GrownNode[]): Promis
   const wrongs: string[] = [];
   for (const { level, position, hash } of nodes) {
     const kept = await storage.read.selectFrom('ledger_nodes').select('hash').where('level', '=', level).where('position', '=', position).executeTakeFirst();
-    if (kept?.hash !== hash.toString('hex')) wrongs.push(`The kept hash of the subtree ${position} at level ${level} is not the one that the leaves give.`);
+    if (kept?.hash !== hexOf(hash)) wrongs.push(`The kept hash of the subtree ${position} at level ${level} is not the one that the leaves give.`);
   }
   return wrongs;
 }
@@ -52,5 +51,5 @@ async function wrongBody(storage: Storage, { position, transcript_id, leaf_hash 
   const kept = await storage.read.selectFrom('ledger_transcripts').select('body').where('id', '=', transcript_id).executeTakeFirst();
   if (!kept) return [];
   const { seal } = JSON.parse(kept.body) as { seal: Seal };
-  return leafOf(seal).toString('hex') === leaf_hash ? [] : [`The kept transcript ${transcript_id} is not the one that was entered at ${position}.`];
+  return hexOf(leafOf(seal)) === leaf_hash ? [] : [`The kept transcript ${transcript_id} is not the one that was entered at ${position}.`];
 }

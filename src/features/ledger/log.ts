@@ -2,12 +2,9 @@ import { isoTime, type Clock } from '../../base/clock.ts';
 import { ParleyError } from '../../base/errors.ts';
 import { newId } from '../../base/ids.ts';
 import { databaseTime, type LedgerLogTable, type Queries, type Storage, type WriteQueries } from '../../base/storage/index.ts';
-import { unsignedHead } from './chain.ts';
-import type { Hash } from './hashes.ts';
-import { nodeHash } from './hashes.ts';
-import { consistencyRanges, foldSubtrees, inclusionRanges, subtreesOf, type LeafRange, type Subtree } from './merkle.ts';
 import { signValue, type SigningKey } from './signing.ts';
 import type { LogProof, SignedHead, Witness } from './types.ts';
+import { bytesOfHex, consistencyRanges, foldSubtrees, hexOf, inclusionRanges, nodeHash, subtreesOf, unsignedHead, type Hash, type LeafRange, type Subtree } from './verify/index.ts';
 
 /** A moment in which nobody else changes the log. */
 export interface LogMoment {
@@ -55,10 +52,10 @@ export function createTranscriptLog({ storage, clock }: { storage: Storage; cloc
     },
     async append(queries, { ledger, size, now }, { transcriptId, leaf }, key) {
       const grown = grow(await hashesOf(queries, subtreesOf({ from: 0, to: size })), subtreesOf({ from: 0, to: size }), { size, leaf });
-      const unsigned = { ledger, size: size + 1, root: grown.root.toString('hex'), time: isoTime(now), key: key.id };
-      const row = { position: size, transcript_id: transcriptId, leaf_hash: leaf.toString('hex'), logged_at: now, root_hash: unsigned.root, key_id: key.id, signature: signValue('log head', unsigned, key.privateKey) };
+      const unsigned = { ledger, size: size + 1, root: hexOf(grown.root), time: isoTime(now), key: key.id };
+      const row = { position: size, transcript_id: transcriptId, leaf_hash: hexOf(leaf), logged_at: now, root_hash: unsigned.root, key_id: key.id, signature: signValue('log head', unsigned, key.privateKey) };
       await queries.insertInto('ledger_log').values(row).execute();
-      if (grown.nodes.length > 0) await queries.insertInto('ledger_nodes').values(grown.nodes.map(({ hash, ...node }) => ({ ...node, hash: hash.toString('hex') }))).execute();
+      if (grown.nodes.length > 0) await queries.insertInto('ledger_nodes').values(grown.nodes.map(({ hash, ...node }) => ({ ...node, hash: hexOf(hash) }))).execute();
     },
     async head() {
       const row = await newest();
@@ -120,7 +117,7 @@ async function rangesOf(queries: Queries, ranges: readonly LeafRange[]): Promise
   const parts = ranges.map((range) => subtreesOf(range));
   const hashes = await hashesOf(queries, parts.flat());
   let at = 0;
-  return parts.map((part) => foldSubtrees(hashes.slice(at, (at += part.length))).toString('hex'));
+  return parts.map((part) => hexOf(foldSubtrees(hashes.slice(at, (at += part.length)))));
 }
 
 /** The kept hashes of full subtrees, in their order. */
@@ -140,6 +137,6 @@ async function hashesOf(queries: Queries | WriteQueries, subtrees: readonly Subt
   return subtrees.map(({ level, position }) => {
     const hash = known.get(`${level}.${position}`);
     if (hash === undefined) throw new ParleyError('internal', { cause: new Error(`The log of transcripts has no hash of the subtree ${position} at level ${level}: its rows were damaged. \`parley ledger check\` says where.`) });
-    return Buffer.from(hash, 'hex');
+    return bytesOfHex(hash);
   });
 }

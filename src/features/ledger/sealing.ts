@@ -1,12 +1,12 @@
 import { isoTime } from '../../base/clock.ts';
 import { ParleyError } from '../../base/errors.ts';
 import type { Storage } from '../../base/storage/index.ts';
-import { canonicalJson } from './canonical-json.ts';
-import { chainOf, digestOf, entriesOf, leafOf, recordsOf } from './chain.ts';
 import type { LedgerKeys } from './keys.ts';
 import type { TranscriptLog } from './log.ts';
+import { recordsOf } from './records.ts';
 import { signValue } from './signing.ts';
 import type { Entry, Seal, SealStatement, Transcript } from './types.ts';
+import { canonicalJson, chainOf, digestOf, entriesOf, leafOf } from './verify/index.ts';
 
 /** What is kept of a sealed transcript; the proof from the log is made when it is asked for. */
 export interface SealedBody {

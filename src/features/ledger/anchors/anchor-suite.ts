@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { canonicalJson } from '../canonical-json.ts';
+import { canonicalJson } from '../verify/index.ts';
 import type { AnchorRecord, AnchorStatus, HederaSettings, SealedTranscript } from '../types.ts';
 import { copyOf, openLedgerHouse, type LedgerHouse } from '../testing.ts';
 
@@ -46,7 +46,7 @@ export function anchorSuite(title: string, open: () => Promise<AnchorUnderTest>)
       const record = await handOver(sealed);
       const file = (await house.ledger.transcript({ userId: house.ownerId, role: 'user' }, sealed.seal.statement.session))!;
       expect(mine(file.anchors)).toEqual(record);
-      expect(house.ledger.verify(canonicalJson(file), await house.ledger.keys())).toMatchObject({ verdict: 'valid' });
+      expect(await house.ledger.verify(canonicalJson(file), await house.ledger.keys())).toMatchObject({ verdict: 'valid' });
     });
 
     it('takes the same once, however often it is handed over', async () => {

@@ -1,7 +1,6 @@
-import { leafOf } from '../chain.ts';
-import { rootByInclusion } from '../merkle.ts';
 import type { TranscriptLog } from '../log.ts';
 import type { LogProof, SealedTranscript } from '../types.ts';
+import { bytesOfHex, hexOf, leafOf, rootByInclusion } from '../verify/index.ts';
 import type { Anchor } from './anchor.ts';
 
 /** The log of this server's own database: always there, and every transcript is in it since it was sealed. */
@@ -30,6 +29,7 @@ export function createLocalAnchor(log: Pick<TranscriptLog, 'proof'>): Anchor {
 /** Whether the log has this very seal, and its own hashes lead to its head. */
 function holds({ seal }: SealedTranscript, proof: LogProof | null): boolean {
   const leaf = leafOf(seal);
-  if (proof?.leaf !== leaf.toString('hex') || proof.head.ledger !== seal.statement.ledger) return false;
-  return rootByInclusion(leaf, proof.index, proof.head.size, proof.inclusion.map((hash) => Buffer.from(hash, 'hex')))?.toString('hex') === proof.head.root;
+  if (proof?.leaf !== hexOf(leaf) || proof.head.ledger !== seal.statement.ledger) return false;
+  const root = rootByInclusion(leaf, proof.index, proof.head.size, proof.inclusion.map(bytesOfHex));
+  return root !== null && hexOf(root) === proof.head.root;
 }

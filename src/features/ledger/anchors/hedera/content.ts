@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../../canonical-json.ts';
+import { canonicalJson } from '../../verify/index.ts';
 import type { HederaSettings, SealedTranscript } from '../../types.ts';
 
 /** Most bytes of one message of a topic. */

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { canonicalJson } from '../../canonical-json.ts';
+import { canonicalJson } from '../../verify/index.ts';
 import { openLedgerHouse, talk, type LedgerHouse } from '../../testing.ts';
 import type { AnchorCheck, AnchorOptions, AnchorRecord, HederaSettings, SealedTranscript } from '../../types.ts';
 import { anchorSuite } from '../anchor-suite.ts';
@@ -287,7 +287,7 @@ describe('The Hedera part', () => {
     expect(house.ledger.anchorStatus()[1]).toEqual({ name: 'hedera', state: 'absent', problem: expect.stringContaining('parley part install hedera') as string });
     const sealed = await house.ledger.seal(house.transcript());
     expect((await house.ledger.anchor(sealed))[1]).toMatchObject({ state: 'failed', transactions: [], problem: expect.stringContaining('not installed') as string });
-    expect(house.ledger.verify(sealed, await house.ledger.keys())).toMatchObject({ verdict: 'valid' });
+    expect(await house.ledger.verify(sealed, await house.ledger.keys())).toMatchObject({ verdict: 'valid' });
     await house.close();
   });
 

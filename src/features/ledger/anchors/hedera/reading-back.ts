@@ -1,4 +1,4 @@
-import { clockSkewMs } from '../../clock-check.ts';
+import { clockSkewMs } from '../../verify/index.ts';
 import type { AnchorCheck } from '../../types.ts';
 import { MirrorError, mirrorMessages, type MirrorMessage } from './mirror.ts';
 import { initialOf, type HederaProgress } from './progress.ts';

@@ -1,10 +1,12 @@
+import { bytesOfHex, hexOf } from './bytes.ts';
 import { CanonicalError } from './canonical-json.ts';
 import { chainOf, digestOf, entriesOf, leafOf, unsignedHead } from './chain.ts';
 import { firstDifference } from './comparison.ts';
 import { clockLie } from './clock-check.ts';
 import { FormError, readSealedTranscript } from './reading.ts';
 import { provesConsistency, rootByInclusion } from './merkle.ts';
-import { isSigned, keyIdOf } from './signing.ts';
+import { isSigned, keyIdOf } from './signature.ts';
+import type { Hash } from './hashes.ts';
 import type { Difference, SealedTranscript, SignedHead, TrustedKey, TrustedKeys, Verdict, Verification, VerifyOptions, Witness } from './types.ts';
 
 /** What one check found: null when it found nothing. */
@@ -18,10 +20,10 @@ interface Finding {
  * Checks a sealed transcript with nothing but the file and the keys. What is found first, in the order of docs/ledger.md, is
  * the verdict: who signed it, then whether every record is what was signed, then the log, then the times.
  */
-export function verifyTranscript(file: unknown, trusted: TrustedKeys, options: VerifyOptions = {}): Verification {
+export async function verifyTranscript(file: unknown, trusted: TrustedKeys, options: VerifyOptions = {}): Promise<Verification> {
   try {
     const sealed = readSealedTranscript(file);
-    const finding = checkSealed(sealed, trusted, options);
+    const finding = await checkSealed(sealed, trusted, options);
     const { statement } = sealed.seal;
     return {
       verdict: finding?.verdict ?? 'valid',
@@ -36,31 +38,31 @@ export function verifyTranscript(file: unknown, trusted: TrustedKeys, options: V
   }
 }
 
-function checkSealed(sealed: SealedTranscript, trusted: TrustedKeys, options: VerifyOptions): Finding | null {
+async function checkSealed(sealed: SealedTranscript, trusted: TrustedKeys, options: VerifyOptions): Promise<Finding | null> {
   return (
-    checkSeal(sealed, trusted, options) ??
+    (await checkSeal(sealed, trusted, options)) ??
     checkRecords(sealed) ??
     checkChain(sealed) ??
     checkSession(sealed, options) ??
-    checkLog(sealed, trusted) ??
-    (options.witness ? checkWitness(sealed.log.head, options.witness, trusted) : null) ??
-    checkAgainst(sealed, trusted, options) ??
+    (await checkLog(sealed, trusted)) ??
+    (options.witness ? await checkWitness(sealed.log.head, options.witness, trusted) : null) ??
+    (await checkAgainst(sealed, trusted, options)) ??
     checkTimes(sealed, trusted, options)
   );
 }
 
 /** The key, and that it signed the statement. */
-function checkSeal(sealed: SealedTranscript, trusted: TrustedKeys, options: VerifyOptions): Finding | null {
+async function checkSeal(sealed: SealedTranscript, trusted: TrustedKeys, options: VerifyOptions): Promise<Finding | null> {
   const { statement, public_key, signature } = sealed.seal;
   // What the statement says must hold by itself, whoever signed it: nobody honest signs another root.
   const chain = chainOf(statement.records);
   const isSound = chain.root === statement.root && chain.last === statement.last;
-  if (keyIdOf(public_key) !== statement.key || !isSound || !isSigned('transcript seal', statement, public_key, signature)) {
-    const where = firstOf(sealed, statement.records) ?? comparedWith(sealed, trusted, options);
+  if (keyIdOf(public_key) !== statement.key || !isSound || !(await isSigned('transcript seal', statement, public_key, signature))) {
+    const where = firstOf(sealed, statement.records) ?? (await comparedWith(sealed, trusted, options));
     return { verdict: 'bad_signature', explanation: `The signature is not one over this file: the seal itself was changed.${where ? ` ${sentenceOf(where)}` : ''}`, ...(where ? { first: where } : {}) };
   }
   if (keyNamed(trusted, statement.key)?.public_key !== public_key) {
-    const where = comparedWith(sealed, trusted, options);
+    const where = await comparedWith(sealed, trusted, options);
     const differs = where ? ` Against the other file: ${sentenceOf(where)}` : '';
     return { verdict: 'unknown_key', explanation: `It is signed by the key ${statement.key}, which is none of the trusted keys: anybody can sign with a key of their own.${differs}`, ...(where ? { first: where } : {}) };
   }
@@ -90,37 +92,37 @@ function checkSession({ seal }: SealedTranscript, { session }: VerifyOptions): F
   return { verdict: 'replayed', explanation: `It is the genuine transcript of the session ${sealedOf}, passed off as that of ${session}.` };
 }
 
-function checkLog({ seal, log }: SealedTranscript, trusted: TrustedKeys): Finding | null {
+async function checkLog({ seal, log }: SealedTranscript, trusted: TrustedKeys): Promise<Finding | null> {
   const { head } = log;
   const { ledger } = seal.statement;
   if (trusted.ledger !== null && trusted.ledger !== ledger) return { verdict: 'wrong_log', explanation: `It was entered in the log ${ledger}; the keys are those of the log ${trusted.ledger}.` };
   if (head.ledger !== ledger) return { verdict: 'wrong_log', explanation: `The seal names the log ${ledger}, and the head beside it is that of the log ${head.ledger}.` };
-  const wrongHead = checkHead(head, trusted);
+  const wrongHead = await checkHead(head, trusted);
   if (wrongHead) return wrongHead;
   const leaf = leafOf(seal);
-  const root = rootByInclusion(leaf, log.index, head.size, log.inclusion.map(bytesOf));
+  const root = rootByInclusion(leaf, log.index, head.size, log.inclusion.map(bytesOfHex));
   // Sealing and entering are one moment.
-  if (log.leaf !== leaf.toString('hex') || log.logged_at !== seal.statement.sealed_at || root?.toString('hex') !== head.root) {
+  if (log.leaf !== hexOf(leaf) || log.logged_at !== seal.statement.sealed_at || !root || hexOf(root) !== head.root) {
     return { verdict: 'not_in_log', explanation: `The proof does not lead from this seal to the head of the log with ${head.size} entries.` };
   }
   return null;
 }
 
-function checkHead(head: SignedHead, trusted: TrustedKeys): Finding | null {
+async function checkHead(head: SignedHead, trusted: TrustedKeys): Promise<Finding | null> {
   const key = keyNamed(trusted, head.key);
-  if (key && isSigned('log head', unsignedHead(head), key.public_key, head.signature)) return null;
+  if (key && (await isSigned('log head', unsignedHead(head), key.public_key, head.signature))) return null;
   return { verdict: 'bad_log_head', explanation: `The head of the log with ${head.size} entries is not signed by a trusted key.` };
 }
 
 /** That the log did not become another one since somebody noted its head. */
-function checkWitness(head: SignedHead, { head: noted, other, consistency }: Witness, trusted: TrustedKeys): Finding | null {
+async function checkWitness(head: SignedHead, { head: noted, other, consistency }: Witness, trusted: TrustedKeys): Promise<Finding | null> {
   const forked = (explanation: string): Finding => ({ verdict: 'forked', explanation });
-  const wrong = checkHead(noted, trusted) ?? (other && checkHead(other, trusted));
+  const wrong = (await checkHead(noted, trusted)) ?? (other && (await checkHead(other, trusted)));
   if (wrong) return wrong;
   if (noted.ledger !== head.ledger) return { verdict: 'wrong_log', explanation: `The noted head is that of the log ${noted.ledger}, the transcript is in ${head.ledger}.` };
   const known = [noted, ...(other ? [other] : [])];
   const [first, second] = [...known].sort((one, two) => one.size - two.size);
-  if (second && !provesConsistency(sizeAndRoot(first!), sizeAndRoot(second), consistency.map(bytesOf))) {
+  if (second && !provesConsistency(sizeAndRoot(first!), sizeAndRoot(second), consistency.map(bytesOfHex))) {
     return forked(`The log with ${second.size} entries does not begin as the one with ${first!.size} did: it was rewritten.`);
   }
   const same = known.find(({ size }) => size === head.size);
@@ -129,12 +131,12 @@ function checkWitness(head: SignedHead, { head: noted, other, consistency }: Wit
 }
 
 /** Another file of the same session: two that are signed and differ are a fork. */
-function checkAgainst(sealed: SealedTranscript, trusted: TrustedKeys, { against, ...options }: VerifyOptions): Finding | null {
+async function checkAgainst(sealed: SealedTranscript, trusted: TrustedKeys, { against, ...options }: VerifyOptions): Promise<Finding | null> {
   if (against === undefined) return null;
   const other = readSealedTranscript(against);
   const { statement } = other.seal;
   if (statement.session !== sealed.seal.statement.session) return { verdict: 'wrong_session', explanation: `The other file is of the session ${statement.session}.` };
-  if (checkSealed(other, trusted, options) !== null) return null;
+  if ((await checkSealed(other, trusted, options)) !== null) return null;
   const { head } = sealed.log;
   if (other.log.head.ledger === head.ledger && other.log.head.size === head.size && other.log.head.root !== head.root) return { verdict: 'forked', explanation: `The log showed two faces: with ${head.size} entries it has one root here and another in the other file.` };
   const first = firstOf(sealed, statement.records);
@@ -144,10 +146,10 @@ function checkAgainst(sealed: SealedTranscript, trusted: TrustedKeys, { against,
 }
 
 /** Where a file that nobody vouches for differs from one that is whole. */
-function comparedWith(sealed: SealedTranscript, trusted: TrustedKeys, { against, ...options }: VerifyOptions): Difference | null {
+async function comparedWith(sealed: SealedTranscript, trusted: TrustedKeys, { against, ...options }: VerifyOptions): Promise<Difference | null> {
   if (against === undefined) return null;
   const other = readSealedTranscript(against);
-  return checkSealed(other, trusted, options) === null ? firstOf(sealed, other.seal.statement.records) : null;
+  return (await checkSealed(other, trusted, options)) === null ? firstOf(sealed, other.seal.statement.records) : null;
 }
 
 function checkTimes(sealed: SealedTranscript, trusted: TrustedKeys, { now }: VerifyOptions): Finding | null {
@@ -195,10 +197,6 @@ function keyNamed({ keys }: TrustedKeys, id: string): TrustedKey | null {
   return key && keyIdOf(key.public_key) === id ? key : null;
 }
 
-function sizeAndRoot({ size, root }: SignedHead): { size: number; root: Buffer } {
-  return { size, root: bytesOf(root) };
-}
-
-function bytesOf(hex: string): Buffer {
-  return Buffer.from(hex, 'hex');
+function sizeAndRoot({ size, root }: SignedHead): { size: number; root: Hash } {
+  return { size, root: bytesOfHex(root) };
 }

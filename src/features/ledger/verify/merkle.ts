@@ -1,3 +1,4 @@
+import { areEqual } from './bytes.ts';
 import { emptyRoot, nodeHash, type Hash } from './hashes.ts';
 
 /*
@@ -117,8 +118,8 @@ export function rootByInclusion(leaf: Hash, index: number, size: number, path: r
 /** Whether a tree of `second` leaves begins with the tree of `first` leaves (section 2.1.4.2). */
 export function provesConsistency(first: { size: number; root: Hash }, second: { size: number; root: Hash }, path: readonly Hash[]): boolean {
   if (!isCount(first.size) || !isCount(second.size) || first.size > second.size) return false;
-  if (first.size === second.size) return path.length === 0 && first.root.equals(second.root);
-  if (first.size === 0) return path.length === 0 && first.root.equals(emptyRoot);
+  if (first.size === second.size) return path.length === 0 && areEqual(first.root, second.root);
+  if (first.size === 0) return path.length === 0 && areEqual(first.root, emptyRoot);
   // The first tree is a full subtree of the second: its root is where the path begins.
   const hashes = Number.isInteger(Math.log2(first.size)) ? [first.root, ...path] : [...path];
   const start = hashes.shift();
@@ -137,7 +138,7 @@ export function provesConsistency(first: { size: number; root: Hash }, second: {
     }
     [node, last] = [half(node), half(last)];
   }
-  return last === 0 && ofFirst.equals(first.root) && ofSecond.equals(second.root);
+  return last === 0 && areEqual(ofFirst, first.root) && areEqual(ofSecond, second.root);
 }
 
 /** Sizes may be greater than 32 bits, so they are halved and not shifted. */
