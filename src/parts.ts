@@ -7,7 +7,7 @@ import { createJobs, type Jobs } from './base/jobs/index.ts';
 import { startAll, stopAll, type Part } from './base/lifecycle.ts';
 import { createLocalLimiter, createRedisLimiter, type Limiter } from './base/limits/index.ts';
 import { machineName } from './base/machine.ts';
-import { createLog, createMetrics, type Log, type Metrics } from './base/observability/index.ts';
+import { createLog, createLogs, createMetrics, type Log, type Logs, type Metrics, type Tracer } from './base/observability/index.ts';
 import { createRedis, type Redis } from './base/redis/index.ts';
 import { withGivenSecrets } from './base/given-secrets.ts';
 import { openSecrets, type Secrets } from './base/secrets.ts';
@@ -47,6 +47,7 @@ import { registerStudio } from './dialects/studio/index.ts';
 import { registerUltimate } from './dialects/ultimate/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './dialects/shared/index.ts';
 import { createAgents, type Agents } from './features/agents/index.ts';
+import { createTracer, observeAgents, observeConversations, observeCore } from './observed.ts';
 import { version } from './version.ts';
 
 /** Everything below the dialects. */
@@ -56,6 +57,9 @@ export interface Core {
   instanceId: string;
   clock: Clock;
   log: Log;
+  /** The log of each component, with levels that are changed while the server runs. */
+  logs: Logs;
+  tracer: Tracer;
   metrics: Metrics;
   bus: Bus;
   limiter: Limiter;
@@ -114,29 +118,32 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   const instanceId = newId();
   const clock = overrides.clock ?? systemClock;
   const log = overrides.log ?? createLog(config.logLevel);
+  const logs = createLogs(log);
+  const tracer = createTracer(clock, logs);
   const metrics = overrides.metrics ?? createMetrics();
   const { databaseUrl, dataDir, fullSync, modelsDir, redisUrl } = config;
   const storage = openStorage({
-    databaseUrl, dataDir, fullSync, clock, log, metrics, exclusive: overrides.exclusive ?? true, instances: redisUrl === null ? 'one' : 'many',
+    databaseUrl, dataDir, fullSync, clock, log: logs.of('storage'), tracer, metrics, exclusive: overrides.exclusive ?? true, instances: redisUrl === null ? 'one' : 'many',
     ...(overrides.onReplaced ? { onReplaced: overrides.onReplaced } : {}),
   });
-  const between = betweenInstances({ redisUrl, storage, instanceId, clock, log, metrics });
+  const between = betweenInstances({ redisUrl, storage, instanceId, clock, log: logs.of('bus'), metrics });
   const { redis, shared } = between;
   const bus = overrides.bus ?? between.bus;
   const limiter = overrides.limiter ?? between.limiter;
   const secrets = withGivenSecrets(openSecrets(dataDir, config.secretsFile), config);
-  const jobs = createJobs({ storage, clock, log, metrics, instanceId });
-  const accounts = createAccounts({ storage, secrets, limiter, bus, clock, log, metrics, settings: config });
+  const jobs = createJobs({ storage, clock, log: logs.of('jobs'), metrics, instanceId });
+  const accounts = createAccounts({ storage, secrets, limiter, bus, clock, log: logs.of('accounts'), metrics, settings: config });
   // The built-in responder tells whoever asks how to add a model: by what is true for somebody without keys.
   const nobody = { userId: '', role: 'user' as const };
   let ownAddress = (): string => '';
-  const providers = overrides.providers ?? [...createProviders(config, clock, log, { accounts, address: () => ownAddress() }), createBuiltinProvider({ surroundings: () => models.providers(nobody) })];
-  const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log, metrics, settings: { ...config, withoutBreaker: config.langchain.circuitBreaker ? [] : ['langchain'] } });
+  const providers = overrides.providers ?? [...createProviders(config, clock, logs.of('ai'), { accounts, address: () => ownAddress() }), createBuiltinProvider({ surroundings: () => models.providers(nobody) })];
+  const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log: logs.of('ai'), metrics, settings: { ...config, withoutBreaker: config.langchain.circuitBreaker ? [] : ['langchain'] } });
   const machine = redis ? machineName(dataDir) : null;
-  const modelStore = createModelStore({ folder: modelsDir, jobs, log, clock, machine });
-  const transfers = createTransfers({ storage, jobs, clock, log, machine, folder: join(dataDir, 'imports'), maxBytes: Math.min(config.importMaxBytes, config.maxContentLength) });
-  const budgets = createBudgets({ storage, models, bus, clock, log, metrics, instanceId, settings: config.budgets });
-  return { config, instanceId, clock, log, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets, transfers, answersAt: (address) => void (ownAddress = address) };
+  const modelStore = createModelStore({ folder: modelsDir, jobs, log: logs.of('ai'), clock, machine });
+  const transfers = createTransfers({ storage, jobs, clock, log: logs.of('chat'), machine, folder: join(dataDir, 'imports'), maxBytes: Math.min(config.importMaxBytes, config.maxContentLength) });
+  const budgets = createBudgets({ storage, models, bus, clock, log: logs.of('accounts'), metrics, instanceId, settings: config.budgets });
+  observeCore(tracer, { storage, accounts, jobs, models });
+  return { config, instanceId, clock, log, logs, tracer, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets, transfers, answersAt: (address) => void (ownAddress = address) };
 }
 
 /** The bus and the limiter: those of one process, or over Redis for several instances. */
@@ -183,13 +190,15 @@ function langchainProvider(config: Config, openai: ModelProvider, clock: Clock, 
  */
 export function createParts(config: Config, overrides: PartOverrides = {}): Parts {
   const core = createCore(config, overrides);
-  const { accounts, budgets, jobs, models, shared, storage, transfers } = core;
-  const conversations = createConversations({ ...core, settings: config });
-  const agents = createAgents({ ...core, conversations });
+  const { accounts, budgets, jobs, models, shared, storage, transfers, logs, tracer } = core;
+  const conversations = createConversations({ ...core, log: logs.of('chat'), settings: config });
+  observeConversations(tracer, conversations);
+  const agents = createAgents({ ...core, log: logs.of('agents'), conversations });
+  observeAgents(tracer, agents);
   const presence = createPresence({ ...core, several: core.redis !== null });
   const langchain = createLangchain({ ...core, conversations, provider: core.providers.find(isLangchain) ?? null, features: config.langchain, isWatched: (id) => presence.isWatched(id) });
-  const agent = createAgent({ ...core, conversations, dataDir: config.databaseUrl === null ? config.dataDir : null });
-  const dialectParts = { ...core, conversations, presence, langchain, settings: config, version, ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
+  const agent = createAgent({ ...core, log: logs.of('ai'), conversations, dataDir: config.databaseUrl === null ? config.dataDir : null });
+  const dialectParts = { ...core, conversations, presence, langchain, settings: config, version, log: logs.of('http'), ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
   const http = createHttpServer(dialectParts);
   registerOpenai(http.app, dialectParts);
   registerArketic(http.app, dialectParts);

@@ -1,4 +1,6 @@
+import { Writable } from 'node:stream';
 import { pino, type Logger } from 'pino';
+import { currentPlace } from './trace.ts';
 
 export type Log = Logger;
 
@@ -20,9 +22,16 @@ export function createLog(level: string, destination: NodeJS.WritableStream = pr
       formatters: { level: (label) => ({ level: label }) },
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
+      mixin: traceOfLine,
     },
     destination as unknown as pino.DestinationStream,
   );
+}
+
+/** Lines that are written for a request name its trace, while requests leave any. */
+function traceOfLine(): object {
+  const trace = currentPlace.getStore()?.trace;
+  return trace ? { traceId: trace.id } : {};
 }
 
 function quoted(field: string): string {
@@ -35,5 +44,5 @@ function bracketed(field: string): string {
 
 /** A log that keeps nothing, for tests. */
 export function silentLog(): Log {
-  return pino({ level: 'silent' });
+  return pino({ level: 'silent' }, new Writable({ write: (_chunk, _encoding, done) => done() }));
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { ParleyError } from '../errors.ts';
-import type { Log, Metrics } from '../observability/index.ts';
+import type { Log, Metrics, Tracer } from '../observability/index.ts';
 import type { Migration } from './migrations/migration.ts';
 import type { Instances } from './postgres/instance-lock.ts';
 
@@ -14,6 +14,8 @@ export interface StorageOptions {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  /** Sees each query while anything is watched. Default: nobody does. */
+  tracer?: Tracer;
   /**
    * SQLite: whether this process takes the lock on the folder, as the server does. Commands that work beside a running
    * server (backup, adding a user) set false. Default true.

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Bus } from '../../base/events/index.ts';
 import type { Jobs } from '../../base/jobs/index.ts';
-import type { Log, Metrics } from '../../base/observability/index.ts';
+import type { Log, Metrics, Tracer } from '../../base/observability/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import type { Budgets } from '../budgets/index.ts';
 import type { Models } from '../models/index.ts';
@@ -19,6 +19,8 @@ export interface ConversationNeeds {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  /** Sees what the making of an answer consists of, while anybody wants to know. */
+  tracer?: Tracer;
   /** Names this process among the instances that share a database. */
   instanceId: string;
   settings: {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ParleyError } from '../../base/errors.ts';
 import { randomToken } from '../../base/ids.ts';
+import type { Tracer } from '../../base/observability/index.ts';
 import { ambiguity, isSecure } from './addresses.ts';
 import { pathOf } from './paths.ts';
 import { serverDialect } from './plain.ts';
@@ -33,7 +34,8 @@ export function createRequestIds(): (request: { headers: Record<string, string |
 
 /** Hooks of every request: id, headers, cross-origin answers, refusing while the server stops, the log line, the figures. */
 export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }): void {
-  const { accounts, clock, log, metrics, settings } = parts;
+  const { accounts, clock, log, metrics, settings, tracer } = parts;
+  if (tracer) traceRequests(app, tracer);
   app.decorateRequest('viewer', null);
   app.decorateRequest('endedBefore', 0);
   app.decorateRequest('streams', false);
@@ -66,6 +68,22 @@ export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state
       log.debug({ requestId: request.id, method: request.method, path: pathOf(request.url), dialect, status, ms: Math.round(reply.elapsedTime) }, 'request');
     }
   });
+}
+
+/**
+ * A trace for each request while there are any. What a hook answers by a callback runs where the hook ran, so all that follows
+ * belongs to the trace; reading the body leaves that, and the second hook goes back.
+ */
+function traceRequests(app: FastifyInstance, tracer: Tracer): void {
+  app.decorateRequest('trace', null);
+  app.addHook('onRequest', (request, reply, done) => {
+    request.trace = tracer.begin('http', `${request.method} ${request.routeOptions.url ?? 'unknown'}`, { requestId: request.id, traceparent: request.headers.traceparent });
+    if (!request.trace) return done();
+    reply.header('x-trace-id', request.trace.id);
+    request.trace.run(done);
+  });
+  app.addHook('preValidation', (request, _reply, done) => (request.trace ? request.trace.run(done) : done()));
+  app.addHook('onResponse', async (request, reply) => request.trace?.end(String(reply.getHeader('x-error-code') ?? 'ok'), reply.raw.statusCode));
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { ParleyError } from '../../base/errors.ts';
 import type { Jobs } from '../../base/jobs/index.ts';
 import type { Limiter } from '../../base/limits/index.ts';
-import type { Log, Metrics } from '../../base/observability/index.ts';
+import type { Log, Metrics, OpenTrace, Tracer } from '../../base/observability/index.ts';
 import type { Redis } from '../../base/redis/index.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
@@ -33,6 +33,8 @@ export interface DialectParts {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  /** Sees what is done for a request, while anybody wants to know. Default: nobody does. */
+  tracer?: Tracer;
   settings: HttpSettings;
   /** Version of the running build, as /health says it. */
   version: string;
@@ -87,6 +89,8 @@ declare module 'fastify' {
     handsOver?: boolean;
   }
   interface FastifyRequest {
+    /** What happens for it; null while requests leave no traces. */
+    trace: OpenTrace | null;
     /** Who asks; set before the handler runs on every route of a dialect that asks for it. */
     viewer: Viewer | null;
     /** Credentials that had ended, in the count of its scope, before this one was looked at. */

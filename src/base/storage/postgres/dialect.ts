@@ -3,15 +3,17 @@ import {
   type CompiledQuery, type DatabaseConnection, type Dialect, type Driver, type Kysely, type QueryResult, type TransactionSettings,
 } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
+import type { Tracer } from '../../observability/index.ts';
 import { streamingRefused } from '../streaming.ts';
+import { stepOf } from '../traced.ts';
 import { commitError, isStalePlan, translatePostgresError } from './errors.ts';
 import { forgetStatement, statementName } from './statements.ts';
 
 /** Kysely over a pool of pg, with errors in Parley's terms. The pool is asked for at each use; the storage makes and ends it. */
-export function postgresDialect(pool: () => Pool): Dialect {
+export function postgresDialect(pool: () => Pool, tracer?: Tracer): Dialect {
   return {
     createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new PostgresDriver(pool),
+    createDriver: () => new PostgresDriver(pool, tracer),
     createIntrospector: (queries: Kysely<unknown>) => new PostgresIntrospector(queries),
     createQueryCompiler: () => new PostgresQueryCompiler(),
   };
@@ -22,12 +24,19 @@ class PostgresConnection implements DatabaseConnection {
   /** Set when the connection cannot be used again. */
   broken = false;
   inTransaction = false;
+  readonly #tracer: Tracer | undefined;
 
-  constructor(client: PoolClient) {
+  constructor(client: PoolClient, tracer: Tracer | undefined) {
     this.client = client;
+    this.#tracer = tracer;
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    if (this.#tracer?.active) return await this.#tracer.span('storage', stepOf(query.sql), () => this.#query<Row>(query));
+    return await this.#query<Row>(query);
+  }
+
+  async #query<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
     try {
       return await this.#execute<Row>(query, statementName(query.sql));
     } catch (error) {
@@ -65,9 +74,11 @@ class PostgresConnection implements DatabaseConnection {
 
 class PostgresDriver implements Driver {
   readonly #pool: () => Pool;
+  readonly #tracer: Tracer | undefined;
 
-  constructor(pool: () => Pool) {
+  constructor(pool: () => Pool, tracer: Tracer | undefined) {
     this.#pool = pool;
+    this.#tracer = tracer;
   }
 
   async init(): Promise<void> {
@@ -76,7 +87,7 @@ class PostgresDriver implements Driver {
 
   async acquireConnection(): Promise<DatabaseConnection> {
     try {
-      return new PostgresConnection(await this.#pool().connect());
+      return new PostgresConnection(await this.#pool().connect(), this.#tracer);
     } catch (error) {
       throw translatePostgresError(error);
     }

@@ -50,9 +50,9 @@ export class PostgresStorage implements Storage {
   constructor(options: StorageOptions) {
     this.#options = options;
     this.#transactions = new OpenTransactions(options.log);
-    this.read = new Kysely<Schema>({ dialect: postgresDialect(() => this.#opened().reads) });
-    this.urgent = new Kysely<Schema>({ dialect: postgresDialect(() => this.#writable().urgent) });
-    this.#writes = new Kysely<Schema>({ dialect: postgresDialect(() => this.#writable().writes) });
+    this.read = new Kysely<Schema>({ dialect: postgresDialect(() => this.#opened().reads, options.tracer) });
+    this.urgent = new Kysely<Schema>({ dialect: postgresDialect(() => this.#writable().urgent, options.tracer) });
+    this.#writes = new Kysely<Schema>({ dialect: postgresDialect(() => this.#writable().writes, options.tracer) });
     this.#lock = this.#makeLock();
   }
 

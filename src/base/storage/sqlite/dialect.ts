@@ -2,16 +2,18 @@ import {
   SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler,
   type DatabaseConnection, type Dialect, type Driver, type Kysely, type SelectModifierNode,
 } from 'kysely';
+import type { Tracer } from '../../observability/index.ts';
+import { tracedConnection } from '../traced.ts';
 import type { SqliteConnection } from './connection.ts';
 
 /**
  * Kysely over node:sqlite. The connection is asked for at each use, so that queries may be built before the database
  * is open. Who may use a connection when is decided outside (see WriteLock), not here.
  */
-export function sqliteDialect(connection: () => SqliteConnection): Dialect {
+export function sqliteDialect(connection: () => SqliteConnection, tracer?: Tracer): Dialect {
   return {
     createAdapter: () => new Adapter(),
-    createDriver: () => new SqliteDriver(connection),
+    createDriver: () => new SqliteDriver(connection, tracer),
     createIntrospector: (queries: Kysely<unknown>) => new SqliteIntrospector(queries),
     createQueryCompiler: () => new QueryCompiler(),
   };
@@ -36,9 +38,11 @@ class QueryCompiler extends SqliteQueryCompiler {
 
 class SqliteDriver implements Driver {
   readonly #connection: () => SqliteConnection;
+  readonly #tracer: Tracer | undefined;
 
-  constructor(connection: () => SqliteConnection) {
+  constructor(connection: () => SqliteConnection, tracer: Tracer | undefined) {
     this.#connection = connection;
+    this.#tracer = tracer;
   }
 
   async init(): Promise<void> {
@@ -46,7 +50,7 @@ class SqliteDriver implements Driver {
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    return this.#connection();
+    return this.#tracer?.active ? tracedConnection(this.#connection(), this.#tracer) : this.#connection();
   }
 
   async releaseConnection(): Promise<void> {

@@ -48,7 +48,7 @@ export class SqliteStorage implements Storage {
     this.#options = options;
     this.#path = join(options.dataDir, 'parley.db');
     this.#transactions = new OpenTransactions(options.log);
-    this.read = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#opened().reader!) });
+    this.read = new Kysely<Schema>({ dialect: sqliteDialect(() => this.#opened().reader!, options.tracer) });
     this.urgent = this.read;
     const connection = (): SqliteConnection => this.#opened().writer;
     this.#group = new GroupCommit({

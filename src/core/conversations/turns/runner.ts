@@ -2,7 +2,7 @@ import { asParleyError } from '../../../base/errors.ts';
 import type { Clock } from '../../../base/clock.ts';
 import type { Bus } from '../../../base/events/index.ts';
 import type { Jobs, NewJob } from '../../../base/jobs/index.ts';
-import type { Log, Metrics } from '../../../base/observability/index.ts';
+import type { Log, Metrics, Tracer } from '../../../base/observability/index.ts';
 import { isUniqueViolation, type MessagesTable, type Storage, type WriteQueries } from '../../../base/storage/index.ts';
 import type { Budgets } from '../../budgets/index.ts';
 import type { Caller, Models, ReplyError, ReplyEvent, Target } from '../../models/index.ts';
@@ -29,6 +29,7 @@ export interface RunnerParts {
   clock: Clock;
   log: Log;
   metrics: Metrics;
+  tracer?: Tracer;
   instanceId: string;
   journal: Journal;
   sources: readonly ContextSource[];
@@ -108,9 +109,10 @@ export class TurnRunner {
       kept = question.prefill;
       const caller: Caller = { userId: turn.userId, role: question.senderRole };
       const asked = (target ??= await this.patiently(signal, () => this.parts.models.resolve(turn.request.model, caller)));
-      const { messages, reports } = await this.patiently(signal, () =>
-        gatherContext({ ...question, historyTokens: turn.request.historyTokens, question: question.row, conversationId: turn.conversationId, target: asked, maxTokens: question.sampling.maxTokens, parties: turn.request.parties }, this.parts.sources, this.parts.models),
-      );
+      const gather = (): ReturnType<typeof gatherContext> =>
+        gatherContext({ ...question, historyTokens: turn.request.historyTokens, question: question.row, conversationId: turn.conversationId, target: asked, maxTokens: question.sampling.maxTokens, parties: turn.request.parties }, this.parts.sources, this.parts.models);
+      const { tracer } = this.parts;
+      const { messages, reports } = await this.patiently(signal, () => (tracer ? tracer.span('chat', 'gather context', gather) : gather()));
       if (turn.request.notesContext) await this.patiently(signal, () => noteContext(this.parts.storage, turn.messageId, reports));
       measurement.current = new ReplyMeasurement(this.parts.clock, question.prefill, question.sampling.logprobs !== undefined);
       this.parts.journal.add(entry, [{ kind: 'text', text: question.prefill }]);

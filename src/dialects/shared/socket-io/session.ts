@@ -71,7 +71,8 @@ export class SocketSession implements Watched {
     const event = this.events.get(name);
     if (!event) throw new ParleyError('invalid_request', { message: `Unknown event: ${name.slice(0, mostNamed).toWellFormed()}` });
     requireScope(connection.viewer, event.scope);
-    const answer = await event.handle(connection, check(event.schema, payload, 'payload'));
+    const work = async (): Promise<unknown> => event.handle(connection, check(event.schema, payload, 'payload'));
+    const answer = await (parts.tracer?.active ? parts.tracer.event(name, work) : work());
     if (answer instanceof Later) return this.answerLater(answer, name, acknowledge);
     if (connection.isOpen) acknowledge?.(answer);
   }

@@ -173,6 +173,8 @@ export abstract class SocketSession<Frame> implements Watched {
     const frame = this.read(data, isBinary);
     if (frame === null) return;
     this.malformed = 0;
+    // The kind of a frame may be a text of the client's, which is kept nowhere.
+    if (parts.tracer?.active) return parts.tracer.event('frame', async () => this.handle(frame, arrivedAt));
     return this.handle(frame, arrivedAt);
   }
 
