@@ -31,6 +31,26 @@ export interface Schema {
   ledger_anchors: LedgerAnchorsTable;
   agent_sessions: AgentSessionsTable;
   session_agents: SessionAgentsTable;
+  audit_log: AuditLogTable;
+}
+
+/** What administrators did, the newest rows only. */
+export interface AuditLogTable {
+  /** Ordered by time. */
+  id: string;
+  at: number;
+  /** Null for what the server did by itself. May name an account that is gone. */
+  user_id: string | null;
+  /** As it was then. */
+  username: string;
+  /** How they had proven who they are, as `Viewer.via` says it. */
+  via: string;
+  /** What was done, such as `settings.change`. */
+  action: string;
+  /** `ok`, or the code of the error with which it was refused. */
+  outcome: string;
+  /** JSON object; no secrets. */
+  details: string;
 }
 
 export interface UsersTable {
@@ -442,10 +462,6 @@ export interface AgentSessionsTable {
   run_turns: number;
   /** Why it has ended, or is paused; null while it goes on. */
   run_reason: string | null;
-  /** How the transcript stands: `open` until the session has ended, `pending` while it is handed over. */
-  transcript_state: 'open' | 'pending' | 'submitted' | 'not-submitted';
-  /** JSON array of the transactions that hold it. */
-  transcript_transactions: string;
 }
 
 /** The two agents of a session. */

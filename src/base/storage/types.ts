@@ -68,8 +68,26 @@ export interface Storage {
   integrity(): Promise<string[]>;
   /** Bytes that the database takes on its disk, logs of writing beside its file included. */
   sizeBytes(): Promise<number>;
+  /** Rows and bytes of every table, counted off the main thread. */
+  figures(): Promise<TableFigures[]>;
+  /**
+   * `vacuum` writes the database anew, without the room that deleted rows left; `analyze` looks at the values, so that queries are
+   * planned well. On SQLite writing waits meanwhile and reading goes on; on PostgreSQL both go on.
+   * @throws {ParleyError} `storage_full` when the disk has no room for that; then nothing has changed
+   */
+  maintain(work: Maintenance): Promise<void>;
   /** Reads one row and writes one; what is wrong otherwise, for /health and `doctor`. */
   check(): Promise<{ ok: true } | { ok: false; problem: string }>;
+}
+
+export type Maintenance = 'vacuum' | 'analyze';
+
+/** How large a table is. */
+export interface TableFigures {
+  table: string;
+  rows: number;
+  /** On the disk, its indexes included. */
+  bytes: number;
 }
 
 /** One committed event of a turn. */

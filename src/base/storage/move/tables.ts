@@ -38,6 +38,7 @@ export const movedTables: Readonly<Record<keyof Schema, readonly string[]>> = {
   ledger_anchors: ['transcript_id', 'anchor'],
   agent_sessions: ['conversation_id'],
   session_agents: ['conversation_id', 'place'],
+  audit_log: ['id'],
 };
 
 /** The one table that is not moved: which migrations a database has had is its own history. */

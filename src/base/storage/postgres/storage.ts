@@ -7,7 +7,8 @@ import { migrations } from '../migrations/index.ts';
 import { appliedMigrations, migrate, missingMigrations } from '../migrator.ts';
 import type { StorageOptions } from '../options.ts';
 import type { Schema } from '../schema.ts';
-import type { Queries, Storage, TurnLogRow, WriteQueries } from '../types.ts';
+import { movedTables } from '../move/tables.ts';
+import type { Maintenance, Queries, Storage, TableFigures, TurnLogRow, WriteQueries } from '../types.ts';
 import { WriteLock } from '../write-lock.ts';
 import { checkAddress } from './address.ts';
 import { postgresDialect } from './dialect.ts';
@@ -146,6 +147,29 @@ export class PostgresStorage implements Storage {
   async integrity(): Promise<string[]> {
     const names = await appliedMigrations(this.read as unknown as Kysely<unknown>);
     return missingMigrations(names, this.#options.migrations ?? migrations);
+  }
+
+  async figures(): Promise<TableFigures[]> {
+    const figures: TableFigures[] = [];
+    for (const table of Object.keys(movedTables)) {
+      const { rows } = await sql<{ rows: number; bytes: number }>`select (select count(*) from ${sql.table(table)}) as rows, pg_total_relation_size(to_regclass(${table})) as bytes`.execute(this.read);
+      figures.push({ table, rows: Number(rows[0]!.rows), bytes: Number(rows[0]!.bytes) });
+    }
+    return figures;
+  }
+
+  /** Table by table: neither can stand in a transaction, and both may take longer than other statements. */
+  async maintain(work: Maintenance): Promise<void> {
+    const client = await this.#writable().writes.connect();
+    try {
+      await client.query('set statement_timeout = 0');
+      for (const table of Object.keys(movedTables)) await client.query(`${work === 'vacuum' ? 'vacuum (analyze)' : 'analyze'} ${table}`);
+      await client.query('reset statement_timeout');
+      client.release();
+    } catch (error) {
+      client.release(true);
+      throw translatePostgresError(error);
+    }
   }
 
   async sizeBytes(): Promise<number> {

@@ -8,7 +8,8 @@ import { migrations } from '../migrations/index.ts';
 import { migrate, missingMigrations } from '../migrator.ts';
 import type { StorageOptions } from '../options.ts';
 import type { Schema } from '../schema.ts';
-import type { Queries, Storage, TurnLogRow, WriteQueries } from '../types.ts';
+import { movedTables } from '../move/tables.ts';
+import type { Maintenance, Queries, Storage, TableFigures, TurnLogRow, WriteQueries } from '../types.ts';
 import { WriteLock } from '../write-lock.ts';
 import { copyDatabase } from './backup.ts';
 import { Checkpoints } from './checkpoints.ts';
@@ -18,7 +19,7 @@ import { translateSqliteError, withFolder } from './errors.ts';
 import { GroupCommit } from './group-commit.ts';
 import { lockDataFolder, makeDatabaseFile, makeDataFolder } from './folder-lock.ts';
 import { TurnLogWriter } from './turn-log.ts';
-import { askOnce } from './worker-client.ts';
+import { askOnce, type WorkerAnswer, type WorkerRequest } from './worker-client.ts';
 
 /** The connections of a started storage. */
 interface Open {
@@ -131,14 +132,33 @@ export class SqliteStorage implements Storage {
 
   async integrity(): Promise<string[]> {
     this.#opened();
+    const { problems = [], migrations: names = [] } = await this.#askOnce({ operation: 'integrity' }, true);
+    return [...problems, ...missingMigrations(names, this.#options.migrations ?? migrations)];
+  }
+
+  async figures(): Promise<TableFigures[]> {
+    this.#opened();
+    const { figures = [] } = await this.#askOnce({ operation: 'figures', tables: Object.keys(movedTables) }, true);
+    return figures;
+  }
+
+  /** The connections of this process notice by themselves that the file was written anew. */
+  async maintain(work: Maintenance): Promise<void> {
+    this.#opened();
+    await this.#lock.acquire();
     try {
-      const { problems = [], migrations: names = [] } = await askOnce(
-        { path: this.#path, fullSync: false, readOnly: true },
-        { operation: 'integrity' },
-      );
-      return [...problems, ...missingMigrations(names, this.#options.migrations ?? migrations)];
+      await this.#askOnce({ operation: 'maintain', work }, false);
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  async #askOnce(request: WorkerRequest, readOnly: boolean): Promise<WorkerAnswer> {
+    const { fullSync, dataDir } = this.#options;
+    try {
+      return await askOnce({ path: this.#path, fullSync, readOnly }, request);
     } catch (error) {
-      throw translateSqliteError(error, this.#options.dataDir);
+      throw translateSqliteError(error, dataDir);
     }
   }
 

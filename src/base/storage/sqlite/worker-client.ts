@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { Maintenance, TableFigures } from '../types.ts';
 
 /** What the worker thread is started with. */
 export interface WorkerSettings {
@@ -16,6 +17,10 @@ export type WorkerRequest =
   /** Copies the database to a file that does not exist yet. */
   | { operation: 'copy'; path: string }
   | { operation: 'integrity' }
+  /** Counts the rows of these tables. */
+  | { operation: 'figures'; tables: readonly string[] }
+  /** Nobody may write meanwhile. */
+  | { operation: 'maintain'; work: Maintenance }
   | { operation: 'close' };
 
 export interface WorkerAnswer {
@@ -28,6 +33,8 @@ export interface WorkerAnswer {
   problems?: string[];
   /** `integrity`: names of the applied migrations. */
   migrations?: string[];
+  /** `figures`. */
+  figures?: TableFigures[];
 }
 
 interface Reply {

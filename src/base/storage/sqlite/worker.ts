@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
 import { isDamage } from './errors.ts';
+import type { Maintenance } from '../types.ts';
 import type { WorkerAnswer, WorkerRequest, WorkerSettings } from './worker-client.ts';
 
 /*
@@ -65,6 +66,24 @@ function integrity(): WorkerAnswer {
   return { problems, migrations: names.map((row) => row.name) };
 }
 
+/** Rows as they are now; bytes of a table and its indexes, by the pages that they have in the file. */
+function figures(tables: readonly string[]): WorkerAnswer {
+  const owners = new Map((database().prepare('select name, tbl_name from sqlite_master').all() as { name: string; tbl_name: string }[]).map((row) => [row.name, row.tbl_name]));
+  const bytes = new Map<string, number>();
+  for (const { name, size } of database().prepare('select name, sum(pgsize) as size from dbstat group by name').all() as { name: string; size: number }[]) {
+    const owner = owners.get(name);
+    if (owner !== undefined) bytes.set(owner, (bytes.get(owner) ?? 0) + size);
+  }
+  const rowsOf = (table: string): number => (database().prepare(`select count(*) as rows from "${table}"`).get() as { rows: number }).rows;
+  return { figures: tables.map((table) => ({ table, rows: rowsOf(table), bytes: bytes.get(table) ?? 0 })) };
+}
+
+function maintain(work: Maintenance): WorkerAnswer {
+  database().exec(work === 'vacuum' ? 'vacuum' : 'analyze');
+  // The whole database went through the log: it is emptied at once, or the disk would hold both for a while.
+  return checkpoint('truncate');
+}
+
 function answer(request: WorkerRequest): WorkerAnswer {
   switch (request.operation) {
     case 'passive':
@@ -74,6 +93,10 @@ function answer(request: WorkerRequest): WorkerAnswer {
       return copy(request.path);
     case 'integrity':
       return integrity();
+    case 'figures':
+      return figures(request.tables);
+    case 'maintain':
+      return maintain(request.work);
     case 'close':
       connection?.close();
       connection = null;
