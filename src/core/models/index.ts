@@ -10,7 +10,7 @@ export { createCohereProvider, type CohereOptions } from './providers/cohere/ind
 export { createGoogleProvider, type GoogleOptions } from './providers/google/index.ts';
 export { createBuiltinProvider, type BuiltinOptions } from './providers/builtin/index.ts';
 export { createLlamaProvider, readThreadMeasurements, type LlamaProviderOptions, type ThreadMeasurement } from './providers/llama/index.ts';
-export { createOllamaProvider, type OllamaOptions } from './providers/ollama/index.ts';
+export { createOllamaProvider, type OllamaInstance, type OllamaOptions, type OllamaProvider } from './providers/ollama/index.ts';
 export { createOpenaiProvider, type OpenaiOptions } from './providers/openai/index.ts';
 export { createOpenaiCompatibleProvider, type OpenaiCompatibleOptions } from './providers/openai-compatible/index.ts';
 export {

@@ -100,7 +100,7 @@ function unfit(format: ResponseFormat, complaint: string, tries: number): ReplyE
 
 function sum(one: Usage, other: Usage): Usage {
   const total: Usage = { ...one };
-  for (const name of ['tokensIn', 'tokensOut', 'tokensReasoning', 'tokensCached'] as const) {
+  for (const name of ['tokensIn', 'tokensOut', 'tokensReasoning', 'tokensCached', 'durationNs'] as const) {
     const added = other[name];
     if (added !== undefined) total[name] = (total[name] ?? 0) + added;
   }

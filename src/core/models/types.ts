@@ -94,6 +94,8 @@ export interface Usage {
   tokensReasoning?: number;
   /** Part of `tokensIn` read from the service's prompt cache. */
   tokensCached?: number;
+  /** Nanoseconds of the whole call as the service itself measured them, where it does (Ollama). */
+  durationNs?: number;
 }
 
 export type FinishReason = 'stop' | 'length' | 'tool' | 'content_filter';
@@ -204,6 +206,31 @@ export interface CallOptions {
    * that. Absent where nothing is to be tried again.
    */
   again?<Result>(step: () => Promise<Result>, signal: AbortSignal): Promise<Result>;
+  /** The batch that the request belongs to, opened with this provider; other providers answer as if there were none. */
+  batch?: ModelBatch;
+}
+
+/**
+ * Requests of one model that are evaluated together: its places belong to them alone. Every request is asked by `stream` with this
+ * batch in its options, at most `places` at the same time.
+ */
+export interface ModelBatch {
+  /** Requests that may be under way at the same time; at least 1. */
+  readonly places: number;
+  /** What was evaluated so far. */
+  figures(): BatchFigures;
+  /** Gives the places back; called when no request of the batch is under way any more. Never rejects. */
+  close(): Promise<void>;
+}
+
+/** Calls of the engine for a batch, as counted where they are made. */
+export interface BatchFigures {
+  /** Calls of the engine, each of which evaluates tokens of one or more requests. */
+  evaluations: number;
+  /** Those of them that evaluated tokens of several requests. */
+  shared: number;
+  /** Most requests in one of them. */
+  most: number;
 }
 
 /**
@@ -224,6 +251,12 @@ export interface ModelProvider {
   /** The models at hand now. Rejects with a ParleyError (provider_unavailable, invalid_api_key) when they cannot be listed. */
   models(options: CallOptions): Promise<ModelInfo[]>;
   stream(request: ModelRequest, options: CallOptions): AsyncIterable<ReplyEvent[]>;
+  /**
+   * Opens places in which these requests are evaluated together; null when there is no room for that now: then they are asked one
+   * by one. Waits for other batches of the model. Absent where the service gives no such thing.
+   * @param requests at least one, all for the same model @throws {ParleyError} `cancelled`, `rate_limited`, or why the model cannot be used
+   */
+  openBatch?(requests: readonly ModelRequest[], options: CallOptions): Promise<ModelBatch | null>;
   embed?(request: EmbedRequest, options: CallOptions): Promise<EmbedResult>;
   /** Draws exactly as many pictures as asked, or rejects with a ParleyError: never fewer. Absent where the provider draws none. */
   draw?(request: DrawRequest, options: CallOptions): Promise<DrawResult>;

@@ -47,3 +47,13 @@ function wordsOf(body: string): unknown {
     return '';
   }
 }
+
+/** The error of a line of a pull: of the model's name, of the registry, or of the way to it. */
+export function readPullError(words: unknown): ReplyError {
+  const said = serviceWords(words, null);
+  if (/file does not exist|manifest unknown|not found/i.test(said)) {
+    return { code: 'model_not_found', message: `There is no such model to fetch. Ollama says: ${said}`, parameter: 'model', serviceFault: false };
+  }
+  if (/invalid model name|invalid model path/i.test(said)) return { code: 'invalid_request', message: `This is no name of a model. Ollama says: ${said}`, parameter: 'model', serviceFault: false };
+  return { code: 'provider_error', message: `Ollama could not fetch the model.${said ? ` It says: ${said}` : ''}`, serviceFault: true };
+}

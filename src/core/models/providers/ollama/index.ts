@@ -1,1 +1,3 @@
-export { createOllamaProvider, type OllamaOptions } from './provider.ts';
+export { createOllamaProvider, type OllamaOptions, type OllamaProvider } from './provider.ts';
+export type { PullProgress } from './pulling.ts';
+export type { OllamaInstance, OllamaServers } from './servers.ts';

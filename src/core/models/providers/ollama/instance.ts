@@ -1,57 +1,59 @@
 import type { Clock } from '../../../../base/clock.ts';
 import { createBreaker, type Breaker } from '../../breaker.ts';
-import type { ModelDetails, ModelInfo } from '../../types.ts';
-import { callJson, parseAddress, type Address, type HttpClient, type HttpRequest, type Service } from '../../wire/index.ts';
+import { callJson, parseAddress, replyErrorOf, type Address, type HttpClient, type HttpRequest, type Service } from '../../wire/index.ts';
 import { isParleyItself, label, readStatusError } from './errors.ts';
-
-/** A model as /api/tags lists it. */
-export interface InstalledModel {
-  name: string;
-  digest: string;
-  sizeBytes: number | null;
-  /** Milliseconds since the epoch; null when not known. */
-  modifiedAt: number | null;
-  kinds: ModelInfo['kinds'];
-  /** Tokens; null when not known. */
-  contextLength: number | null;
-  /** The model runs in Ollama's cloud though the instance is here. */
-  isCloud: boolean;
-  details: ModelDetails;
-}
+import { LoadedModels } from './memory.ts';
+import { Pace } from './pace.ts';
+import { InstanceRecord } from './record.ts';
+import { readDetails, readRunning, readTags, type InstalledModel } from './tags.ts';
 
 /** One running Ollama. */
 export interface Instance {
-  address: Address;
-  service: Service;
-  breaker: Breaker;
+  /** Host and port, as configured, and the path in front of its API where there is one. */
+  readonly id: string;
+  readonly address: Address;
+  readonly service: Service;
+  /** A new one when it comes back after it could not be reached. */
+  readonly breaker: Breaker;
   /** What it had when it was last asked; null before that. */
-  models: ReadonlyMap<string, InstalledModel> | null;
+  readonly models: ReadonlyMap<string, InstalledModel> | null;
   /** Whether it answered when it was last asked or used. */
-  isReachable: boolean;
+  readonly isReachable: boolean;
   /** What answers there is the Ollama port of this or another Parley: it is never used, else answers would go round in circles. */
-  isParley: boolean;
-  /** Monotonic time of the last look at it. */
-  lookedAt: number;
-  /** Moving average of the milliseconds to its first token; null before the first answer. */
-  responseMs: number | null;
-  /** Answers it is making for us now. */
-  running: number;
-  /** Asks what it has. @throws {ParleyError} when it does not say */
-  look(signal: AbortSignal): Promise<ReadonlyMap<string, InstalledModel>>;
+  readonly isParley: boolean;
+  /** Monotonic time at which the last look at it began. */
+  readonly lookedAt: number;
+  readonly isLooking: boolean;
+  readonly record: InstanceRecord;
+  readonly pace: Pace;
+  readonly memory: LoadedModels;
+  /** Asks what it has, and what is in its memory; who asks meanwhile gets the same answer. @throws {ParleyError} when it does not say */
+  look(): Promise<ReadonlyMap<string, InstalledModel>>;
+  /** Its own name of a model: the one it lists. */
+  nameOf(model: string): string;
+  /** Whether it listed this model when it was last asked; null when it was not asked yet. */
+  has(model: string): boolean | null;
   request(method: 'GET' | 'POST', path: string, signal: AbortSignal, body?: string): HttpRequest;
-  /** Takes the time to a first token into the average. */
-  measured(milliseconds: number): void;
+  /** It could not be reached: it comes last until it answers a look. */
+  lost(): void;
 }
 
-/** Weight of the newest measurement in the average. */
-const newestWeight = 0.3;
-/** Models read of one instance, at most, and details asked for at the same time. */
-const maxModels = 1000;
+/** Milliseconds an instance has to say what it has. */
+const lookPatienceMs = 1500;
+/** Details asked for at the same time. */
 const detailsAtOnce = 4;
 
+export interface InstanceParts {
+  client: HttpClient;
+  clock: Clock;
+  /** Called when a model was loaded there. */
+  onLoaded(model: string, instanceId: string): void;
+}
+
 /** @throws {Error} when the URL cannot be used */
-export function createInstance(url: string, client: HttpClient, clock: Clock): Instance {
+export function createInstance(url: string, { client, clock, onLoaded }: InstanceParts): Instance {
   const address = parseAddress(url);
+  const id = address.host + address.path;
   const service: Service = {
     client,
     label: `${label} at ${address.host}`,
@@ -60,120 +62,72 @@ export function createInstance(url: string, client: HttpClient, clock: Clock): I
   };
   /** Details by digest: they never change. */
   const details = new Map<string, Pick<InstalledModel, 'contextLength' | 'kinds' | 'details'>>();
+  const memory = new LoadedModels(clock, (model) => onLoaded(model, id));
+  const record = new InstanceRecord(clock);
+  const state = { breaker: createBreaker(clock), models: null as ReadonlyMap<string, InstalledModel> | null, isReachable: true, isParley: false, lookedAt: -Infinity };
+  let looking: Promise<ReadonlyMap<string, InstalledModel>> | null = null;
 
-  const instance: Instance = {
-    address,
-    service,
-    breaker: createBreaker(clock),
-    models: null,
-    isReachable: true,
-    isParley: false,
-    lookedAt: -Infinity,
-    responseMs: null,
-    running: 0,
-    request(method, path, signal, body) {
-      const headers: Record<string, string> = { 'x-parley-provider': 'ollama', ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-      return { method, origin: address.origin, path: address.path + path, headers, signal, ...(body === undefined ? {} : { body }) };
-    },
-    async look(signal) {
-      instance.lookedAt = clock.monotonic();
-      try {
-        const answer = await callJson(service, instance.request('GET', '/api/tags', signal));
-        const models = readTags(answer);
-        const unknown = models.filter((model) => !details.has(model.digest));
-        for (let from = 0; from < unknown.length; from += detailsAtOnce) {
-          await Promise.all(unknown.slice(from, from + detailsAtOnce).map(async (model) => {
-            const body = JSON.stringify({ model: model.name });
-            // One model without details must not hide the others: it is asked about again at the next look.
-            const shown = await callJson(service, instance.request('POST', '/api/show', signal, body)).catch(() => null);
-            if (shown !== null) details.set(model.digest, readDetails(shown, model));
-          }));
-        }
-        instance.models = new Map(models.map((model) => [model.name, { ...model, ...details.get(model.digest) }]));
-        instance.isReachable = true;
-        instance.isParley = false;
-        return instance.models;
-      } catch (thrown) {
-        instance.isReachable = false;
-        instance.isParley = isParleyItself(thrown);
-        throw thrown;
-      }
-    },
-    measured(milliseconds) {
-      instance.responseMs = instance.responseMs === null ? milliseconds : instance.responseMs * (1 - newestWeight) + milliseconds * newestWeight;
-    },
+  const request: Instance['request'] = (method, path, signal, body) => {
+    const headers: Record<string, string> = { 'x-parley-provider': 'ollama', ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+    return { method, origin: address.origin, path: address.path + path, headers, signal, ...(body === undefined ? {} : { body }) };
   };
-  return instance;
-}
-
-/** An entry of /api/tags. Nothing in it is trusted to be there. */
-interface WireModel {
-  name?: unknown;
-  digest?: unknown;
-  size?: unknown;
-  modified_at?: unknown;
-  details?: { format?: unknown; family?: unknown; parameter_size?: unknown; quantization_level?: unknown } | null;
-}
-
-function readTags(answer: unknown): InstalledModel[] {
-  const entries = (answer as { models?: unknown } | null)?.models;
-  if (!Array.isArray(entries)) return [];
-  const models: InstalledModel[] = [];
-  for (const entry of entries.slice(0, maxModels) as (WireModel | null)[]) {
-    if (typeof entry?.name !== 'string' || entry.name === '' || entry.name.length > 200) continue;
-    const modifiedAt = typeof entry.modified_at === 'string' ? Date.parse(entry.modified_at) : NaN;
-    models.push({
-      name: entry.name,
-      digest: typeof entry.digest === 'string' ? entry.digest : entry.name,
-      sizeBytes: typeof entry.size === 'number' && entry.size > 0 ? entry.size : null,
-      modifiedAt: Number.isNaN(modifiedAt) ? null : modifiedAt,
-      kinds: /embed|(^|[/-])(bge|minilm)/.test(entry.name) ? ['embedding'] : ['chat'],
-      contextLength: null,
-      isCloud: /[:-]cloud$/.test(entry.name),
-      details: {
-        format: shortText(entry.details?.format),
-        architecture: shortText(entry.details?.family),
-        parameterSize: shortText(entry.details?.parameter_size),
-        quantisation: shortText(entry.details?.quantization_level),
-        licence: null,
-        trainedTokens: null,
-        embeddingLength: null,
-        capabilities: null,
-        sha256: typeof entry.digest === 'string' ? (/^(?:sha256:)?([0-9a-f]{64})$/.exec(entry.digest)?.[1] ?? null) : null,
-      },
-    });
-  }
-  return models;
-}
-
-/** A text of a service for people to read; null when it is none. */
-function shortText(value: unknown): string | null {
-  return typeof value === 'string' && value.trim() !== '' ? value.trim().slice(0, 200) : null;
-}
-
-/** What /api/show adds. */
-function readDetails(answer: unknown, model: InstalledModel): Pick<InstalledModel, 'contextLength' | 'kinds' | 'details'> {
-  const { model_info: info, capabilities, parameters } = answer as { model_info?: Record<string, unknown> | null; capabilities?: unknown; parameters?: unknown };
-  const architecture = info?.['general.architecture'];
-  const whole = (key: string): number | null => {
-    const value = typeof architecture === 'string' ? info?.[`${architecture}.${key}`] : null;
-    return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : null;
+  const addDetails = async (models: readonly InstalledModel[], signal: AbortSignal): Promise<void> => {
+    const unknown = models.filter((model) => !details.has(model.digest));
+    for (let from = 0; from < unknown.length; from += detailsAtOnce) {
+      await Promise.all(unknown.slice(from, from + detailsAtOnce).map(async (model) => {
+        const body = JSON.stringify({ model: model.name });
+        // One model without details must not hide the others: it is asked about again at the next look.
+        const shown = await callJson(service, request('POST', '/api/show', signal, body)).catch(() => null);
+        if (shown !== null) details.set(model.digest, readDetails(shown, model));
+      }));
+    }
   };
-  const known = whole('context_length');
-  // A Modelfile may set a smaller context than the model was trained with.
-  const set = typeof parameters === 'string' ? Number(/^num_ctx\s+(\d+)/m.exec(parameters)?.[1] ?? NaN) : NaN;
-  const contextLength = Number.isNaN(set) ? known : Math.min(set, known ?? set);
-  const details: ModelDetails = {
-    ...model.details,
-    architecture: shortText(architecture) ?? model.details.architecture,
-    licence: shortText(info?.['general.license']),
-    trainedTokens: known,
-    embeddingLength: whole('embedding_length'),
-    capabilities: Array.isArray(capabilities) ? (['tools', 'vision', 'thinking'] as const).filter((name) => capabilities.includes(name)) : null,
+  const lookAtMemory = async (signal: AbortSignal): Promise<void> => {
+    const askedAt = clock.monotonic();
+    try {
+      memory.listed(readRunning(await callJson(service, request('GET', '/api/ps', signal))), askedAt);
+    } catch (thrown) {
+      // Older versions have no such address; one that is only slow has said it before.
+      if (replyErrorOf(thrown).status !== undefined) memory.notListed();
+    }
   };
-  if (!Array.isArray(capabilities)) return { contextLength, kinds: model.kinds, details };
-  const kinds: ModelInfo['kinds'] = [];
-  if (capabilities.includes('completion')) kinds.push('chat');
-  if (capabilities.includes('embedding')) kinds.push('embedding');
-  return { contextLength, kinds, details };
+  const look = async (): Promise<ReadonlyMap<string, InstalledModel>> => {
+    const signal = AbortSignal.timeout(lookPatienceMs);
+    state.lookedAt = clock.monotonic();
+    let models: InstalledModel[];
+    try {
+      models = readTags(await callJson(service, request('GET', '/api/tags', signal)));
+    } catch (thrown) {
+      record.probed(false);
+      state.isReachable = false;
+      state.isParley = isParleyItself(thrown);
+      throw thrown;
+    }
+    record.probed(true);
+    await Promise.all([addDetails(models, signal), lookAtMemory(signal)]);
+    state.models = new Map(models.map((model) => [model.name, { ...model, ...details.get(model.digest) }]));
+    // What it failed at before says nothing of the one that is there now.
+    if (!state.isReachable) state.breaker = createBreaker(clock);
+    state.isReachable = true;
+    state.isParley = false;
+    return state.models;
+  };
+  const nameOf = (model: string): string => (!state.models?.has(model) && !model.includes(':') ? `${model}:latest` : model);
+
+  return {
+    id, address, service, record, memory, request, nameOf,
+    pace: new Pace(clock),
+    get breaker() { return state.breaker; },
+    get models() { return state.models; },
+    get isReachable() { return state.isReachable; },
+    get isParley() { return state.isParley; },
+    get lookedAt() { return state.lookedAt; },
+    get isLooking() { return looking !== null; },
+    has: (model) => state.models?.has(nameOf(model)) ?? null,
+    look() {
+      looking ??= look().finally(() => (looking = null));
+      return looking;
+    },
+    lost() { state.isReachable = false; },
+  };
 }

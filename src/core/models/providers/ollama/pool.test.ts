@@ -81,6 +81,8 @@ describe('when an instance fails before it said anything', () => {
     let time = 0;
     await pool.stop!();
     pool = start({ now: () => time, monotonic: () => time });
+    one.loaded.add('llama2:latest');
+    await pool.models({ signal, apiKey: null });
     one.otherwise({ status: 500 });
     for (let round = 0; round < 10; round += 1) expect(textOf(await ask())).toBe('other');
     expect(chats(one)).toBe(5);

@@ -4,11 +4,13 @@ import type { Permit } from '../../breaker.ts';
 import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyEvent } from '../../types.ts';
 import { callJson, createHttpClient, failedReply, replyErrorOf, saysSomething, streamReply, toParleyError, unreadable, wholePatience } from '../../wire/index.ts';
 import { label } from './errors.ts';
-import { createInstance, type InstalledModel, type Instance } from './instance.ts';
+import { createInstance, type Instance } from './instance.ts';
 import { toChatBody } from './messages.ts';
 import { refusal } from './options.ts';
-import { createPool, type Pool } from './pool.ts';
+import { createPool, isLoaded, type Pool } from './pool.ts';
 import { createChatReplyReader } from './reply.ts';
+import { createServers, type OllamaServers } from './servers.ts';
+import type { InstalledModel } from './tags.ts';
 
 export interface OllamaOptions {
   /** Base URLs, such as http://127.0.0.1:11434. Nothing but these is ever contacted. */
@@ -16,6 +18,13 @@ export interface OllamaOptions {
   /** Milliseconds without a byte after which a call fails. The first byte comes only when the model is loaded. */
   timeoutMs: number;
   clock: Clock;
+  /** Milliseconds between two looks at an instance. Default ten seconds. */
+  lookEveryMs?: number;
+}
+
+/** A provider whose servers can be looked at, and be made to fetch models. */
+export interface OllamaProvider extends ModelProvider {
+  readonly servers: OllamaServers;
 }
 
 const howToAdd = 'Install Ollama from ollama.com and run `ollama pull llama3.2`, or set OLLAMA_URLS to where it runs.';
@@ -25,16 +34,25 @@ const howToAdd = 'Install Ollama from ollama.com and run `ollama pull llama3.2`,
  * it fails before it said anything, the next one is asked.
  * @throws {Error} for a URL that cannot be used, naming it
  */
-export function createOllamaProvider(options: OllamaOptions): ModelProvider {
-  const client = createHttpClient(options.timeoutMs);
-  const instances = options.urls.map((url) => createInstance(url, client, options.clock));
-  const house: House = { instances, pool: createPool(instances, options.clock), clock: options.clock, timeoutMs: options.timeoutMs };
+export function createOllamaProvider(options: OllamaOptions): OllamaProvider {
+  const { clock, timeoutMs } = options;
+  const client = createHttpClient(timeoutMs);
+  const listeners = new Set<(model: string, instanceId: string) => void>();
+  const onLoaded = (model: string, instanceId: string): void => listeners.forEach((listener) => listener(model, instanceId));
+  const instances = [...new Map(options.urls.map((url) => createInstance(url, { client, clock, onLoaded })).map((instance) => [instance.id, instance])).values()];
+  const pool = createPool(instances, clock, options.lookEveryMs);
+  const house: House = { instances, pool, clock, timeoutMs };
   return {
     id: 'ollama',
     kind: 'ollama',
     location: instances.every((instance) => instance.address.isLoopback) ? 'local' : 'remote',
     needsKey: false,
-    stop: () => client.close(),
+    servers: createServers({ instances, pool, timeoutMs, listeners }),
+    start: async () => pool.start(),
+    async stop() {
+      pool.stop();
+      await client.close();
+    },
     stream: (request, call) => {
       const refused = refusal(request);
       return refused ? failedReply(refused) : stream(house, request, call);
@@ -53,42 +71,91 @@ interface House {
   timeoutMs: number;
 }
 
-async function* stream({ instances, pool, clock, timeoutMs }: House, request: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> {
+async function* stream(house: House, request: ModelRequest, call: CallOptions): AsyncGenerator<ReplyEvent[]> {
+  const { instances, pool } = house;
   let failure: ReplyEvent[] = [{ type: 'error', error: nobody(instances) }];
   for (const instance of pool.choose(request.model)) {
     const permit = instance.breaker.admit();
     if (!permit) continue;
-    const began = clock.monotonic();
-    instance.running += 1;
-    let hasBegun = false;
-    const held: ReplyEvent[] = [];
+    const attempt = new Attempt(house, instance, permit, request);
     try {
-      const body = toChatBody(request, contextLengthOf(instance, request.model));
-      const post = { ...instance.request('POST', '/api/chat', call.signal, body), ...(request.whole ? { timeoutMs: timeoutMs * wholePatience } : {}) };
-      const reply = streamReply({ service: instance.service, request: post, createReader: createChatReplyReader });
-      for await (const events of reply) {
-        settle(permit, events.at(-1)!, instance);
-        if (hasBegun) {
-          yield events;
-          continue;
-        }
-        // Until something is said, another instance may still take over.
-        held.push(...events);
-        if (!saysSomething(events)) continue;
-        // A whole answer says nothing of how soon it began.
-        if (!request.whole) instance.measured(clock.monotonic() - began);
-        hasBegun = true;
-        yield held;
-      }
+      for await (const events of attempt.ask(call.signal)) yield events;
     } finally {
-      instance.running -= 1;
-      permit.release();
+      attempt.close(call.signal);
     }
-    if (hasBegun) return;
-    failure = held.slice(-1);
+    if (attempt.hasBegun) return;
+    failure = attempt.held.slice(-1);
     if (!isForTheNext(failure)) break;
   }
   yield failure;
+}
+
+/** One instance asked for one answer. */
+class Attempt {
+  hasBegun = false;
+  /** What came before anything was said: until then another instance may still take over. */
+  readonly held: ReplyEvent[] = [];
+  readonly #house: House;
+  readonly #instance: Instance;
+  readonly #permit: Permit;
+  readonly #request: ModelRequest;
+  readonly #began: number;
+  readonly #wasLoaded: boolean | null;
+  readonly #end: ReturnType<Instance['record']['begin']>;
+
+  constructor(house: House, instance: Instance, permit: Permit, request: ModelRequest) {
+    this.#house = house;
+    this.#instance = instance;
+    this.#permit = permit;
+    this.#request = request;
+    this.#began = house.clock.monotonic();
+    this.#wasLoaded = isLoaded(instance, request.model);
+    this.#end = instance.record.begin('answer');
+  }
+
+  /** The events of the answer, from the first that says something. */
+  async* ask(signal: AbortSignal): AsyncGenerator<ReplyEvent[]> {
+    const instance = this.#instance;
+    const request = this.#request;
+    const body = toChatBody(request, contextLengthOf(instance, request.model));
+    const post = { ...instance.request('POST', '/api/chat', signal, body), ...(request.whole ? { timeoutMs: this.#house.timeoutMs * wholePatience } : {}) };
+    for await (const events of streamReply({ service: instance.service, request: post, createReader: createChatReplyReader })) {
+      this.#settle(events.at(-1)!);
+      if (this.hasBegun) {
+        yield events;
+        continue;
+      }
+      this.held.push(...events);
+      if (!saysSomething(events)) continue;
+      this.#spoke();
+      yield this.held;
+    }
+  }
+
+  /** Whatever has not ended by now was left. */
+  close(signal: AbortSignal): void {
+    // Who waited and left has learnt something: it takes longer than that.
+    if (!this.hasBegun && signal.aborted && !this.#request.whole) this.#instance.pace.longerThan(this.#elapsed(), this.#wasLoaded);
+    this.#end('refused');
+    this.#permit.release();
+  }
+
+  #spoke(): void {
+    // A whole answer says nothing of how soon it began.
+    if (!this.#request.whole) this.#instance.pace.measured(this.#elapsed(), this.#wasLoaded);
+    this.hasBegun = true;
+    this.#instance.memory.spoke(this.#instance.nameOf(this.#request.model));
+  }
+
+  #elapsed(): number {
+    return this.#house.clock.monotonic() - this.#began;
+  }
+
+  #settle(event: ReplyEvent): void {
+    settle(this.#permit, event, this.#instance, this.#house.pool);
+    if (event.type === 'finish') this.#end('well');
+    if (event.type === 'error') this.#end(event.error.serviceFault ? 'failed' : 'refused');
+  }
 }
 
 async function embed({ instances, pool }: House, request: EmbedRequest, call: CallOptions): Promise<EmbedResult> {
@@ -96,15 +163,19 @@ async function embed({ instances, pool }: House, request: EmbedRequest, call: Ca
   for (const instance of pool.choose(request.model)) {
     const permit = instance.breaker.admit();
     if (!permit) continue;
+    const end = instance.record.begin('embedding');
     try {
       const body = JSON.stringify({ model: request.model, input: request.texts, dimensions: request.dimensions });
       const result = readVectors(await callJson(instance.service, instance.request('POST', '/api/embed', call.signal, body)), request.texts.length);
       permit.success();
+      end('well');
+      instance.memory.spoke(instance.nameOf(request.model));
       return result;
     } catch (thrown) {
       failure = thrown;
       const error: ReplyEvent = { type: 'error', error: replyErrorOf(thrown) };
-      settle(permit, error, instance);
+      settle(permit, error, instance, pool);
+      end(error.error.serviceFault ? 'failed' : 'refused');
       if (!isForTheNext([error])) break;
     } finally {
       permit.release();
@@ -138,16 +209,19 @@ function isForTheNext(failure: ReplyEvent[]): boolean {
   return last?.type === 'error' && (last.error.serviceFault || last.error.code === 'model_not_found');
 }
 
-function settle(permit: Permit, event: ReplyEvent, instance: Instance): void {
+function settle(permit: Permit, event: ReplyEvent, instance: Instance, pool: Pool): void {
   if (event.type === 'finish') permit.success();
   if (event.type !== 'error') return permit.alive();
   if (!event.error.serviceFault) return permit.release();
   permit.fault();
-  if (event.error.code === 'provider_unavailable') instance.isReachable = false;
+  // It said nothing at all.
+  if (event.error.status !== undefined) return;
+  if (event.error.code === 'provider_unavailable') instance.lost();
+  pool.suspect(instance);
 }
 
 function contextLengthOf(instance: Instance, model: string): number | null {
-  return (instance.models?.get(model) ?? instance.models?.get(`${model}:latest`))?.contextLength ?? null;
+  return instance.models?.get(instance.nameOf(model))?.contextLength ?? null;
 }
 
 function nobody(instances: readonly Instance[]) {

@@ -18,7 +18,7 @@ test('reads text, usage and the end', () => {
       { type: 'model', model: 'llama3.2' },
       { type: 'text', text: 'The' },
       { type: 'text', text: ' sky' },
-      { type: 'usage', usage: { tokensIn: 26, tokensOut: 282 } },
+      { type: 'usage', usage: { tokensIn: 26, tokensOut: 282, durationNs: 4_883_583_458 } },
       { type: 'finish', reason: 'stop' },
     ]);
   }
@@ -30,7 +30,7 @@ test('reads reasoning and tool calls, and makes ids where there are none', () =>
     { type: 'reasoning', text: 'The user asks for two things.' },
     { type: 'tool', index: 0, id: expect.stringMatching(/^call_\w{20,}$/) as string, name: 'get_weather', arguments: '{"city":"Tokyo"}' },
     { type: 'tool', index: 1, id: 'call_9x', name: 'get_time', arguments: '{}' },
-    { type: 'usage', usage: { tokensIn: 169, tokensOut: 15 } },
+    { type: 'usage', usage: { tokensIn: 169, tokensOut: 15, durationNs: 182_242_375 } },
     { type: 'finish', reason: 'tool' },
   ]);
 });

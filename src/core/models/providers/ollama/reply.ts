@@ -17,6 +17,7 @@ interface WireLine {
   done_reason?: unknown;
   prompt_eval_count?: unknown;
   eval_count?: unknown;
+  total_duration?: unknown;
 }
 
 interface WireLogprob {
@@ -67,7 +68,7 @@ export function createChatReplyReader(): ReplyReader {
     if (message?.tool_calls?.length) readTools(message.tool_calls);
     if (line.done !== true) return;
     isOver = true;
-    const usage: Usage = { ...count('tokensIn', line.prompt_eval_count), ...count('tokensOut', line.eval_count) };
+    const usage: Usage = { ...count('tokensIn', line.prompt_eval_count), ...count('tokensOut', line.eval_count), ...count('durationNs', line.total_duration) };
     if (Object.keys(usage).length > 0) events.push({ type: 'usage', usage });
     events.push({ type: 'finish', reason: finishReason(line.done_reason, toolCalls > 0) });
   };

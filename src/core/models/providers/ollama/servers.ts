@@ -1,0 +1,90 @@
+import { ParleyError } from '../../../../base/errors.ts';
+import type { Instance } from './instance.ts';
+import type { Pool } from './pool.ts';
+import { pullTo, type PullProgress } from './pulling.ts';
+
+/** One instance of Ollama, as it is now. Counts are since the start. */
+export interface OllamaInstance {
+  /** Host and port, as configured. */
+  id: string;
+  /** `healthy`: it answered the newest look, and few of its last requests failed. `unreachable`: it did not answer. */
+  state: 'healthy' | 'degraded' | 'unreachable';
+  /** Whether it runs on this machine. */
+  isLocal: boolean;
+  /** Share of the last 20 looks that it answered in time; null before the first. */
+  healthScore: number | null;
+  /** Requests it is working on now. */
+  running: number;
+  total: number;
+  succeeded: number;
+  failed: number;
+  /** Mean of finished answers and vectors; null before the first. */
+  meanMs: number | null;
+  /** Models it listed at the newest look; none when it did not answer. */
+  models: readonly string[];
+  /** Those of them in its memory; null when it does not say. */
+  loaded: readonly string[] | null;
+  /** Milliseconds since the epoch of the newest look; null before the first. */
+  probedAt: number | null;
+}
+
+/** The servers of the provider, for whoever looks after them. */
+export interface OllamaServers {
+  /** How they are: nothing older than a second. */
+  instances(): Promise<OllamaInstance[]>;
+  /** Their ids. */
+  readonly ids: readonly string[];
+  /** As pullTo in ./pulling.ts. @throws {ParleyError} `not_found` for an instance that is none, also what pullTo throws */
+  pull(instanceId: string, model: string, signal: AbortSignal): AsyncGenerator<PullProgress>;
+  /** Calls `listener` once each time a model is loaded on an instance; the returned function ends that. */
+  onLoaded(listener: (model: string, instanceId: string) => void): () => void;
+}
+
+/** Milliseconds within which what was seen is shown again. */
+const shownMs = 1000;
+
+export interface ServersParts {
+  instances: readonly Instance[];
+  pool: Pool;
+  timeoutMs: number;
+  listeners: Set<(model: string, instanceId: string) => void>;
+}
+
+export function createServers({ instances, pool, timeoutMs, listeners }: ServersParts): OllamaServers {
+  return {
+    ids: instances.map(({ id }) => id),
+    async instances() {
+      await pool.look(shownMs);
+      return instances.map(describe);
+    },
+    pull(instanceId, model, signal) {
+      const instance = instances.find(({ id }) => id === instanceId);
+      if (!instance) throw new ParleyError('not_found', { message: 'There is no such instance of Ollama.', parameter: 'instance_id' });
+      return pullTo(instance, model, signal, timeoutMs);
+    },
+    onLoaded(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+function describe({ id, address, record, models, isReachable, memory, breaker }: Instance): OllamaInstance {
+  const answered = isReachable && models !== null;
+  const names = answered ? [...models.keys()] : [];
+  const isTroubled = record.oftenFails || breaker.state().state === 'OPEN';
+  return {
+    id,
+    state: !answered ? 'unreachable' : isTroubled ? 'degraded' : 'healthy',
+    isLocal: address.isLoopback,
+    healthScore: record.healthScore,
+    running: record.running,
+    total: record.total,
+    succeeded: record.succeeded,
+    failed: record.failed,
+    meanMs: record.meanMs,
+    models: names,
+    loaded: !answered || names.some((name) => memory.has(name) === null) ? null : names.filter((name) => memory.has(name)),
+    probedAt: record.probedAt,
+  };
+}
