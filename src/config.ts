@@ -48,6 +48,7 @@ export const settingTable = {
   IMPORT_MAX_MEGABYTES: { type: 'number', default: '100', meaning: 'Megabytes that a file of chats to import may have; MAX_CONTENT_LENGTH bounds it, too' },
   LLAMA_THREADS: { type: 'number', default: '0', meaning: 'Threads of the embedded engine; 0 means the fastest number, measured when a model is first loaded' },
   LLAMA_SEQUENCES: { type: 'number', default: '4', meaning: 'Conversations the embedded engine answers at the same time' },
+  LLAMA_BATCH_SEQUENCES: { type: 'number', default: '16', meaning: 'Items of a batch that the embedded engine evaluates together at most; fewer where memory is short, and below 2 none' },
   LLAMA_CONTEXT: { type: 'number', default: '4096', meaning: 'Tokens of context for each of them (less when the model has less)' },
   LLAMA_MEMORY: { type: 'number', default: '0', meaning: 'Megabytes that all loaded models may take together; 0 means four fifths of what is free at the start' },
   LLAMA_IDLE_SECONDS: { type: 'number', default: '1800', meaning: 'Seconds after which the embedded engine lets an unused model go; 0 keeps it until its memory is needed' },
@@ -226,6 +227,7 @@ function modelServices({ text, number, flag, choice, list, pairs }: ReturnType<t
     llama: {
       threads: number('LLAMA_THREADS'),
       sequences: number('LLAMA_SEQUENCES'),
+      batchSequences: number('LLAMA_BATCH_SEQUENCES'),
       contextTokens: number('LLAMA_CONTEXT'),
       gpu: choice('LLAMA_GPU', ['off', 'auto'] as const),
       memoryBytes: number('LLAMA_MEMORY') * 1e6,

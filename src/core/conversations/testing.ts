@@ -64,6 +64,7 @@ export function scriptedModels(tokensOf = (text: string): number => text.split(/
     instances: () => [],
     ready: async (target) => target,
     dismiss: () => undefined,
+    openBatch: async () => null,
     mayAsk: async () => false,
     breaker: () => null,
     providers: async () => [],

@@ -1,7 +1,7 @@
 import type { Log } from '../../base/observability/index.ts';
 import type { Breaker, Permit } from './breaker.ts';
 import { replyErrorOf, saysSomething } from './wire/index.ts';
-import type { ModelProvider, ModelRequest, ReplyError, ReplyEvent } from './types.ts';
+import type { CallOptions, ModelBatch, ModelProvider, ModelRequest, ReplyError, ReplyEvent } from './types.ts';
 
 /** Longest wait that a service may ask for between two tries; when it asks for more, the answer fails at once. */
 export const maxRetryWaitMs = 10_000;
@@ -18,6 +18,8 @@ export interface Candidate {
   userId: string;
   /** Leave of the breaker that was taken already. */
   permit?: Permit;
+  /** The batch that the request belongs to. */
+  batch?: ModelBatch;
 }
 
 export interface AskingParts {
@@ -55,7 +57,8 @@ export async function* askInTurn(
         let hasBegun = false;
         failure = brokenOff(candidate);
         try {
-          const options = { signal, apiKey: candidate.apiKey, userId: candidate.userId };
+          const options: CallOptions = { signal, apiKey: candidate.apiKey, userId: candidate.userId };
+          if (candidate.batch) options.batch = candidate.batch;
           for await (const batch of candidate.provider.stream({ ...request, model: candidate.model }, options)) {
             const ready = hasBegun ? batch : opening.take(batch);
             if (ready === null) continue;

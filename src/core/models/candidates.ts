@@ -46,7 +46,7 @@ export class Candidates {
   async* inTurn(target: Target, caller: Caller, permit?: Permit): AsyncGenerator<Candidate> {
     const { names, fallbackModels, log } = this.#parts;
     const first = await this.of(target, caller);
-    yield permit ? { ...first, permit } : first;
+    yield { ...first, ...(permit ? { permit } : {}), ...(target.batch ? { batch: target.batch } : {}) };
     if (first.provider.triesOnce || target.isExclusive) return;
     const asked = new Set([target.id]);
     for (const name of fallbackModels) {

@@ -84,6 +84,11 @@ export function createModels(parts: ModelParts): Models {
     },
     ready: (target) => leaves.ready(target),
     dismiss: (target) => leaves.take(target)?.release(),
+    async openBatch(target, requests, caller, signal) {
+      const { provider, model, apiKey, userId } = await candidates.of(target, caller);
+      const batch = (await provider.openBatch?.(requests.map((request) => ({ ...request, model })), { signal, apiKey, userId })) ?? null;
+      return batch && { target: { ...target, batch }, batch };
+    },
     async embed(target, texts, caller, signal, dimensions) {
       const candidate = await candidates.of(target, caller);
       return embedBy(candidate, asking, { model: candidate.model, texts, ...(dimensions === undefined ? {} : { dimensions }) }, signal);

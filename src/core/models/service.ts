@@ -1,5 +1,5 @@
 import type { Part } from '../../base/lifecycle.ts';
-import type { DrawRequest, DrawResult, EmbedResult, LoadedModelInfo, ModelInfo, ModelInstance, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
+import type { DrawRequest, DrawResult, EmbedResult, LoadedModelInfo, ModelBatch, ModelInfo, ModelInstance, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
 
 /** For whom a model is called: decides whose provider keys are used. */
 export interface Caller {
@@ -20,6 +20,8 @@ export interface Target {
   isBuiltin: boolean;
   /** No fallback model is asked in its place. Default false. */
   isExclusive?: boolean;
+  /** The batch that requests to this target belong to, as `openBatch` gave it. */
+  batch?: ModelBatch;
 }
 
 /**
@@ -51,6 +53,12 @@ export interface Models extends Part {
   ready(target: Target): Promise<Target>;
   /** Gives back the leave of a target that was made ready and is not asked. */
   dismiss(target: Target): void;
+  /**
+   * Opens places in which requests to the target are evaluated together. What is returned is the target for these requests, for
+   * `reply`, and the batch, which the caller closes when all of them have ended. Null where the target's provider cannot do that,
+   * or has no room for it now. @throws {ParleyError} as `ModelProvider.openBatch`
+   */
+  openBatch(target: Target, requests: readonly Omit<ModelRequest, 'model'>[], caller: Caller, signal: AbortSignal): Promise<{ target: Target; batch: ModelBatch } | null>;
   /** @throws {ParleyError} what went wrong, as ReplyError.code. */
   embed(target: Target, texts: string[], caller: Caller, signal: AbortSignal, dimensions?: number): Promise<EmbedResult>;
   /**

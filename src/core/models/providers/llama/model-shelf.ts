@@ -19,6 +19,10 @@ export interface ModelShelf<Key, Loaded> {
   isReady(key: Key): boolean;
   /** Whether using this model would neither put another one out nor wait for one. */
   isFreeFor(key: Key): boolean;
+  /** Bytes that may be used now beside the models that are loaded. */
+  room(): number;
+  /** Counts bytes as used for as long as something beside the models needs them. The returned function gives them back. */
+  borrow(bytes: number): () => void;
   /** What is loaded now. Times are milliseconds since the epoch. */
   list(): { key: Key; loaded: Loaded; bytes: number; loadedAt: number; lastUsedAt: number; expiresAt: number | null }[];
   /** Refuses whoever waits, waits for the users to leave, unloads. */
@@ -79,6 +83,7 @@ class Shelf<Key, Loaded> implements ModelShelf<Key, Loaded> {
   #closed = false;
   #emptied: (() => void) | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #borrowed = 0;
 
   constructor(options: ModelShelfOptions<Key, Loaded>) {
     this.#options = options;
@@ -123,6 +128,20 @@ class Shelf<Key, Loaded> implements ModelShelf<Key, Loaded> {
     if (this.isReady(key)) return true;
     if (this.#line.entries.length > 0 || this.#changing !== null) return this.#line.entries.every((entry) => this.#options.same(entry.key, key));
     return this.#fits(this.#options.size(key), this.#shelved);
+  }
+
+  room(): number {
+    const { budget, available } = this.#options;
+    const used = this.#shelved.reduce((sum, { bytes }) => sum + bytes, this.#borrowed);
+    return Math.max(0, Math.min(budget() - used, available()));
+  }
+
+  borrow(bytes: number): () => void {
+    this.#borrowed += bytes;
+    return once(() => {
+      this.#borrowed -= bytes;
+      if (!this.#closed) this.#admit();
+    });
   }
 
   list(): ReturnType<ModelShelf<Key, Loaded>['list']> {
@@ -193,7 +212,7 @@ class Shelf<Key, Loaded> implements ModelShelf<Key, Loaded> {
   #fits(bytes: number, beside: readonly Shelved<Key, Loaded>[]): boolean {
     const kept = beside.reduce((sum, shelved) => sum + shelved.bytes, 0);
     const freed = this.#shelved.reduce((sum, shelved) => sum + shelved.bytes, 0) - kept;
-    return kept + bytes <= this.#options.budget() && bytes <= this.#options.available() + freed;
+    return kept + this.#borrowed + bytes <= this.#options.budget() && bytes <= this.#options.available() + freed;
   }
 
   /** Unloads what has to go and loads the model, one at a time. */

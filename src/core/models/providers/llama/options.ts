@@ -12,6 +12,8 @@ export interface EngineSettings {
   threads: number;
   /** Conversations answered at the same time; at least 1. */
   sequences: number;
+  /** Requests of a batch that are evaluated together at most; below 2 none are, and batches use the places of conversations. Default 16. */
+  batchSequences?: number;
   /** Tokens of context for each conversation, at most what the model was trained for; 0 means that. */
   contextTokens: number;
   gpu: 'off' | 'auto';
@@ -32,6 +34,11 @@ export function contextLength(file: ModelFile, settings: EngineSettings): number
 /** Conversations answered at the same time. */
 export function sequenceCount(settings: EngineSettings): number {
   return Math.max(1, Math.floor(settings.sequences));
+}
+
+/** Requests of a batch that are evaluated together at most, where memory allows. */
+export function batchSequenceCount(settings: EngineSettings): number {
+  return Math.max(0, Math.floor(settings.batchSequences ?? 16));
 }
 
 /** The values llama.cpp's own programs take when nobody asks for others. */

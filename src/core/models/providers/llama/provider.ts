@@ -6,12 +6,14 @@ import type {
   EmbedRequest,
   EmbedResult,
   LoadedModelInfo,
+  ModelBatch,
   ModelInfo,
   ModelProvider,
   ModelRequest,
   ProviderState,
   ReplyEvent,
 } from '../../types.ts';
+import { openBatch, type OpenBatch } from './batches.ts';
 import { embedTexts } from './embedding.ts';
 import { createEngine, mostWaiting, type Engine, type LoadedModel } from './engine.ts';
 import { asReplyError } from './errors.ts';
@@ -59,6 +61,7 @@ class LlamaProvider implements ModelProvider {
   readonly #shelf: ModelShelf<ModelFile, LoadedModel>;
   readonly #counter: TokenCounter;
   readonly #paces = new WeakMap<LoadedModel, ReadingPace>();
+  readonly #batches = new WeakMap<ModelBatch, OpenBatch>();
   readonly #stopping = new AbortController();
   /** With a GPU its memory counts, and llama.cpp itself knows how much of it there is. */
   #onGpu = false;
@@ -113,10 +116,12 @@ class LlamaProvider implements ModelProvider {
     return (await this.#list()).map((file) => modelInfo(file, this.#settings));
   }
 
-  async *stream(request: ModelRequest, { signal, userId }: CallOptions): AsyncGenerator<ReplyEvent[], void, void> {
+  async *stream(request: ModelRequest, { signal, userId, batch }: CallOptions): AsyncGenerator<ReplyEvent[], void, void> {
     const events = createEventQueue();
     const left = new AbortController();
-    const ended = this.#answer(request, AbortSignal.any([signal, this.#stopping.signal, left.signal]), userId, events.push)
+    const any = AbortSignal.any([signal, this.#stopping.signal, left.signal]);
+    const held = batch && this.#batches.get(batch);
+    const ended = (held?.loaded.file.name === request.model ? this.#answerInBatch(held, request, any, userId, events.push) : this.#answer(request, any, userId, events.push))
       .catch((error: unknown) => {
         const shown = asReplyError(error);
         if (shown.serviceFault) this.#log.error({ err: error, model: request.model }, 'The embedded engine failed');
@@ -128,6 +133,30 @@ class LlamaProvider implements ModelProvider {
     } finally {
       left.abort();
       await ended;
+    }
+  }
+
+  async openBatch(requests: readonly ModelRequest[], { signal, userId }: CallOptions): Promise<ModelBatch | null> {
+    const file = await this.#find(requests[0]!.model);
+    if (file.kind === 'embedding') return null;
+    const done = new AbortController();
+    const any = AbortSignal.any([signal, this.#stopping.signal, done.signal]);
+    const { loaded, release } = await this.#use(file, any, userId);
+    try {
+      const opened = await openBatch({ loaded, settings: this.#settings, clock: this.#clock, room: () => this.#shelf.room(), borrow: (bytes) => this.#shelf.borrow(bytes), signal: any, user: userId }, requests);
+      if (opened === null) {
+        release();
+        return null;
+      }
+      const batch: ModelBatch = { places: opened.places, figures: opened.figures, close: () => opened.close().catch((error: unknown) => this.#log.error({ err: error }, 'The places of a batch could not be given back')).finally(release) };
+      this.#batches.set(batch, opened);
+      return batch;
+    } catch (error) {
+      release();
+      throw error;
+    } finally {
+      // A combined signal that never aborts is kept for as long as the signals it was made of.
+      done.abort();
     }
   }
 
@@ -187,6 +216,17 @@ class LlamaProvider implements ModelProvider {
       await reply({ loaded, request, signal, user, push, clock: this.#clock, pace: this.#paceOf(loaded) });
     } finally {
       release();
+    }
+  }
+
+  /** The model is held by the batch. */
+  async #answerInBatch(batch: OpenBatch, request: ModelRequest, signal: AbortSignal, user: string | undefined, push: (event: ReplyEvent) => void): Promise<void> {
+    try {
+      await reply({ loaded: batch.loaded, request, signal, user, push, clock: this.#clock, pace: this.#paceOf(batch.loaded) });
+    } catch (error) {
+      if (!(error instanceof ParleyError) || error.code !== 'context_overflow') throw error;
+      // Longer than what the places of the batch were made for: then the model has no room for it either, and says so itself.
+      await this.#answer(request, signal, user, push);
     }
   }
 
