@@ -47,6 +47,7 @@ import { registerStudio } from './dialects/studio/index.ts';
 import { registerUltimate } from './dialects/ultimate/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './dialects/shared/index.ts';
 import { createAgents, type Agents } from './features/agents/index.ts';
+import { createMonitoring } from './features/monitoring/index.ts';
 import { createTracer, observeAgents, observeConversations, observeCore } from './observed.ts';
 import { version } from './version.ts';
 
@@ -198,19 +199,20 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   const presence = createPresence({ ...core, several: core.redis !== null });
   const langchain = createLangchain({ ...core, conversations, provider: core.providers.find(isLangchain) ?? null, features: config.langchain, isWatched: (id) => presence.isWatched(id) });
   const agent = createAgent({ ...core, log: logs.of('ai'), conversations, dataDir: config.databaseUrl === null ? config.dataDir : null });
+  const monitoring = createMonitoring({ ...core, conversations, agent, providers: core.providers.map(({ id }) => id) });
   const dialectParts = { ...core, conversations, presence, langchain, settings: config, version, log: logs.of('http'), ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
   const http = createHttpServer(dialectParts);
   registerOpenai(http.app, dialectParts);
   registerArketic(http.app, dialectParts);
   registerFriend(http.app, dialectParts);
   registerStudio(http.app, dialectParts);
-  registerUltimate(http.app, { ...dialectParts, agent });
+  registerUltimate(http.app, { ...dialectParts, monitoring, agent });
   registerAgentChat(http.app, { ...dialectParts, agents });
   const ollama = createOllamaServer(dialectParts);
   core.answersAt(() => urlOf(http.addresses()[0]!));
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
   const faces = ollama ? [http, ollama] : [http];
-  const order = [storage, ...shared, accounts, budgets, models, transfers, jobs, presence, agent, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [storage, ...shared, accounts, budgets, models, transfers, jobs, presence, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   return { ...core, conversations, agents, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
 }
 

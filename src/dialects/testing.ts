@@ -21,6 +21,7 @@ import { createLangchain } from '../core/langchain/index.ts';
 import { createPresence } from '../core/presence/index.ts';
 import { createModelStore, type ModelInfo, type Models } from '../core/models/index.ts';
 import { createAgents, type Agents } from '../features/agents/index.ts';
+import { createMonitoring, type Monitoring } from '../features/monitoring/index.ts';
 import { registerAgentChat } from './agent-chat/index.ts';
 import { registerArketic } from './arketic/index.ts';
 import { registerFriend } from './friend/index.ts';
@@ -48,6 +49,7 @@ export interface TestServer {
   port: number;
   parts: DialectParts;
   agents: Agents;
+  monitoring: Monitoring;
   http: HttpServer;
   /** The second app, for clients of Ollama; null unless the test sets OLLAMA_API_PORT. */
   ollama: HttpServer | null;
@@ -123,7 +125,8 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   registerFriend(http.app, parts);
   registerStudio(http.app, parts);
   const agent = createAgent({ ...parts, dataDir: database.dataDir });
-  registerUltimate(http.app, { ...parts, agent });
+  const monitoring = createMonitoring({ ...parts, instanceId: base.instanceId, bus, agent, providers: ['scripted'] });
+  registerUltimate(http.app, { ...parts, monitoring, agent });
   registerAgentChat(http.app, { ...parts, agents });
   const ollama = settings.ollamaApiPort === null ? null : createHttpServer(parts, ollamaFace(settings.ollamaApiPort));
   if (ollama) {
@@ -131,7 +134,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
     registerOpenai(ollama.app, parts);
   }
   const faces = ollama ? [http, ollama] : [http];
-  const order = [accounts, budgets, transfers, jobs, agent, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [accounts, budgets, transfers, jobs, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   try {
     await startAll(order);
   } catch (error) {
@@ -143,7 +146,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const ollamaPort = ollama?.addresses()[0]?.port;
   const users = new Map<string, Promise<TestUser>>();
   return {
-    url, port, parts, agents, http, ollama, models: scripted,
+    url, port, parts, agents, monitoring, http, ollama, models: scripted,
     ollamaUrl: ollamaPort === undefined ? '' : `http://127.0.0.1:${ollamaPort}`,
     user(name) {
       const known = users.get(name) ?? registerUser(url, name);

@@ -99,6 +99,9 @@ const ultimate: Record<string, Entry> = {
     'GET /api/v4/stats/enhanced': { access: 'user', path: at('/api/v4/stats/enhanced'), good: 200, localTrust: true },
     'GET /api/v4/capabilities': { access: 'user', path: at('/api/v4/capabilities'), good: 200, localTrust: true },
     'GET /api/v4/health/comprehensive': { access: 'user', path: at('/api/v4/health/comprehensive'), good: 200, localTrust: true },
+    'GET /api/v4/analytics/ai-performance': { access: 'user', path: at('/api/v4/analytics/ai-performance'), query: ['timeframe', 'whose'], good: 200, localTrust: true },
+    'GET /api/v4/performance/detailed': { access: 'user', path: at('/api/v4/performance/detailed'), query: ['component', 'timeframe'], good: 200, localTrust: true },
+    'GET /api/v4/health/alerts': { access: 'user', path: at('/api/v4/health/alerts'), good: 200, localTrust: true },
     'POST /api/v4/auth/oauth/authorize': {
       access: 'anyone', path: at('/api/v4/auth/oauth/authorize'), good: 400,
       body: { client_id: 'nobody', scope: ['chat'], device_info: { platform: 'ios', version: '16.0', device_id: 'iPhone14,2' } },

@@ -5,6 +5,7 @@ import { createRooms, Later, socketEvent, type Acknowledgement, type App, type S
 import { Audience } from './audience.ts';
 import { answered, ask, beginConversation, chatAnswerOf, historyOf } from './chat.ts';
 import { agentVersion } from './errors.ts';
+import { alertOf, subscribe, subscribeMetrics } from './monitoring.ts';
 import { anyPayload, eventsNotBuilt, notBuilt } from './not-built.ts';
 import type { UltimateParts } from './parts.ts';
 import { agentFrames } from './room-frames.ts';
@@ -36,11 +37,12 @@ function clientEvent<Schema extends z.ZodType>(schema: Schema, scope: Scope, han
 }
 
 export function createEvents(parts: UltimateParts): AgentEvents {
-  const { agent } = parts;
+  const { agent, monitoring } = parts;
   const resolve = async (frame: AgentFrame, viewer: AgentSocket['viewer']) =>
     frame.answer === null ? frame.events : [...frame.events, { event: 'chat_response', payload: await chatAnswerOf(parts, viewer, frame.answer, true) }];
   const seats = new Seats(createRooms(parts, agentFrames(resolve)), resolve);
   const audience = new Audience();
+  monitoring.onAlert((alert) => audience.tell('system_alert', alertOf(alert), ({ scopes }) => scopes.includes('read')));
   /** The conversation each socket used last. */
   const current = new WeakMap<AgentSocket, string>();
   const enter = async (socket: AgentSocket, conversationId: string): Promise<void> => {
@@ -76,6 +78,8 @@ export function createEvents(parts: UltimateParts): AgentEvents {
         socket.emit('comprehensive_health', health);
         return health;
       }),
+      subscribe_ai_metrics: clientEvent(subscribeMetrics, 'read', async (socket, asked) => subscribe(parts, socket, asked)),
+      unsubscribe_ai_metrics: clientEvent(anyPayload, 'read', async (socket) => ({ unsubscribed: monitoring.subscriptions.end(socket) })),
       ...Object.fromEntries(Object.entries(eventsNotBuilt).map(([name, scope]) => [name, clientEvent(anyPayload, scope, async () => notBuilt())])),
     },
     greet(socket) {
@@ -90,6 +94,7 @@ export function createEvents(parts: UltimateParts): AgentEvents {
     },
     leave(socket) {
       audience.remove(socket);
+      monitoring.subscriptions.end(socket);
       seats.leaveAll(socket);
     },
   };

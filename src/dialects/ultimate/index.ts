@@ -4,6 +4,7 @@ import { registerChat, registerConversations } from './conversations.ts';
 import { registerDevicePage } from './device.ts';
 import { oauthDialect, ultimateDialect } from './errors.ts';
 import { createEvents, registerEvents } from './events.ts';
+import { registerMonitoring } from './monitoring.ts';
 import { ultimateNotBuilt } from './not-built.ts';
 import { registerClients, registerGrants, registerOauth } from './oauth.ts';
 import type { UltimateParts } from './parts.ts';
@@ -28,7 +29,10 @@ export function registerUltimate(app: App, parts: UltimateParts): void {
     registerConversations(scope, parts);
     registerChat(scope, parts, credentials);
   });
-  registerScope(app, parts, dialect, guard('read'), (scope) => registerStatus(scope, parts));
+  registerScope(app, parts, dialect, guard('read'), (scope) => {
+    registerStatus(scope, parts);
+    registerMonitoring(scope, parts);
+  });
   registerScope(app, parts, dialect, guard('admin'), (scope) => registerClients(scope, parts));
   registerScope(app, parts, dialect, { ...guard(null), scope: scopeByMethod }, (scope) => registerGrants(scope, parts));
   registerScope(app, parts, dialect, guard(null), (scope) => {

@@ -19,8 +19,6 @@ const versioned: readonly (readonly ['GET' | 'POST', `/api/v4/${string}`])[] = [
   ['GET', '/api/v4/tasks/:task_id/status'],
   ['POST', '/api/v4/blockchain/contracts/execute'],
   ['GET', '/api/v4/blockchain/metrics'],
-  ['GET', '/api/v4/analytics/ai-performance'],
-  ['GET', '/api/v4/performance/detailed'],
   ['POST', '/api/v4/config/debug'],
 ];
 
@@ -43,7 +41,6 @@ export const eventsNotBuilt: Readonly<Record<string, Scope>> = {
   get_p2p_status: 'read',
   start_distributed_inference: 'p2p',
   join_p2p_network: 'p2p',
-  subscribe_ai_metrics: 'read',
   get_blockchain_analytics: 'read',
   voice_message: 'chat',
 };

@@ -1,6 +1,8 @@
 import type { Agent } from '../../core/agent/index.ts';
+import type { Monitoring } from '../../features/monitoring/index.ts';
 import type { DialectParts } from '../shared/index.ts';
 
 export interface UltimateParts extends DialectParts {
   agent: Agent;
+  monitoring: Monitoring;
 }
