@@ -78,8 +78,11 @@ export function decidedPage(request: WaitingRequest, approved: boolean): string 
 
 /** For whoever is not signed in, or came here by a link of another site, with which browsers send no session. */
 export function signInPage(userCode: string): string {
-  const here = userCode === '' ? '/device' : `/device?user_code=${encodeURIComponent(userCode)}`;
-  return page('Sign in first', `<p><a href="/">Sign in</a>, and open this page again.</p>
+  const code = encodeURIComponent(userCode);
+  const here = userCode === '' ? '/device' : `/device?user_code=${code}`;
+  // The page is told a name and no address: it knows itself where that is, and sends nobody elsewhere.
+  const signIn = `/sign-in?to=device${userCode === '' ? '' : `&user_code=${code}`}`;
+  return page('Sign in first', `<p><a href="${escaped(signIn)}">Sign in</a>, and you come back to this page.</p>
 <p>If you are signed in already, <a href="${escaped(here)}">go on</a>.</p>`);
 }
 

@@ -1,13 +1,20 @@
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useState, type ReactNode } from 'react';
+import { Suspense, useEffect, useState, type ReactNode } from 'react';
 import { messageOf, type Session } from '../shared/api/index.ts';
 import { Logo, Notice, Spinner } from '../shared/ui/index.ts';
 import { forgetAfterSignOut, sessionQuery, SignInForm, SignUpForm } from '../features/session/index.ts';
 
+interface GateProps {
+  /** What is shown to whoever is not signed in, in place of the way in; null for the way in. */
+  withoutSignIn: ReactNode;
+  children: ReactNode;
+}
+
 /** Draws the page for whoever is signed in; for everyone else the way in. */
-export function Gate({ children }: { children: ReactNode }) {
+export function Gate({ withoutSignIn, children }: GateProps) {
   const { data, isError, error, refetch } = useQuery(sessionQuery);
   if (data?.user) return children;
+  if (withoutSignIn !== null && (data || isError)) return <Suspense>{withoutSignIn}</Suspense>;
   if (data) return <Door session={data} />;
   return (
     <main className="flex h-dvh items-center justify-center p-4">

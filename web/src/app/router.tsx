@@ -1,15 +1,23 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Link, useLocation } from '@tanstack/react-router';
+import { lazy, useEffect } from 'react';
 import { ChatPage } from './chat-page.tsx';
 import { Gate } from './gate.tsx';
 import { NewChatPage } from './new-chat-page.tsx';
+import { pathOf, readReturning } from './returning.ts';
 import { Shell } from './shell.tsx';
 
+const VerifyAlone = lazy(async () => ({ default: (await import('./verify-page.tsx')).VerifyAlone }));
+
 const root = createRootRoute({
-  component: () => (
-    <Gate>
-      <Shell />
-    </Gate>
-  ),
+  component: function Root() {
+    // A proof can be checked by anybody.
+    const isProof = useLocation({ select: ({ pathname }) => pathname === '/verify' });
+    return (
+      <Gate withoutSignIn={isProof ? <VerifyAlone /> : null}>
+        <Shell />
+      </Gate>
+    );
+  },
   notFoundComponent: Nowhere,
 });
 
@@ -39,7 +47,36 @@ const archive = createRoute({ getParentRoute: () => root, path: '/archive', comp
 
 const trash = createRoute({ getParentRoute: () => root, path: '/trash', component: lazyRouteComponent(() => import('./put-away-page.tsx'), 'TrashPage') });
 
-export const router = createRouter({ routeTree: root.addChildren([newChat, chat, setup, usage, groups, files, archive, trash]), defaultPreload: false });
+const agents = createRoute({ getParentRoute: () => root, path: '/agents', component: lazyRouteComponent(() => import('./agents-page.tsx'), 'AgentsPage') });
+
+const AgentSessionPage = lazyRouteComponent(() => import('./agents-page.tsx'), 'AgentSessionPage');
+
+const agentSession = createRoute({
+  getParentRoute: () => root,
+  path: '/agents/$sessionId',
+  component: function ShownSession() {
+    const { sessionId } = agentSession.useParams();
+    return <AgentSessionPage key={sessionId} sessionId={sessionId} />;
+  },
+});
+
+const programs = createRoute({ getParentRoute: () => root, path: '/programs', component: lazyRouteComponent(() => import('./programs-page.tsx'), 'ProgramsPage') });
+
+const verify = createRoute({ getParentRoute: () => root, path: '/verify', component: lazyRouteComponent(() => import('./verify-page.tsx'), 'VerifyPage') });
+
+/** Pages that the server makes itself send people here to sign in, and get them back. */
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: readReturning,
+  component: function Return() {
+    const path = pathOf(signIn.useSearch());
+    useEffect(() => location.replace(path), [path]);
+    return null;
+  },
+});
+
+export const router = createRouter({ routeTree: root.addChildren([newChat, chat, setup, usage, groups, files, archive, trash, agents, agentSession, programs, verify, signIn]), defaultPreload: false });
 
 declare module '@tanstack/react-router' {
   interface Register {

@@ -1,7 +1,7 @@
 import { Link, useNavigate } from '@tanstack/react-router';
-import { Archive, Search, SquarePen, Trash2, Users } from 'lucide-react';
+import { Archive, Bot, Search, SquarePen, Trash2, Users } from 'lucide-react';
 import { ChatList } from '../features/chats/index.ts';
-import { UserMenu } from '../features/session/index.ts';
+import { UserMenu, type UserPage } from '../features/session/index.ts';
 import { commandKeyName } from '../shared/browser/index.ts';
 import { IconButton, Logo } from '../shared/ui/index.ts';
 import { useLayout } from './layout.tsx';
@@ -17,7 +17,7 @@ interface SidebarProps {
 export function Sidebar({ openId, onChosen, onSwitch }: SidebarProps) {
   const navigate = useNavigate();
   const { doors } = useLayout();
-  const go = (to: '/' | '/setup' | '/usage' | '/files'): void => {
+  const go = (to: '/' | UserPage): void => {
     onChosen();
     void navigate({ to });
   };
@@ -30,12 +30,15 @@ export function Sidebar({ openId, onChosen, onSwitch }: SidebarProps) {
           <Search aria-hidden size={18} />
         </IconButton>
       </div>
-      <div className="flex gap-2 px-3 pb-2 pt-1">
-        <button type="button" className="control control-plain min-w-0 flex-1 justify-start" onClick={() => go('/')}>
+      <div className="flex flex-wrap gap-2 px-3 pb-2 pt-1">
+        <button type="button" className="control control-plain w-full justify-start" onClick={() => go('/')}>
           <SquarePen aria-hidden size={16} /> New chat
         </button>
-        <Link to="/groups" onClick={onChosen} className="control control-plain shrink-0" activeProps={{ 'aria-current': 'page' }}>
+        <Link to="/groups" onClick={onChosen} className="control control-plain flex-1 justify-start" activeProps={{ 'aria-current': 'page' }}>
           <Users aria-hidden size={16} /> Groups
+        </Link>
+        <Link to="/agents" onClick={onChosen} className="control control-plain flex-1 justify-start" activeProps={{ 'aria-current': 'page' }}>
+          <Bot aria-hidden size={16} /> Agents
         </Link>
       </div>
       <div className="min-h-0 flex-1 overflow-y-auto px-2 pb-3">
@@ -46,7 +49,7 @@ export function Sidebar({ openId, onChosen, onSwitch }: SidebarProps) {
           <Away to="/archive" icon={Archive} name="Archive" onChosen={onChosen} />
           <Away to="/trash" icon={Trash2} name="Trash" onChosen={onChosen} />
         </div>
-        <UserMenu onOpenSetup={() => go('/setup')} onOpenUsage={() => go('/usage')} onOpenFiles={() => go('/files')} />
+        <UserMenu onOpen={go} />
       </div>
     </>
   );

@@ -10,7 +10,7 @@ import type { Outgoing } from './state/outbox.ts';
 import { ActionsContext, useMessageActions, type MessageActions } from './use-actions.ts';
 import { useAttachments } from './use-attachments.ts';
 import { ConversationContext, useScope, useView, type ConversationScope } from './use-conversation.ts';
-import { useDraft } from './use-draft.ts';
+import { useDraft } from '../../shared/browser/index.ts';
 import { useTypingSignal } from './use-typing.ts';
 
 interface ConversationViewProps {

@@ -4,7 +4,7 @@ import { Notice } from '../../shared/ui/index.ts';
 import { Composer } from './parts/composer.tsx';
 import { useAttachments } from './use-attachments.ts';
 import { sendWhenOpen } from './use-conversation.ts';
-import { useDraft } from './use-draft.ts';
+import { useDraft } from '../../shared/browser/index.ts';
 
 interface NewConversationProps {
   /** Makes the chat and resolves to its id. */

@@ -1,2 +1,2 @@
 export { ModelPicker, SpeakerNote } from './model-picker.tsx';
-export { defaultChoice, modelsQuery, useModelName, useModels, useSpeaker, type Speaker } from './use-models.ts';
+export { defaultChoice, modelsQuery, speakerOf, useModelName, useModels, useSpeaker, type Speaker } from './use-models.ts';

@@ -9,6 +9,8 @@ interface ModelPickerProps {
   value: string | null;
   onChange: (model: string | null) => void;
   onOpenSetup: () => void;
+  /** An agent speaks by a language model or not at all: neither the built-in responder nor nobody can be chosen. @default false */
+  isForAgent?: boolean;
 }
 
 /** The value of the entry for no model: menus have no null. */
@@ -17,7 +19,7 @@ const nobodyValue = 'nobody';
 const icons = { local: HardDrive, remote: Cloud, builtin: CircleHelp, unknown: CircleHelp, none: CircleHelp, nobody: Users };
 
 /** Chooses who answers. Says of each model whether what is said stays on the server's machine. */
-export function ModelPicker({ value, onChange, onOpenSetup }: ModelPickerProps) {
+export function ModelPicker({ value, onChange, onOpenSetup, isForAgent = false }: ModelPickerProps) {
   const { data, isError, error, refetch } = useModels();
   const speaker = speakerOf(value, data);
   const Icon = speaker ? icons[speaker.kind] : CircleHelp;
@@ -34,7 +36,7 @@ export function ModelPicker({ value, onChange, onOpenSetup }: ModelPickerProps) 
       }
     >
       {isError && <MenuItem onSelect={() => void refetch()}>{messageOf(error)} Try again.</MenuItem>}
-      {data && <Choices models={data} value={value} onChange={onChange} />}
+      {data && <Choices models={data} value={value} onChange={onChange} isForAgent={isForAgent} />}
       <MenuSeparator />
       <MenuItem onSelect={onOpenSetup}>
         <Sparkles aria-hidden size={16} /> Add models and keys…
@@ -43,11 +45,11 @@ export function ModelPicker({ value, onChange, onOpenSetup }: ModelPickerProps) 
   );
 }
 
-function Choices({ models, value, onChange }: { models: Models; value: string | null; onChange: (model: string | null) => void }) {
+function Choices({ models, value, onChange, isForAgent }: { models: Models; isForAgent: boolean } & Pick<ModelPickerProps, 'value' | 'onChange'>) {
   const groups: { title: string; members: Model[] }[] = [
     { title: 'On this machine', members: models.models.filter((model) => kindOf(model) === 'local') },
     { title: 'Remote services: what you say leaves this machine', members: models.models.filter((model) => kindOf(model) === 'remote') },
-    { title: 'Not a language model', members: models.models.filter((model) => kindOf(model) === 'builtin') },
+    { title: 'Not a language model', members: isForAgent ? [] : models.models.filter((model) => kindOf(model) === 'builtin') },
   ];
   const usual = speakerOf(defaultChoice, models);
   const isKnown = value === null || value === defaultChoice || models.models.some((model) => model.id === value);
@@ -61,7 +63,7 @@ function Choices({ models, value, onChange }: { models: Models; value: string | 
           {members.map((model) => <Choice key={model.id} value={model.id} name={model.label} detail={detailOf(model)} />)}
         </div>
       ))}
-      <Choice value={nobodyValue} name="Nobody" detail="Only people write in this chat" />
+      {!isForAgent && <Choice value={nobodyValue} name="Nobody" detail="Only people write in this chat" />}
     </MenuChoices>
   );
 }

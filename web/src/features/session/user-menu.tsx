@@ -1,4 +1,4 @@
-import { ArrowDownUp, ChartNoAxesColumn, KeyRound, LogOut, Monitor, Moon, Settings, Sun } from 'lucide-react';
+import { AppWindow, ArrowDownUp, ChartNoAxesColumn, KeyRound, LogOut, Monitor, Moon, Settings, ShieldCheck, Sun } from 'lucide-react';
 import { useState } from 'react';
 import { messageOf } from '../../shared/api/index.ts';
 import { chooseTheme, useThemeChoice, type ThemeChoice } from '../../shared/browser/index.ts';
@@ -12,8 +12,19 @@ const themes: { choice: ThemeChoice; name: string; icon: typeof Sun }[] = [
   { choice: 'dark', name: 'Dark', icon: Moon },
 ];
 
+/** Pages that concern whoever is signed in. */
+export type UserPage = '/setup' | '/usage' | '/files' | '/programs' | '/verify';
+
+const pages: { page: UserPage; name: string; icon: typeof Sun }[] = [
+  { page: '/setup', name: 'Models and keys', icon: Settings },
+  { page: '/usage', name: 'Usage', icon: ChartNoAxesColumn },
+  { page: '/files', name: 'Export and import', icon: ArrowDownUp },
+  { page: '/programs', name: 'Programs with access', icon: AppWindow },
+  { page: '/verify', name: 'Check a transcript', icon: ShieldCheck },
+];
+
 /** Who is signed in, and what concerns them: colours, set-up, usage, a password for the owner, signing out. */
-export function UserMenu({ onOpenSetup, onOpenUsage, onOpenFiles }: { onOpenSetup: () => void; onOpenUsage: () => void; onOpenFiles: () => void }) {
+export function UserMenu({ onOpen }: { onOpen: (page: UserPage) => void }) {
   const user = useUser();
   const session = useSession();
   const signOut = useSignOut();
@@ -40,15 +51,11 @@ export function UserMenu({ onOpenSetup, onOpenUsage, onOpenFiles }: { onOpenSetu
           </button>
         }
       >
-        <MenuItem onSelect={onOpenSetup}>
-          <Settings aria-hidden size={16} /> Models and keys
-        </MenuItem>
-        <MenuItem onSelect={onOpenUsage}>
-          <ChartNoAxesColumn aria-hidden size={16} /> Usage
-        </MenuItem>
-        <MenuItem onSelect={onOpenFiles}>
-          <ArrowDownUp aria-hidden size={16} /> Export and import
-        </MenuItem>
+        {pages.map(({ page, name: label, icon: Icon }) => (
+          <MenuItem key={page} onSelect={() => onOpen(page)}>
+            <Icon aria-hidden size={16} /> {label}
+          </MenuItem>
+        ))}
         {!user.claimed && (
           <MenuItem onSelect={() => setClaiming(true)}>
             <KeyRound aria-hidden size={16} /> Set a password

@@ -1,9 +1,8 @@
 import { Download } from 'lucide-react';
-import { Notice } from '../../shared/ui/index.ts';
+import { DropZone, Notice } from '../../shared/ui/index.ts';
 import type { Import } from '../../shared/api/index.ts';
 import { formatCount } from '../../shared/format.ts';
 import { exportAllAddress } from './api.ts';
-import { DropZone } from './drop-zone.tsx';
 import { ImportReport } from './import-report.tsx';
 import { hasEnded, useImport, type Sending } from './use-import.ts';
 
@@ -27,7 +26,7 @@ export function TransferView({ onImported }: { onImported: () => void }) {
         <p className="mb-3 mt-1 text-sm leading-relaxed text-soft">
           A file that Parley exported, or what ChatGPT sends when you ask for your data: the ZIP archive, or conversations.json from it. What is here already is not imported twice.
         </p>
-        <DropZone isDisabled={isBusy} onFile={send} />
+        <DropZone label="File of chats" accept=".json,.zip,application/json,application/zip" isDisabled={isBusy} onFile={send} />
         <div className="mt-4">
           {sending.kind === 'failed' && <Notice kind="error">{sending.error}</Notice>}
           {isBusy && <Progress sending={sending} current={current} onCancel={cancel} />}

@@ -9,6 +9,11 @@ describe('errors of the server, in words', () => {
     expect(error.isNetwork).toBe(false);
   });
 
+  it('reads the forms of the other dialects', () => {
+    expect(errorFrom(409, { success: false, message: 'The session has ended.', status: 409 }, null).message).toBe('The session has ended.');
+    expect(errorFrom(404, { success: false, error: { code: 'not_found', message: 'No such program.' } }, null).message).toBe('No such program.');
+  });
+
   it('joins the faults of a form with the names of their fields', () => {
     const body = { detail: [{ loc: ['body', 'password'], msg: 'must have at least 8 characters', type: 'too_small' }, { loc: ['body'], msg: 'is wrong.', type: 'invalid' }] };
     expect(errorFrom(422, body, null).message).toBe('Password: must have at least 8 characters. is wrong.');

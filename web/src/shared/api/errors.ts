@@ -18,16 +18,23 @@ export class ApiError extends Error {
   }
 }
 
+/** Where each dialect puts the sentence. */
+interface ErrorBody {
+  detail?: unknown;
+  message?: unknown;
+  error?: { message?: unknown } | null;
+}
+
 interface ValidationIssue {
   loc?: unknown;
   msg?: unknown;
 }
 
-/** The error in an answer's body: `{"detail": "..."}`, or a list of faults with their places. */
+/** The error in an answer's body: `{"detail": "..."}`, or a list of faults with their places; other dialects say `message`. */
 export function errorFrom(status: number, body: unknown, retryAfter: string | null): ApiError {
-  const detail = typeof body === 'object' && body !== null ? (body as { detail?: unknown }).detail : undefined;
+  const { detail = undefined, message = undefined, error = undefined } = typeof body === 'object' && body !== null ? (body as ErrorBody) : {};
   const seconds = retryAfter === null ? NaN : Number(retryAfter);
-  return new ApiError(sentenceOf(detail) ?? statusSentence(status), status, Number.isFinite(seconds) ? seconds * 1000 : null);
+  return new ApiError(sentenceOf(detail) ?? sentenceOf(message) ?? sentenceOf(error?.message) ?? statusSentence(status), status, Number.isFinite(seconds) ? seconds * 1000 : null);
 }
 
 /** Whatever was thrown, in words for a person. */

@@ -1,6 +1,8 @@
 export * from './avatar.tsx';
 export * from './confirm.tsx';
 export * from './dialog.tsx';
+export * from './drop-zone.tsx';
+export * from './growing-text-area.tsx';
 export * from './icon-button.tsx';
 export * from './logo.tsx';
 export * from './menu.tsx';
@@ -10,3 +12,4 @@ export * from './spinner.tsx';
 export * from './text-field.tsx';
 export * from './toasts.tsx';
 export * from './use-copied.ts';
+export * from './use-stick-to-bottom.ts';

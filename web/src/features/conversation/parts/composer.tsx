@@ -1,11 +1,10 @@
 import { ArrowUp, ImagePlus, Square } from 'lucide-react';
 import { useRef, type ClipboardEvent, type FormEvent, type ReactNode, type RefObject } from 'react';
 import { formatCount } from '../../../shared/format.ts';
-import { IconButton } from '../../../shared/ui/index.ts';
+import { GrowingTextArea, IconButton } from '../../../shared/ui/index.ts';
 import { longestMessage, nearlyLongestMessage } from '../limits.ts';
 import type { Attachments } from '../use-attachments.ts';
 import { Attached } from './attached.tsx';
-import { GrowingTextArea } from './growing-text-area.tsx';
 
 interface ComposerProps {
   draft: string;

@@ -1,8 +1,8 @@
 import { useState, type FormEvent, type KeyboardEvent } from 'react';
 import type { Message } from '../../../shared/api/index.ts';
+import { GrowingTextArea } from '../../../shared/ui/index.ts';
 import { longestMessage } from '../limits.ts';
 import { useActions } from '../use-actions.ts';
-import { GrowingTextArea } from './growing-text-area.tsx';
 
 /** One's own message as a field. What is sent becomes another version, and is answered anew; the old one stays. */
 export function EditForm({ message, onDone }: { message: Message; onDone: () => void }) {

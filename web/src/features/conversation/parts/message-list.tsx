@@ -1,10 +1,9 @@
 import { ArrowDown } from 'lucide-react';
 import { useCallback, useEffect, useImperativeHandle, useRef, type Ref } from 'react';
-import { Spinner } from '../../../shared/ui/index.ts';
+import { Spinner, useStickToBottom } from '../../../shared/ui/index.ts';
 import type { Outgoing } from '../state/outbox.ts';
 import { useScope, useView } from '../use-conversation.ts';
 import { useOlderMessages } from '../use-older-messages.ts';
-import { useStickToBottom } from '../use-stick-to-bottom.ts';
 import { MessageRow } from './message-row.tsx';
 import { OutgoingRow } from './outgoing-row.tsx';
 

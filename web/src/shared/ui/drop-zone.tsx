@@ -2,12 +2,16 @@ import { FileUp } from 'lucide-react';
 import { useRef, useState, type DragEvent } from 'react';
 
 interface DropZoneProps {
-  isDisabled: boolean;
+  /** What is wanted, for readers of the screen. */
+  label: string;
+  /** Which files the window for choosing shows, as in the `accept` of an input. */
+  accept: string;
+  isDisabled?: boolean;
   onFile: (file: File) => void;
 }
 
 /** Takes a file: chosen by its button, or dropped here. */
-export function DropZone({ isDisabled, onFile }: DropZoneProps) {
+export function DropZone({ label, accept, isDisabled = false, onFile }: DropZoneProps) {
   const [isOver, setOver] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const drop = (event: DragEvent): void => {
@@ -35,9 +39,9 @@ export function DropZone({ isDisabled, onFile }: DropZoneProps) {
       <input
         ref={input}
         type="file"
-        aria-label="File of chats"
+        aria-label={label}
         tabIndex={-1}
-        accept=".json,.zip,application/json,application/zip"
+        accept={accept}
         className="sr-only"
         onChange={(event) => {
           const file = event.target.files?.[0];

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { browserStorage } from '../../shared/browser/index.ts';
+import { browserStorage } from './storage.ts';
 
 /** Milliseconds without typing after which a draft is kept. */
 const keepAfterMs = 300;

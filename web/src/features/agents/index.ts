@@ -1,0 +1,2 @@
+export { AgentsView } from './agents-view.tsx';
+export { SessionView } from './session-view.tsx';

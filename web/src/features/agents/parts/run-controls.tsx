@@ -1,0 +1,102 @@
+import { useQueryClient } from '@tanstack/react-query';
+import { Pause, Play, Square } from 'lucide-react';
+import { useId, useState } from 'react';
+import { messageOf } from '../../../shared/api/index.ts';
+import { Notice } from '../../../shared/ui/index.ts';
+import { act, runSession, sessionQuery } from '../api.ts';
+import type { AgentSession } from '../types.ts';
+import { runSentence } from '../words.ts';
+
+/** Replies of one run: what is offered, and the most there may be. */
+const usualTurns = 10;
+const mostTurns = 100;
+
+interface RunControlsProps {
+  session: AgentSession;
+  /** What is typed and would be said first; null where it is not needed. */
+  opening: string | null;
+  /** The opening was said. */
+  onOpened: () => void;
+}
+
+/** Lets the agents talk by themselves, so many replies; pauses and stops them. */
+export function RunControls({ session, opening, onOpened }: RunControlsProps) {
+  const queries = useQueryClient();
+  const [turns, setTurns] = useState(String(usualTurns));
+  const [isBusy, setBusy] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const id = useId();
+  const { run } = session;
+  const number = Number(turns);
+  const isRight = Number.isInteger(number) && number >= 1 && number <= mostTurns;
+  const attempt = (work: () => Promise<AgentSession>): void => {
+    setBusy(true);
+    setError(null);
+    work()
+      .then((now) => queries.setQueryData(sessionQuery(session.sessionId).queryKey, now), (reason: unknown) => setError(messageOf(reason)))
+      .finally(() => setBusy(false));
+  };
+  const begin = (): void =>
+    attempt(async () => {
+      const now = await runSession(session.sessionId, number, opening);
+      if (opening !== null) onOpened();
+      return now;
+    });
+  const stop = (
+    <button type="button" className="control control-plain" disabled={isBusy} onClick={() => attempt(() => act(session.sessionId, 'stop'))}>
+      <Square aria-hidden size={14} className="fill-current" /> Stop
+    </button>
+  );
+  return (
+    <div>
+      <div className="flex min-h-9 flex-wrap items-center gap-2 text-sm">
+        {run?.state === 'running' && (
+          <>
+            <p role="status" className="mr-auto text-soft">
+              They talk by themselves: {left(run.turnsLeft)}.
+            </p>
+            <button type="button" className="control control-plain" disabled={isBusy} onClick={() => attempt(() => act(session.sessionId, 'pause'))}>
+              <Pause aria-hidden size={15} /> Pause
+            </button>
+            {stop}
+          </>
+        )}
+        {run?.state === 'paused' && (
+          <>
+            <p role="status" className="mr-auto text-soft">
+              Paused: {left(run.turnsLeft)}.
+            </p>
+            <button type="button" className="control control-primary" disabled={isBusy} onClick={() => attempt(() => runSession(session.sessionId, null, null))}>
+              <Play aria-hidden size={15} /> Go on
+            </button>
+            {stop}
+          </>
+        )}
+        {(run === null || run.state === 'ended') && (
+          <>
+            <label htmlFor={id} className="text-soft">
+              Let them talk for
+            </label>
+            <input id={id} className="field w-18! px-2! py-1! text-sm!" type="number" inputMode="numeric" min={1} max={mostTurns} value={turns} aria-describedby={`${id}-unit`} onChange={(event) => setTurns(event.target.value)} />
+            <span id={`${id}-unit`} className="text-soft">
+              replies
+            </span>
+            <button type="button" className="control control-primary ml-auto" disabled={isBusy || !isRight || (opening !== null && opening.trim() === '')} onClick={begin}>
+              <Play aria-hidden size={15} /> {opening === null ? 'Let them talk' : 'Say it and let them talk'}
+            </button>
+          </>
+        )}
+      </div>
+      {run?.state === 'ended' && run.reason !== null && (
+        <p role="status" className="pt-1 text-xs text-soft">
+          {runSentence(run.reason)}
+        </p>
+      )}
+      {error && <Notice kind="error" className="mt-2">{error}</Notice>}
+    </div>
+  );
+}
+
+function left(turns: number): string {
+  return `${turns} ${turns === 1 ? 'reply' : 'replies'} left`;
+}

@@ -1,0 +1,1 @@
+export { ProgramsView } from './programs-view.tsx';

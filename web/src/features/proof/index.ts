@@ -1,0 +1,1 @@
+export { ProofView } from './proof-view.tsx';
