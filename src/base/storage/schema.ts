@@ -32,6 +32,8 @@ export interface Schema {
   agent_sessions: AgentSessionsTable;
   session_agents: SessionAgentsTable;
   audit_log: AuditLogTable;
+  pipeline_runs: PipelineRunsTable;
+  pipeline_stages: PipelineStagesTable;
 }
 
 /** What administrators did, the newest rows only. */
@@ -537,4 +539,55 @@ export interface LedgerAnchorsTable {
   owner: string | null;
   lease_until: number | null;
   changed_at: number;
+}
+
+/** Runs of pipelines. Rows stay when what was said in them is forgotten: figures count them. */
+export interface PipelineRunsTable {
+  id: string;
+  owner_id: string;
+  /** The job that does it; null once what it was is forgotten. */
+  job_id: string | null;
+  /** The key of Parley's own that it was begun with: its budget pays. */
+  api_key_id: string | null;
+  kind: 'sequential' | 'parallel' | 'streaming';
+  state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
+  /** Empty when it is forgotten. */
+  input: string;
+  output: string | null;
+  error_code: string | null;
+  error_message: string | null;
+  created_at: number;
+  started_at: number | null;
+  ended_at: number | null;
+  /** Milliseconds from its first start to its end, those included in which a server was down. */
+  duration_ms: number | null;
+  is_forgotten: 0 | 1;
+}
+
+/** Stages of a run, by their place in it. */
+export interface PipelineStagesTable {
+  run_id: string;
+  /** 0, 1, 2, ... */
+  place: number;
+  /** JSON object: what is asked of which model. */
+  definition: string;
+  state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled' | 'skipped';
+  /** How often it was begun: more than once when a server ended meanwhile. */
+  attempt: number;
+  /** Null until it is done. */
+  output: string | null;
+  /** `provider/model` that spoke. */
+  model: string | null;
+  /** Calls of the model. */
+  calls: number;
+  /** Of all calls; null when one of them did not say. */
+  tokens_in: number | null;
+  tokens_out: number | null;
+  started_at: number | null;
+  ended_at: number | null;
+  duration_ms: number | null;
+  /** Milliseconds to its first piece of text. */
+  first_text_ms: number | null;
+  error_code: string | null;
+  error_message: string | null;
 }

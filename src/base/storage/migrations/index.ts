@@ -8,7 +8,8 @@ import { oauth } from './0007-oauth.ts';
 import { profiles } from './0008-profiles.ts';
 import { transcripts } from './0009-transcripts.ts';
 import { audit } from './0010-audit.ts';
+import { pipelines } from './0011-pipelines.ts';
 import type { Migration } from './migration.ts';
 
 /** Every migration, oldest first. */
-export const migrations: readonly Migration[] = [groundFloor, budgets, organising, pictures, ledger, agents, oauth, profiles, transcripts, audit];
+export const migrations: readonly Migration[] = [groundFloor, budgets, organising, pictures, ledger, agents, oauth, profiles, transcripts, audit, pipelines];

@@ -39,6 +39,8 @@ export const movedTables: Readonly<Record<keyof Schema, readonly string[]>> = {
   agent_sessions: ['conversation_id'],
   session_agents: ['conversation_id', 'place'],
   audit_log: ['id'],
+  pipeline_runs: ['id'],
+  pipeline_stages: ['run_id', 'place'],
 };
 
 /** The one table that is not moved: which migrations a database has had is its own history. */

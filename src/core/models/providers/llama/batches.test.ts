@@ -38,7 +38,7 @@ describe('A batch on the embedded engine', () => {
     const provider = bench.open({ contextTokens: 2048, batchSequences: 8 });
     const all: ModelRequest[] = [];
     const single: Heard[] = [];
-    for (const request of requests(24, 12)) {
+    for (const request of requests(32, 6)) {
       const heard = await hear(provider, { ...request, logprobs: { top: 2 } });
       // Beside others the last digits of sums may differ: only answers count of which every token was clearly the likeliest.
       if (heard.logprobs.some(({ top }) => top[0]!.logprob - top[1]!.logprob < 0.01)) continue;
