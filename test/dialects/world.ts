@@ -28,6 +28,9 @@ export interface DialectWorld {
 /** The model that answers, by all its names. */
 export const spoken = { provider: 'openai', name: 'gpt-4o', id: 'openai/gpt-4o' } as const;
 
+/** A model of Ollama's, which the stand-in speaks for as well. */
+export const spokenByOllama = 'ollama/llama2:latest';
+
 /** @param instances two need DATABASE_URL_TEST and REDIS_URL_TEST */
 export async function startDialectWorld(instances: 1 | 2, settings: Record<string, string> = {}): Promise<DialectWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-dialects-'));
@@ -40,7 +43,7 @@ export async function startDialectWorld(instances: 1 | 2, settings: Record<strin
     // Instances have their secrets in common.
     if (index > 0) await cp(join(folder, 'data-0', 'secrets.json'), join(dataDir, 'secrets.json'));
     const parts = createParts(readConfig({
-      PORT: '0', DATA_DIR: dataDir, OLLAMA_URLS: 'off', LOG_LEVEL: 'silent', DRAIN_SECONDS: '0', LOCAL_TRUST: 'off', REGISTRATION: 'open',
+      PORT: '0', DATA_DIR: dataDir, OLLAMA_URLS: standIn.url, LOG_LEVEL: 'silent', DRAIN_SECONDS: '0', LOCAL_TRUST: 'off', REGISTRATION: 'open',
       OPENAI_BASE_URL: `${standIn.url}/v1`, DEFAULT_MODEL: spoken.id, LIMIT_LOGINS_PER_MINUTE: '10000', LIMIT_REQUESTS_PER_MINUTE: '100000',
       LIMIT_SOCKETS_PER_ADDRESS: '1000', ...shared, ...settings,
     }));
