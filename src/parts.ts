@@ -26,6 +26,7 @@ import {
   createLlamaProvider,
   createModels,
   createModelStore,
+  createOllamaPool,
   createOllamaProvider,
   createOpenaiCompatibleProvider,
   createOpenaiProvider,
@@ -35,6 +36,8 @@ import {
   type ModelProvider,
   type Models,
   type ModelStore,
+  type OllamaPool,
+  type OllamaProvider,
 } from './core/models/index.ts';
 import { createLangchain } from './core/langchain/index.ts';
 import { createPresence } from './core/presence/index.ts';
@@ -46,9 +49,11 @@ import { registerOpenai } from './dialects/openai/index.ts';
 import { registerStudio } from './dialects/studio/index.ts';
 import { registerUltimate } from './dialects/ultimate/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './dialects/shared/index.ts';
-import { createAgents, type Agents } from './features/agents/index.ts';
+import type { Agents } from './features/agents/index.ts';
+import { createChecks, type HandingOver, type Ledger } from './features/ledger/index.ts';
 import { createMonitoring } from './features/monitoring/index.ts';
 import { createTracer, observeAgents, observeConversations, observeCore } from './observed.ts';
+import { createSessions } from './session-transcripts.ts';
 import { version } from './version.ts';
 
 /** Everything below the dialects. */
@@ -75,6 +80,7 @@ export interface Core {
   providers: readonly ModelProvider[];
   models: Models;
   modelStore: ModelStore;
+  ollamaPool: OllamaPool;
   budgets: Budgets;
   transfers: Transfers;
   /** Says where this server answers, once that is known: services of its own call it back there. */
@@ -85,6 +91,9 @@ export interface Core {
 export interface Parts extends Core {
   conversations: Conversations;
   agents: Agents;
+  ledger: Ledger;
+  /** Seals what has ended, and hands it over to other ledgers. */
+  handingOver: HandingOver;
   http: HttpServer;
   /** Ollama's own API on its port; null when it is switched off. */
   ollama: HttpServer | null;
@@ -141,10 +150,11 @@ export function createCore(config: Config, overrides: PartOverrides = {}): Core 
   const models = createModels({ providers, providerKey: (userId, provider) => accounts.providerKey(userId, provider), clock, log: logs.of('ai'), metrics, settings: { ...config, withoutBreaker: config.langchain.circuitBreaker ? [] : ['langchain'] } });
   const machine = redis ? machineName(dataDir) : null;
   const modelStore = createModelStore({ folder: modelsDir, jobs, log: logs.of('ai'), clock, machine });
+  const ollamaPool = createOllamaPool({ servers: providers.find(isOllama)?.servers ?? null, jobs, bus, clock, machine });
   const transfers = createTransfers({ storage, jobs, clock, log: logs.of('chat'), machine, folder: join(dataDir, 'imports'), maxBytes: Math.min(config.importMaxBytes, config.maxContentLength) });
   const budgets = createBudgets({ storage, models, bus, clock, log: logs.of('accounts'), metrics, instanceId, settings: config.budgets });
   observeCore(tracer, { storage, accounts, jobs, models });
-  return { config, instanceId, clock, log, logs, tracer, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, budgets, transfers, answersAt: (address) => void (ownAddress = address) };
+  return { config, instanceId, clock, log, logs, tracer, metrics, bus, limiter, redis, shared, storage, secrets, jobs, accounts, providers, models, modelStore, ollamaPool, budgets, transfers, answersAt: (address) => void (ownAddress = address) };
 }
 
 /** The bus and the limiter: those of one process, or over Redis for several instances. */
@@ -194,7 +204,7 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   const { accounts, budgets, jobs, models, shared, storage, transfers, logs, tracer } = core;
   const conversations = createConversations({ ...core, log: logs.of('chat'), settings: config });
   observeConversations(tracer, conversations);
-  const agents = createAgents({ ...core, log: logs.of('agents'), conversations });
+  const { agents, ledger, handingOver, transcripts } = createSessions({ ...core, log: logs.of('agents'), conversations, settings: config });
   observeAgents(tracer, agents);
   const presence = createPresence({ ...core, several: core.redis !== null });
   const langchain = createLangchain({ ...core, conversations, provider: core.providers.find(isLangchain) ?? null, features: config.langchain, isWatched: (id) => presence.isWatched(id) });
@@ -206,14 +216,18 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   registerArketic(http.app, dialectParts);
   registerFriend(http.app, dialectParts);
   registerStudio(http.app, dialectParts);
-  registerUltimate(http.app, { ...dialectParts, monitoring, agent });
-  registerAgentChat(http.app, { ...dialectParts, agents });
+  registerUltimate(http.app, { ...dialectParts, monitoring, agent, ollama: core.ollamaPool });
+  registerAgentChat(http.app, { ...dialectParts, agents, transcripts, ledger, checks: createChecks() });
   const ollama = createOllamaServer(dialectParts);
   core.answersAt(() => urlOf(http.addresses()[0]!));
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
   const faces = ollama ? [http, ollama] : [http];
-  const order = [storage, ...shared, accounts, budgets, models, transfers, jobs, presence, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
-  return { ...core, conversations, agents, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
+  const order = [storage, ...shared, accounts, budgets, models, transfers, ledger, handingOver, jobs, presence, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  return { ...core, conversations, agents, ledger, handingOver, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
+}
+
+function isOllama(provider: ModelProvider): provider is OllamaProvider {
+  return provider.kind === 'ollama' && 'servers' in provider;
 }
 
 function isLangchain(provider: ModelProvider): provider is LangchainProvider {

@@ -19,9 +19,11 @@ import { createConversations, createTransfers } from '../core/conversations/inde
 import { scriptedModels, type ScriptedModels } from '../core/conversations/testing.ts';
 import { createLangchain } from '../core/langchain/index.ts';
 import { createPresence } from '../core/presence/index.ts';
-import { createModelStore, type ModelInfo, type Models } from '../core/models/index.ts';
-import { createAgents, type Agents } from '../features/agents/index.ts';
+import { createModelStore, createOllamaPool, type ModelInfo, type Models } from '../core/models/index.ts';
+import type { Agents } from '../features/agents/index.ts';
+import { createChecks, type HandingOver, type Ledger } from '../features/ledger/index.ts';
 import { createMonitoring, type Monitoring } from '../features/monitoring/index.ts';
+import { createSessions } from '../session-transcripts.ts';
 import { registerAgentChat } from './agent-chat/index.ts';
 import { registerArketic } from './arketic/index.ts';
 import { registerFriend } from './friend/index.ts';
@@ -49,6 +51,8 @@ export interface TestServer {
   port: number;
   parts: DialectParts;
   agents: Agents;
+  ledger: Ledger;
+  handingOver: HandingOver;
   monitoring: Monitoring;
   http: HttpServer;
   /** The second app, for clients of Ollama; null unless the test sets OLLAMA_API_PORT. */
@@ -106,7 +110,8 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const base = { storage: database.storage, clock: options.clock ?? systemClock, log: options.log ?? silentLog(), metrics: createMetrics(), instanceId: newId(), settings };
   const limiter = createLocalLimiter(base.clock);
   const bus = createLocalBus((error) => { throw error; });
-  const accounts = createAccounts({ ...base, bus, secrets: openSecrets(database.dataDir), limiter });
+  const secrets = openSecrets(database.dataDir);
+  const accounts = createAccounts({ ...base, bus, secrets, limiter });
   const jobs = createJobs(base);
   const scripted = scriptedModels();
   scripted.list = async () => [scriptedModel];
@@ -115,7 +120,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const conversations = createConversations({ ...base, models, jobs, bus, budgets });
   const modelStore = createModelStore({ ...base, folder: settings.modelsDir, jobs });
   const transfers = createTransfers({ ...base, jobs, folder: join(database.dataDir, 'imports'), maxBytes: settings.importMaxBytes });
-  const agents = createAgents({ ...base, conversations, accounts, jobs, settings: {} });
+  const { agents, ledger, handingOver, transcripts } = createSessions({ ...base, secrets, conversations, accounts, jobs });
   const presence = createPresence({ ...base, bus, several: false });
   const langchain = createLangchain({ ...base, models, conversations, provider: null, features: settings.langchain, isWatched: (id) => presence.isWatched(id) });
   const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, transfers, presence, langchain, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
@@ -126,15 +131,15 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   registerStudio(http.app, parts);
   const agent = createAgent({ ...parts, dataDir: database.dataDir });
   const monitoring = createMonitoring({ ...parts, instanceId: base.instanceId, bus, agent, providers: ['scripted'] });
-  registerUltimate(http.app, { ...parts, monitoring, agent });
-  registerAgentChat(http.app, { ...parts, agents });
+  registerUltimate(http.app, { ...parts, monitoring, agent, ollama: createOllamaPool({ ...base, servers: null, jobs, bus }) });
+  registerAgentChat(http.app, { ...parts, agents, transcripts, ledger, checks: createChecks() });
   const ollama = settings.ollamaApiPort === null ? null : createHttpServer(parts, ollamaFace(settings.ollamaApiPort));
   if (ollama) {
     registerOllama(ollama.app, parts);
     registerOpenai(ollama.app, parts);
   }
   const faces = ollama ? [http, ollama] : [http];
-  const order = [accounts, budgets, transfers, jobs, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [accounts, budgets, transfers, ledger, handingOver, jobs, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   try {
     await startAll(order);
   } catch (error) {
@@ -146,7 +151,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const ollamaPort = ollama?.addresses()[0]?.port;
   const users = new Map<string, Promise<TestUser>>();
   return {
-    url, port, parts, agents, monitoring, http, ollama, models: scripted,
+    url, port, parts, agents, ledger, handingOver, monitoring, http, ollama, models: scripted,
     ollamaUrl: ollamaPort === undefined ? '' : `http://127.0.0.1:${ollamaPort}`,
     user(name) {
       const known = users.get(name) ?? registerUser(url, name);

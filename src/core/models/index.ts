@@ -18,3 +18,4 @@ export {
   type LangchainProvider, type LangchainService, type ServiceHealth,
 } from './providers/langchain/index.ts';
 export * from './store/index.ts';
+export * from './ollama/index.ts';

@@ -30,8 +30,13 @@ export function ultimateDialect(agent: Features): Dialect {
     prefixes: ['/api/ai', '/api/v3', '/api/v4', '/api/v5', '/api/auth/token', ...segments.map((segment) => `/api/v1/${segment}`)],
     status: (error) => statuses[error.code] ?? error.status,
     headers: () => ({ ...printedHeaders, 'x-agent-version': agentVersion, 'x-features-enabled': agent.features().join(',') }),
-    errorBody: (error) => ({ success: false, error: { code: error.code, message: error.message, details: detailsOf(error) } }),
+    errorBody,
   };
+}
+
+/** What stands in answers and in streams alike. */
+export function errorBody(error: ParleyError): { success: false; error: { code: ErrorCode; message: string; details: Record<string, unknown> } } {
+  return { success: false, error: { code: error.code, message: error.message, details: detailsOf(error) } };
 }
 
 function detailsOf({ issues, retryAfterMs }: ParleyError): Record<string, unknown> {

@@ -4,9 +4,11 @@ import { registerChat, registerConversations } from './conversations.ts';
 import { registerDevicePage } from './device.ts';
 import { oauthDialect, ultimateDialect } from './errors.ts';
 import { createEvents, registerEvents } from './events.ts';
+import { registerGenerate } from './generate.ts';
 import { registerMonitoring } from './monitoring.ts';
 import { ultimateNotBuilt } from './not-built.ts';
 import { registerClients, registerGrants, registerOauth } from './oauth.ts';
+import { registerOllamaPulls, registerOllamaStatus, tellOfOllama } from './ollama.ts';
 import type { UltimateParts } from './parts.ts';
 import { plainRoute } from './plain-socket.ts';
 import { registerStatus } from './status.ts';
@@ -32,8 +34,13 @@ export function registerUltimate(app: App, parts: UltimateParts): void {
   registerScope(app, parts, dialect, guard('read'), (scope) => {
     registerStatus(scope, parts);
     registerMonitoring(scope, parts);
+    registerOllamaStatus(scope, parts);
   });
-  registerScope(app, parts, dialect, guard('admin'), (scope) => registerClients(scope, parts));
+  registerScope(app, parts, dialect, guard('write'), (scope) => registerGenerate(scope, parts, credentials));
+  registerScope(app, parts, dialect, guard('admin'), (scope) => {
+    registerClients(scope, parts);
+    registerOllamaPulls(scope, parts);
+  });
   registerScope(app, parts, dialect, { ...guard(null), scope: scopeByMethod }, (scope) => registerGrants(scope, parts));
   registerScope(app, parts, dialect, guard(null), (scope) => {
     registerTokens(scope, parts);
@@ -43,5 +50,7 @@ export function registerUltimate(app: App, parts: UltimateParts): void {
   registerScope(app, parts, dialect, null, (scope) => registerDevicePage(scope, parts));
   const events = createEvents(parts);
   registerEvents(app, events);
+  const stopTelling = tellOfOllama(parts, events.audience);
+  app.addHook('onClose', async () => stopTelling());
   app.upgrades.add(plainRoute(parts, credentials, events));
 }
