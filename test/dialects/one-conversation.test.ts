@@ -1,17 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sendRequest, type Json, type TestUser } from '../../src/dialects/testing.ts';
+import { agentChatSocket, replier, speaker } from './agent-chat.ts';
 import { arketicSocket } from './arketic.ts';
 import { friendEvents, friendSocket } from './friend.ts';
 import { studioSocket } from './studio.ts';
 import type { Tongue } from './tongue.ts';
+import { inSpokenModel, ultimatePlain, ultimateRest, ultimateSocket } from './ultimate.ts';
 import { spoken, startDialectWorld, type DialectWorld, type Server } from './world.ts';
 
 /** A conversation as every dialect must show it, by the core's own names. */
 interface Shown {
   role: string;
   text: string;
-  /** Milliseconds since the epoch. */
-  at: number;
+  /** When it began, and when it was whole, milliseconds since the epoch: dialects show the one or the other. */
+  at?: number;
+  wholeAt?: number;
   /** Prompt and answer together; null where the dialect shows no tokens, or the message has none. */
   tokens?: number | null;
   model?: string | null;
@@ -46,7 +49,7 @@ const arketic: View = {
   show: async (at, user, id) =>
     (await get(at, user, `/api/v1/chat/chats/${id}?include=branches`)).messages.map((message: Json) => ({
       role: message.message_type === 'AI' ? 'assistant' : 'user', text: message.content, at: Date.parse(message.created_at),
-      tokens: message.tokens_used, model: message.ai_model_used, dollars: message.cost_usd,
+      wholeAt: Date.parse(message.ended_at ?? message.created_at), tokens: message.tokens_used, model: message.ai_model_used, dollars: message.cost_usd,
     })),
 };
 
@@ -71,13 +74,23 @@ const studio: View = {
     }),
 };
 
+const ultimate: View = {
+  name: 'ultimate', tongue: inSpokenModel(ultimateSocket), begin: beginning(inSpokenModel(ultimateSocket)),
+  lists: async (at, user) => (await get(at, user, '/api/ai/conversations?limit=100')).conversations.map((conversation: Json) => conversation.id),
+  show: async (at, user, id) =>
+    (await get(at, user, `/api/ai/conversations/${id}`)).conversation.messages.map((message: Json) => ({ role: message.role, text: message.content, wholeAt: Date.parse(message.timestamp) })),
+};
+
 /** Clients of /v1 bring the history along: the same history is the same conversation. */
 async function completion(at: Server, user: TestUser, messages: Json[], text: string): Promise<Json> {
   const { json } = await sendRequest(at.url, 'POST', '/v1/chat/completions', { as: user, body: { model: spoken.id, store: true, messages: [...messages, { role: 'user', content: text }] } });
   return json;
 }
 
-const views = [arketic, friend, studio];
+const views = [arketic, friend, studio, ultimate];
+
+/** Every way to go on with a conversation that streams or tells its end. */
+const goingOn = [arketicSocket, friendEvents, friendSocket, studioSocket, ultimateRest, ultimateSocket, ultimatePlain];
 
 describe.each([1, 2] as const)('One conversation in all dialects, on %i instances', (instances) => {
   const runs = instances === 1 || (process.env['DATABASE_URL_TEST'] && process.env['REDIS_URL_TEST']);
@@ -105,7 +118,7 @@ describe.each([1, 2] as const)('One conversation in all dialects, on %i instance
       world.standIn.next({ pieces: ['To ', maker.name], usage: { tokensIn: 100, tokensOut: 20 } });
       const id = await maker.begin(world.here, ann, `Begun in ${maker.name}`);
       let said = 2;
-      for (const other of [arketicSocket, friendEvents, friendSocket, studioSocket]) {
+      for (const other of goingOn) {
         const asked = world.standIn.next({ pieces: ['Going ', 'on ', `in ${other.name}`], usage: { tokensIn: 200, tokensOut: 30 } });
         const client = await other.open(world.there, ann, id);
         const answer = await (await client.say(`Continued in ${other.name} over ${other.transport}`)).end;
@@ -116,7 +129,7 @@ describe.each([1, 2] as const)('One conversation in all dialects, on %i instance
         said += 2;
       }
       const whole = await expectAlike(id);
-      expect(whole).toHaveLength(10);
+      expect(whole).toHaveLength(2 + 2 * goingOn.length);
       expect(whole[1]).toMatchObject({ role: 'assistant', text: `To ${maker.name}`, tokens: 120, model: spoken.name });
       expect(whole.slice(2).filter(({ role }) => role === 'assistant').every(({ tokens, dollars }) => tokens === 230 && dollars! > 0)).toBe(true);
     });
@@ -145,7 +158,7 @@ describe.each([1, 2] as const)('One conversation in all dialects, on %i instance
 
     it('one dialect, what is sent in it is heard at once by the open sockets of the others', async () => {
       const id = await arketic.begin(world.here, ann, 'Listen');
-      const clients = await Promise.all([arketicSocket, studioSocket].map((tongue) => tongue.open(world.there, ann, id)));
+      const clients = await Promise.all([arketicSocket, studioSocket, ultimateSocket, ultimatePlain].map((tongue) => tongue.open(world.there, ann, id)));
       const gate = world.standIn.next({ pieces: ['Heard ', 'everywhere'], gated: true });
       const sender = await friendSocket.open(world.here, ann, id);
       const answer = await sender.say('To everybody');
@@ -156,6 +169,28 @@ describe.each([1, 2] as const)('One conversation in all dialects, on %i instance
       gate.release(Infinity);
       for (const { end } of heard) expect(await end).toEqual({ status: 'whole', text: 'Heard everywhere' });
       for (const client of [...clients, sender]) client.close();
+    });
+
+    it('agent-chat, it is listed and shown in every other, which hear its replies grow and speak into it', async () => {
+      const id = await agentChatSocket.newConversation(world.here, ann);
+      const session = await agentChatSocket.open(world.here, ann, id);
+      const clients = await Promise.all([arketicSocket, studioSocket, ultimateSocket, ultimatePlain].map((tongue) => tongue.open(world.there, ann, id)));
+      const gate = world.standIn.next({ pieces: ['Told ', 'to all'], gated: true, usage: { tokensIn: 50, tokensOut: 2 } });
+      const reply = await session.say('Begun by an agent');
+      const asked = await gate.request;
+      gate.release();
+      await expect.poll(() => asked.piecesSent).toBe(1);
+      const newest = (await get(world.here, ann, `/api/v1/chat/chats/${id}?include=branches`)).messages.at(-1);
+      const heard = await Promise.all(clients.map((client) => client.hear!({ conversationId: id, answerId: newest.id, place: 0 })));
+      gate.release(Infinity);
+      for (const { end } of [reply, ...heard]) expect(await end).toEqual({ status: 'whole', text: 'Told to all' });
+      for (const client of [...clients, session]) client.close();
+      await sendRequest(world.there.url, 'POST', `/api/v1/chat/chats/${id}/messages`, { as: ann, body: { content: 'From the page' } });
+      const whole = await expectAlike(id);
+      expect(whole.map(({ role, text }) => [role, text])).toEqual([['user', 'Begun by an agent'], ['assistant', 'Told to all'], ['user', 'From the page']]);
+      expect(whole[1]).toMatchObject({ tokens: 52, model: spoken.name });
+      const { data } = await get(world.there, ann, `/api/agent-chat/sessions/${id}/messages`);
+      expect(data.messages.map(({ from, message, timestamp }: Json) => [from, message, Date.parse(timestamp)])).toEqual(whole.map(({ role, text, wholeAt }) => [role === 'user' ? speaker : replier, text, wholeAt]));
     });
 
     async function viewer() {
