@@ -70,6 +70,12 @@ export const settingTable = {
   LIMIT_SOCKETS_PER_ADDRESS: { type: 'number', default: '20', meaning: 'Open sockets from one address' },
   BUDGET_PER_USER: { type: 'list', default: '', meaning: 'What each user but the owner may use, such as day:tokens=200000,day:requests=500,month:cost=5 (dollars); budgets set for a user or key come first' },
   BUDGET_UNPRICED: { type: 'choice', choices: ['refuse', 'allow'], default: 'refuse', meaning: 'What a budget in money does with models whose price is not known; allow counts them as free' },
+  AGENT_TURNS: { type: 'number', default: '100', meaning: 'Replies that models may begin in a session of two agents that names no limit of its own, 1 to 10000' },
+  AGENT_DEPTH: { type: 'number', default: '6', meaning: 'Messages of agents in a row, without one of a person, behind which a trigger is skipped, 1 to 100' },
+  AGENT_MINUTES: { type: 'number', default: '1440', meaning: 'Minutes from the start of a session after which no reply is begun, 1 to 43200' },
+  AGENT_COST: { type: 'number', default: '1', meaning: 'US dollars of all replies of a session from which on none is begun, 0 to 1000' },
+  AGENT_RUNS: { type: 'number', default: '32', meaning: 'Sessions in which agents may talk by themselves at the same time, in one process' },
+  TRANSCRIPT_WAIT: { type: 'number', default: '10', meaning: 'Seconds that ending a session waits for its transcript to be handed over; what takes longer goes on' },
   HEDERA_ACCOUNT_ID: { type: 'text', default: '', meaning: 'Account, such as 0.0.1234, that pays for transcripts on Hedera; empty leaves them in the log of this server' },
   HEDERA_PRIVATE_KEY: { type: 'secret', default: '', meaning: 'Its private key in hex: DER, 64 digits (Ed25519), or 0x and 64 digits (ECDSA)' },
   HEDERA_TOPIC_ID: { type: 'text', default: '', meaning: 'Topic, such as 0.0.5678, that transcripts are submitted to' },
@@ -188,6 +194,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
       oauthPerMinute: number('LIMIT_OAUTH_PER_MINUTE'),
       socketsPerAddress: number('LIMIT_SOCKETS_PER_ADDRESS'),
     },
+    agents: agentSettings(read),
     hedera: hederaSettings(read, dataDir),
     budgets: { perUser: budgetsPerUser(list('BUDGET_PER_USER')), unpriced: choice('BUDGET_UNPRICED', settingTable.BUDGET_UNPRICED.choices) },
     maxContentLength: wholeNumber('MAX_CONTENT_LENGTH'),
@@ -234,6 +241,25 @@ function modelServices({ text, number, flag, choice, list, pairs }: ReturnType<t
       idleMs: number('LLAMA_IDLE_SECONDS') * 1000,
     },
     modelTimeoutMs: number('MODEL_TIMEOUT') * 1000,
+  };
+}
+
+/** What holds in sessions of two agents. */
+function agentSettings({ number }: ReturnType<typeof readers>) {
+  const within = (name: SettingName, least: number, most: number, isWhole: boolean): number => {
+    const value = number(name);
+    if (value < least || value > most || (isWhole && !Number.isInteger(value))) throw new ConfigError(`${name} must be a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}, not "${value}".`);
+    return value;
+  };
+  return {
+    limits: {
+      turns: within('AGENT_TURNS', 1, 10_000, true),
+      depth: within('AGENT_DEPTH', 1, 100, true),
+      milliseconds: Math.round(within('AGENT_MINUTES', 1, 43_200, false) * 60_000),
+      costMicros: Math.round(within('AGENT_COST', 0, 1000, false) * 1e6),
+    },
+    runsAtOnce: within('AGENT_RUNS', 1, 10_000, true),
+    transcriptMs: within('TRANSCRIPT_WAIT', 0, 300, false) * 1000,
   };
 }
 

@@ -54,12 +54,12 @@ export class JobQueue {
     return databaseTime(this.#storage.engine, this.#clock);
   }
 
-  /** The id, or null when a job of the same key waits, runs or was done. One that failed or was cancelled gives its key away. */
+  /** The id, or null when a job of the same key waits, runs or was done. One that failed or was cancelled gives its key away, one that was done only to a job that is to be made again. */
   async insert(queries: WriteQueries, job: NewJob): Promise<string | null> {
     const id = await this.#insertOnce(queries, job);
     if (id !== null || !job.dedupKey) return id;
     const freed = await queries.updateTable('jobs').set({ dedup_key: null })
-      .where('dedup_key', '=', job.dedupKey).where('state', 'in', ['failed', 'cancelled'])
+      .where('dedup_key', '=', job.dedupKey).where('state', 'in', job.again ? [...endedStates] : ['failed', 'cancelled'])
       .executeTakeFirst();
     return freed.numUpdatedRows > 0n ? await this.#insertOnce(queries, job) : null;
   }

@@ -10,6 +10,8 @@ export interface NewJob {
   payload: unknown;
   /** While a job of this key is waiting or running, or has been done, a second one is not made. */
   dedupKey?: string | null;
+  /** Make it also when one of its key has been done: its result is not what is wanted any more. */
+  again?: boolean;
   /** Greater runs first. Default 0. */
   priority?: number;
   /** Milliseconds since the epoch; not before. */

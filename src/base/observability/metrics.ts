@@ -33,6 +33,8 @@ export function createMetrics() {
     commitSeconds: new Histogram({ name: 'parley_turn_log_commit_seconds', help: 'Seconds to commit a batch of turn events', buckets: [0.0001, 0.0005, 0.002, 0.01, 0.05, 0.2], registers }),
     /** Jobs that ended, by kind and state. */
     jobs: new Counter({ name: 'parley_jobs_total', help: 'Background jobs that ended', labelNames: ['kind', 'state'], registers }),
+    /** Submissions of sealed transcripts to other ledgers, by how they stand. Of the whole database, as this process last saw it. */
+    ledgerAnchors: new Gauge({ name: 'parley_ledger_anchors', help: 'Transcripts handed over to other ledgers', labelNames: ['anchor', 'state'], registers }),
     /** Messages of the bus that were given to Redis for other instances, that came from them, and that could not be sent. */
     busPublished: new Counter({ name: 'parley_bus_published_total', help: 'Messages sent to other instances', registers }),
     busReceived: new Counter({ name: 'parley_bus_received_total', help: 'Messages received from other instances', registers }),

@@ -3,6 +3,9 @@ import { agentChatDialect } from './errors.ts';
 import { registerEvents } from './events.ts';
 import type { AgentChatParts } from './parts.ts';
 import { registerRuns, registerSessions } from './sessions.ts';
+import { registerLedger, registerTranscripts } from './transcripts.ts';
+
+export type { SessionTranscripts } from './parts.ts';
 
 /** Two agents talk: the Socket.IO namespace /agent-chat, and sessions at /api/agent-chat. */
 export function registerAgentChat(app: App, parts: AgentChatParts): void {
@@ -14,6 +17,8 @@ export function registerAgentChat(app: App, parts: AgentChatParts): void {
   registerScope(app, parts, agentChatDialect, guard, (scope) => {
     registerSessions(scope, parts);
     registerRuns(scope, parts);
+    registerTranscripts(scope, parts);
   });
+  registerScope(app, parts, agentChatDialect, null, (scope) => registerLedger(scope, parts));
   registerEvents(app, parts);
 }

@@ -61,7 +61,7 @@ export const messagesQuery = z.object({
 
 const time = z.string().describe('ISO 8601');
 
-const transactions = z.array(z.object({ hashscanUrl: z.string(), transactionId: z.string() }));
+const transactions = z.array(z.object({ hashscanUrl: z.string().nullable().describe('Null for a network that nobody from outside can see'), transactionId: z.string() }));
 
 export const sessionAnswer = z.object({
   sessionId: z.string(),
@@ -86,3 +86,43 @@ export function succeeded<Data extends z.ZodType>(data: Data) {
 }
 
 export const endedAnswer = z.object({ sessionId: z.string(), ended: z.boolean(), transcriptSubmitted: z.boolean(), transcriptTransactions: transactions });
+
+/** What one transcript file of 10,000 messages and 4 million characters needs, twice. */
+export const checkBodyBytes = 32_000_000;
+
+const fileText = text({ max: 16_000_000 });
+
+export const checkBody = z.object({
+  file: fileText.describe('The text of the file'),
+  session: sessionId.optional().describe('The session that it is said to be of'),
+  witness: text({ max: 100_000 }).optional().describe('The text of a noted head of the log'),
+  against: fileText.optional().describe('The text of another transcript of the same session'),
+});
+
+export const witnessQuery = z.object({ size: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional() });
+
+/** The file itself: it is written as it is signed, and so nothing of it is left out or put in another order. */
+export const sealedAnswer = z.any().describe('The sealed transcript; docs/ledger.md explains it');
+
+export const progressAnswer = z.object({
+  sessionId: z.string(),
+  sealed: z.boolean(),
+  submitted: z.boolean().describe('Whether a public ledger has confirmed every part'),
+  anchors: z.array(z.object({
+    anchor: z.string(), state: z.enum(['pending', 'partial', 'done', 'failed']), place: z.string(), parts: z.int().nullable(), problem: z.string().nullable(),
+    transactions: z.array(z.object({ part: z.int(), transactionId: z.string(), url: z.string().nullable() })),
+  })),
+  nextTryAt: time.nullable().describe('When it is tried again by itself'),
+});
+
+export const verificationAnswer = z.object({
+  verdict: z.string(),
+  explanation: z.string(),
+  first: z.object({ what: z.string(), position: z.int(), message: z.string().nullable() }).nullable(),
+  session: z.string().nullable(),
+  ledger: z.string().nullable(),
+  messages: z.int().nullable(),
+  key: z.string().nullable(),
+  sealedAt: z.string().nullable(),
+  index: z.int().nullable(),
+});

@@ -2,7 +2,8 @@ import { isoTime } from '../../base/clock.ts';
 import type { AgentEvent, AgentMessage, AgentSession } from '../../features/agents/index.ts';
 import type { z } from 'zod';
 import { errorPayload } from './errors.ts';
-import type { endedAnswer, messageAnswer, sessionAnswer } from './schemas.ts';
+import type { TranscriptProgress } from './parts.ts';
+import type { endedAnswer, messageAnswer, progressAnswer, sessionAnswer } from './schemas.ts';
 
 /** A message in the document's form. */
 export function messageShape({ from, text, at, sentBy, reply }: AgentMessage): z.output<typeof messageAnswer> {
@@ -79,4 +80,11 @@ export function eventShape(event: AgentEvent): { event: string; payload: unknown
 function statusShape(session: AgentSession): unknown {
   const { sessionId, status, messageCount, startTime, endTime, transcriptSubmitted } = sessionShape(session);
   return { sessionId, status, messageCount, startTime, ...(endTime === undefined ? {} : { endTime }), transcriptSubmitted };
+}
+
+export function progressShape(sessionId: string, { isSealed, submitted, anchors, nextTryAt }: TranscriptProgress): z.output<typeof progressAnswer> {
+  return {
+    sessionId, sealed: isSealed, submitted, nextTryAt,
+    anchors: anchors.map(({ transactions, ...anchor }) => ({ ...anchor, transactions: transactions.map(({ part, transaction_id: transactionId, url }) => ({ part, transactionId, url })) })),
+  };
 }

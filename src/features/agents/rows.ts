@@ -3,7 +3,7 @@ import type { AgentSessionsTable, Queries, SessionAgentsTable, WriteQueries } fr
 import type { Viewer } from '../../core/accounts/index.ts';
 import { partyOf, type Message, type Parties } from '../../core/conversations/index.ts';
 import { flagsOf } from './classifier/classify.ts';
-import type { Agent, AgentMessage, AgentNeeds, AgentRun, AgentSession, LedgerTransaction } from './types.ts';
+import type { Agent, AgentMessage, AgentNeeds, AgentRun, AgentSession, Transcript } from './types.ts';
 
 /** A session's row with what stands beside it. */
 export interface SessionRow extends AgentSessionsTable {
@@ -11,9 +11,9 @@ export interface SessionRow extends AgentSessionsTable {
 }
 
 /** @throws {ParleyError} `not_found`, `forbidden` for whoever takes no part */
-export async function openSession({ storage, conversations }: Pick<AgentNeeds, 'storage' | 'conversations'>, viewer: Viewer, sessionId: string): Promise<AgentSession> {
+export async function openSession({ conversations, ...needs }: Pick<AgentNeeds, 'storage' | 'conversations' | 'transcripts'>, viewer: Viewer, sessionId: string): Promise<AgentSession> {
   const conversation = await conversations.get(viewer, sessionId).catch(sayWhich);
-  const [session] = await sessionsOf(storage.read, [conversation.id]);
+  const [session] = await sessionsOf(needs, [conversation.id]);
   if (!session) throw unknownSession();
   return session;
 }
@@ -29,18 +29,22 @@ export function unknownSession(): ParleyError {
 }
 
 /** Sessions with their agents, in the order of the ids. */
-export async function sessionsOf(queries: Queries | WriteQueries, ids: readonly string[]): Promise<AgentSession[]> {
+export async function sessionsOf({ storage, transcripts }: Pick<AgentNeeds, 'storage' | 'transcripts'>, ids: readonly string[]): Promise<AgentSession[]> {
   if (ids.length === 0) return [];
+  const queries = storage.read;
   const rows = await queries
     .selectFrom('agent_sessions').innerJoin('conversations', 'conversations.id', 'agent_sessions.conversation_id')
     .selectAll('agent_sessions').select('conversations.title').where('agent_sessions.conversation_id', 'in', [...ids]).execute();
   const agents = await queries.selectFrom('session_agents').selectAll().where('conversation_id', 'in', [...ids]).orderBy('place').execute();
+  const kept = transcripts ? await transcripts.stateOf(rows.filter(({ status }) => status === 'ended').map((row) => row.conversation_id)) : null;
   const found = new Map<string, AgentSession>();
-  for (const row of rows) found.set(row.conversation_id, toSession(row, agents.filter((agent) => agent.conversation_id === row.conversation_id), await countSaid(queries, row), row.run_id === null ? 0 : await repliesOfRun(queries, row.conversation_id, row.run_id)));
+  for (const row of rows) found.set(row.conversation_id, toSession(row, agents.filter((agent) => agent.conversation_id === row.conversation_id), await countSaid(queries, row), row.run_id === null ? 0 : await repliesOfRun(queries, row.conversation_id, row.run_id), kept?.get(row.conversation_id) ?? noTranscript));
   return ids.flatMap((id) => found.get(id) ?? []);
 }
 
-function toSession(row: SessionRow, agents: readonly SessionAgentsTable[], messageCount: number, runReplies: number): AgentSession {
+const noTranscript: Transcript = { submitted: false, transactions: [] };
+
+function toSession(row: SessionRow, agents: readonly SessionAgentsTable[], messageCount: number, runReplies: number, transcript: Transcript): AgentSession {
   return {
     id: row.conversation_id,
     ownerId: row.owner_id,
@@ -53,7 +57,7 @@ function toSession(row: SessionRow, agents: readonly SessionAgentsTable[], messa
     limits: { turns: row.most_turns, depth: row.most_depth, milliseconds: row.most_ms, costMicros: row.most_cost_micros },
     turns: row.turns,
     run: row.run_id === null ? null : { id: row.run_id, state: row.run_state ?? 'ended', turnsLeft: Math.max(0, row.run_turns - runReplies), reason: row.run_reason as AgentRun['reason'] },
-    transcript: { submitted: row.transcript_state === 'submitted', transactions: JSON.parse(row.transcript_transactions) as LedgerTransaction[] },
+    transcript,
   };
 }
 

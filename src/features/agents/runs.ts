@@ -94,7 +94,7 @@ async function talk(needs: AgentNeeds, job: Job, { signal }: JobRun): Promise<{ 
   };
   for (let tries = 0; tries < mostTries; ) {
     signal.throwIfAborted();
-    const [session] = await sessionsOf(needs.storage.read, [sessionId]);
+    const [session] = await sessionsOf(needs, [sessionId]);
     if (session?.status !== 'active' || session.run?.id !== runId || session.run.state !== 'running') return { reason: session?.run?.reason ?? null };
     const viewer = await viewerOf(needs, session.ownerId);
     if (!viewer) return over('not-allowed');

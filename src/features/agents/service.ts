@@ -4,6 +4,7 @@ import { createEnding } from './ending.ts';
 import { defaultSettings, mostInBatch } from './limits.ts';
 import { openSession, readSaid } from './rows.ts';
 import { createRuns } from './runs.ts';
+import { recordOf } from './record.ts';
 import { createSession, listSessions } from './sessions.ts';
 import type { AgentNeeds, Agents, AgentSettings } from './types.ts';
 
@@ -24,6 +25,7 @@ export function createAgents(needs: AgentNeeds): Agents {
       return { messages: placed.map(({ message }) => message), total: session.messageCount };
     },
     ...createRuns(needs, settings),
+    record: (sessionId) => recordOf(needs, sessionId),
     end: async (viewer, sessionId) => (await ending.end(viewer, sessionId)).session,
     connect: (viewer, tell) => new SessionClient(parts, viewer, tell),
     get joined() {

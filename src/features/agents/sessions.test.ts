@@ -6,7 +6,7 @@ import { engines, openTestStorage, type TestStorage } from '../../base/storage/t
 import type { Viewer } from '../../core/accounts/index.ts';
 import { addViewer } from '../../core/conversations/testing.ts';
 import { listen, one, startAgents, two } from './testing.ts';
-import type { AgentSession, NewSession, Transcript } from './types.ts';
+import type { AgentSession, NewSession, Transcript, TranscriptKeeper } from './types.ts';
 
 const submitted: Transcript = { submitted: true, transactions: [{ transactionId: '0.0.2@1.2', hashscanUrl: 'https://hashscan.io/testnet/transaction/0.0.2@1.2' }] };
 const nothing: Transcript = { submitted: false, transactions: [] };
@@ -16,14 +16,26 @@ describe.each(engines)('Sessions of agents on %s', (engine) => {
   let house: Awaited<ReturnType<typeof startAgents>>;
   let ann: Viewer;
   let bus: ReturnType<typeof countingBus>;
-  /** What handing a transcript over does. */
-  let handOver: (session: AgentSession) => Promise<Transcript>;
+  /** What handing the transcript of a session over does. */
+  let handOver: (sessionId: string) => Promise<Transcript>;
+  /** A keeper that knows what it was told in this process, and what was to be kept at the end of a session. */
+  const kept = new Map<string, Transcript>();
+  const announced: string[] = [];
+  const keeper: TranscriptKeeper = {
+    async ended(queries, id) {
+      await queries.insertInto('settings').values({ key: `to be kept ${id}`, value: '' }).execute();
+      announced.push(id);
+    },
+    handOver: async (id) => void kept.set(id, await handOver(id)),
+    stateOf: async (ids) => new Map(ids.flatMap((id) => (kept.has(id) ? [[id, kept.get(id)!]] : []))),
+  };
 
   beforeEach(async () => {
     database = await openTestStorage(engine);
     handOver = async () => nothing;
+    announced.length = 0;
     bus = countingBus();
-    house = await startAgents(database, { bus, onEnded: (session) => handOver(session), settings: { transcriptMs: 50 } });
+    house = await startAgents(database, { bus, transcripts: keeper, settings: { transcriptMs: 50 } });
     ann = await addViewer(database.storage, 'ann');
   });
   afterEach(async () => {
@@ -70,21 +82,32 @@ describe.each(engines)('Sessions of agents on %s', (engine) => {
 
   it('hand their transcript over once it has ended, and once more only when that has failed', async () => {
     const { id } = await newSession();
-    const seen: AgentSession[] = [];
-    handOver = async (session) => {
-      seen.push(session);
-      throw new Error('the ledger is away');
+    const seen: (string | undefined)[] = [];
+    handOver = async (sessionId) => {
+      seen.push((await house.agents.record(sessionId))?.session.status);
+      return nothing;
     };
     expect(await house.agents.end(ann, id)).toMatchObject({ status: 'ended', transcript: nothing });
-    expect(seen[0]).toMatchObject({ id, status: 'ended', endedAt: expect.any(Number) });
-    handOver = async (session) => {
-      seen.push(session);
+    expect(seen).toEqual(['ended']);
+    handOver = async (sessionId) => {
+      seen.push(sessionId);
       return submitted;
     };
     const [first, second] = await Promise.all([house.agents.end(ann, id), house.agents.end(ann, id)]);
     expect([first.transcript, second.transcript]).toEqual([submitted, submitted]);
     const again = await house.agents.end(ann, id);
     expect([again.transcript, seen.length, again.endedAt]).toEqual([submitted, 2, first.endedAt]);
+  });
+
+  it('announce their transcript in the transaction that ends them, once, and end only together with that', async () => {
+    const { id } = await newSession();
+    await Promise.all([house.agents.end(ann, id), house.agents.end(ann, id)]);
+    expect(announced).toEqual([id]);
+    const other = await newSession();
+    await database.storage.write((queries) => queries.insertInto('settings').values({ key: `to be kept ${other.id}`, value: 'in the way' }).execute());
+    await expect(house.agents.end(ann, other.id)).rejects.toThrow();
+    expect(await house.agents.get(ann, other.id)).toMatchObject({ status: 'active', endedAt: null });
+    expect(await house.agents.record(other.id)).toBeNull();
   });
 
   it('end in time, also when the ledger takes long; its receipt is there later', async () => {

@@ -10,7 +10,7 @@ export const one = '0.0.6154098';
 export const two = '0.0.6153500';
 
 /** One instance over a database: conversations with a scripted model, and the agents upon them. */
-export async function startAgents({ storage }: Pick<TestStorage, 'storage'>, options: Partial<Pick<AgentNeeds, 'onEnded' | 'settings' | 'clock'>> & { models?: ScriptedModels; bus?: Bus } = {}) {
+export async function startAgents({ storage }: Pick<TestStorage, 'storage'>, options: Partial<Pick<AgentNeeds, 'transcripts' | 'settings' | 'clock'>> & { models?: ScriptedModels; bus?: Bus } = {}) {
   const { models, bus, ...rest } = options;
   const house = await startConversations(storage, { ...(models ? { models } : {}), ...(bus ? { bus } : {}) });
   const accounts: AgentNeeds['accounts'] = {

@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Jobs } from '../../base/jobs/index.ts';
 import type { Part } from '../../base/lifecycle.ts';
 import type { Log } from '../../base/observability/index.ts';
-import type { Storage } from '../../base/storage/index.ts';
+import type { Storage, WriteQueries } from '../../base/storage/index.ts';
 import type { Accounts, Viewer } from '../../core/accounts/index.ts';
 import type { Conversations } from '../../core/conversations/index.ts';
 import type { ParleyError } from '../../base/errors.ts';
@@ -16,11 +16,8 @@ export interface AgentNeeds {
   jobs: Jobs;
   clock: Clock;
   log: Log;
-  /**
-   * Hands the transcript of a session that has ended over to where it is kept for proof; called again when a session is ended
-   * once more whose transcript is not there. Without it no transcript is handed over.
-   */
-  onEnded?: (session: AgentSession) => Promise<Transcript>;
+  /** Where transcripts of sessions that have ended are kept for proof. Without it none is. */
+  transcripts?: TranscriptKeeper;
   settings?: Partial<AgentSettings>;
 }
 
@@ -66,7 +63,24 @@ export interface NewSession {
 
 export type NewAgent = Pick<Agent, 'accountId'> & Partial<Agent>;
 
-/** Where a transcript is kept for proof. */
+/** What keeps transcripts for proof. What it knows of them is asked for whenever a session is shown, and kept nowhere else. */
+export interface TranscriptKeeper {
+  /** Sees to it, in the transaction that ends a session, that its transcript is handed over, whatever happens to this process. */
+  ended(queries: WriteQueries, sessionId: string): Promise<void>;
+  /** Hands the transcript of a session that has ended over, or goes on with it. Resolves when that try is over, well or not. Never throws. */
+  handOver(sessionId: string): Promise<void>;
+  /** How the transcripts of some sessions stand; nothing for those that were never handed over. */
+  stateOf(sessionIds: readonly string[]): Promise<ReadonlyMap<string, Transcript>>;
+}
+
+/** What was said in a session that has ended, for proof. */
+export interface SessionRecord {
+  session: AgentSession;
+  /** All of them, in order. */
+  messages: AgentMessage[];
+}
+
+/** How a transcript that is kept for proof stands. */
 export interface Transcript {
   /** Whether every part of it has the receipt of a public ledger. */
   submitted: boolean;
@@ -76,8 +90,8 @@ export interface Transcript {
 /** One transaction of a public ledger. */
 export interface LedgerTransaction {
   transactionId: string;
-  /** Where everybody can look at it. */
-  hashscanUrl: string;
+  /** Where everybody can look at it; null for a network that nobody from outside can see. */
+  hashscanUrl: string | null;
 }
 
 /** Agents that talk by themselves. */
@@ -225,6 +239,8 @@ export interface Agents extends Part {
    * @throws {ParleyError} as `get`; `forbidden` for anyone but the owner
    */
   end(viewer: Viewer, sessionId: string): Promise<AgentSession>;
+  /** What was said in a session that has ended; null for one that has not, or is gone. Without permission checks: for callers inside the server. */
+  record(sessionId: string): Promise<SessionRecord | null>;
   /** Begins a connection of somebody, which `tell` reaches. */
   connect(viewer: Viewer, tell: (event: AgentEvent) => void | Promise<void>): AgentClient;
   /** Connections that are in a session now. */

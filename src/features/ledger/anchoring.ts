@@ -12,6 +12,8 @@ interface Needs {
   storage: Storage;
   clock: Clock;
   log: Log;
+  /** What the progress of an anchor says, also of one that is not set up any more. */
+  describe(anchor: string, progress: Progress): ReturnType<Anchor['describe']>;
 }
 
 /** What becomes of handing transcripts over, in rows: one submits at a time, and the next one goes on where it stopped. */
@@ -47,10 +49,13 @@ export class Submissions {
     return await this.#recordNow(anchor, id, submitted.problem);
   }
 
-  /** What is known of one transcript and one anchor; null when nothing was ever tried. */
-  async record(anchor: Anchor, id: string): Promise<AnchorRecord | null> {
-    const row = await this.#row(id, anchor.name);
-    return row ? recordOf(anchor, row) : null;
+  /** What is known of some transcripts, by their ids; nothing of those that were never tried. */
+  async records(ids: readonly string[]): Promise<Map<string, AnchorRecord[]>> {
+    const found = new Map<string, AnchorRecord[]>();
+    if (ids.length === 0) return found;
+    const rows = await this.#needs.storage.read.selectFrom('ledger_anchors').selectAll().where('transcript_id', 'in', [...ids]).orderBy('anchor').execute();
+    for (const row of rows) found.set(row.transcript_id, [...(found.get(row.transcript_id) ?? []), this.#recordOf(row)]);
+    return found;
   }
 
   async progress(anchor: Anchor, id: string): Promise<Progress | null> {
@@ -96,13 +101,13 @@ export class Submissions {
 
   async #recordNow(anchor: Anchor, id: string, problem: string | null): Promise<AnchorRecord> {
     const row = (await this.#row(id, anchor.name))!;
-    const record = recordOf(anchor, row);
+    const record = this.#recordOf(row);
     return { ...record, problem: record.state === 'done' ? null : (record.problem ?? problem) };
   }
-}
 
-function recordOf(anchor: Anchor, row: LedgerAnchorsTable): AnchorRecord {
-  return { anchor: row.anchor, state: row.state, problem: row.problem, ...anchor.describe(progressOf(row) ?? {}) };
+  #recordOf(row: LedgerAnchorsTable): AnchorRecord {
+    return { anchor: row.anchor, state: row.state, problem: row.problem, ...this.#needs.describe(row.anchor, progressOf(row) ?? {}) };
+  }
 }
 
 function progressOf({ progress }: LedgerAnchorsTable): Progress | null {

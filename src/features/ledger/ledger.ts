@@ -5,7 +5,7 @@ import type { Secrets } from '../../base/secrets.ts';
 import type { Storage } from '../../base/storage/index.ts';
 import { Submissions } from './anchoring.ts';
 import type { Anchor } from './anchors/anchor.ts';
-import { createHederaAnchor } from './anchors/hedera/anchor.ts';
+import { createHederaAnchor, describeHedera } from './anchors/hedera/anchor.ts';
 import { createLocalAnchor } from './anchors/local-log.ts';
 import { createLedgerKeys } from './keys.ts';
 import { checkLog } from './log-check.ts';
@@ -28,14 +28,14 @@ export function createLedger({ storage, secrets, clock, log, settings }: LedgerN
   const transcripts = createTranscriptLog({ storage, clock });
   const local = createLocalAnchor(transcripts);
   const others: Anchor[] = settings.hedera === null ? [] : [createHederaAnchor({ settings: settings.hedera, clock })];
-  const submissions = new Submissions({ storage, clock, log });
+  const submissions = new Submissions({ storage, clock, log, describe: (anchor, progress) => (others.find(({ name }) => name === anchor)?.describe ?? describeHedera(anchor))(progress) });
   const recordOfLog = async (id: string): Promise<AnchorRecord | null> => {
     const proof = await transcripts.proof(id);
     return proof && { anchor: local.name, state: 'done', problem: null, ...local.describe({ ledger: proof.head.ledger }) };
   };
   const anchors = async (id: string): Promise<AnchorRecord[]> => {
-    const records = await Promise.all([recordOfLog(id), ...others.map((anchor) => submissions.record(anchor, id))]);
-    return records.filter((record) => record !== null);
+    const [first, known] = await Promise.all([recordOfLog(id), submissions.records([id])]);
+    return first ? [first, ...(known.get(id) ?? [])] : [];
   };
   const whole = async ({ entries, seal }: SealedBody): Promise<SealedTranscript> => ({
     format: 'parley-transcript', version: 1, entries, seal, log: (await transcripts.proof(seal.statement.session))!, anchors: await anchors(seal.statement.session),
@@ -58,6 +58,7 @@ export function createLedger({ storage, secrets, clock, log, settings }: LedgerN
       return [first, ...(await Promise.all(others.map((anchor) => submissions.submit(anchor, sealed, options))))];
     },
     anchors,
+    submissions: (ids) => submissions.records(ids),
     checkAnchors: async (sealed, options = {}) =>
       await Promise.all([local, ...others].map(async (anchor) => {
         const within = AbortSignal.timeout(options.timeoutMs ?? anchor.timeoutMs);

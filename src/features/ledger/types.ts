@@ -96,6 +96,8 @@ export interface Ledger extends Part {
   anchor(sealed: SealedTranscript, options?: AnchorOptions): Promise<AnchorRecord[]>;
   /** What became of the submissions of a transcript; the local log comes first. Empty for one that was never sealed. */
   anchors(id: string): Promise<AnchorRecord[]>;
+  /** What became of the submissions of several transcripts to other ledgers, also to those that are not set up any more. */
+  submissions(ids: readonly string[]): Promise<ReadonlyMap<string, AnchorRecord[]>>;
   /** Reads back what the anchors hold of a transcript and compares. */
   checkAnchors(sealed: SealedTranscript, options?: AnchorOptions): Promise<AnchorCheck[]>;
   /** The anchors and whether each can be used. */

@@ -41,15 +41,7 @@ export function createHederaAnchor({ settings, clock }: { settings: HederaSettin
       const content = contentOf(sealed, begun.content);
       return await submitParts({ clock, sender, ids, mirrorUrl: network!.mirrorUrl, timeoutMs: settings.timeoutMs }, content, begun, run);
     },
-    describe(kept) {
-      const progress = readProgress(kept);
-      if (!progress) return { place: network?.name ?? 'unknown', transactions: [], parts: null };
-      const done = progress.parts.filter((part) => part.state === 'done');
-      return {
-        place: `${progress.network} topic ${progress.topic}`, parts: progress.parts.length,
-        transactions: done.map(({ number, transactionId }) => ({ part: number, transaction_id: transactionId!, url: hashscanUrl(progress.network, transactionId!) })),
-      };
-    },
+    describe: describeHedera(network?.name ?? 'unknown'),
     async check(sealed, kept, signal) {
       const progress = readProgress(kept);
       if (!progress) return { anchor: name, outcome: 'missing', problem: 'It was never submitted.', at: null };
@@ -59,6 +51,19 @@ export function createHederaAnchor({ settings, clock }: { settings: HederaSettin
       return { anchor: name, ...(await readBack(network.mirrorUrl, content, progress, Date.parse(sealed.seal.statement.sealed_at), signal)) };
     },
     stop: () => sender.stop(),
+  };
+}
+
+/** What is known of a submission, which needs no settings. @param place said of one that was not begun */
+export function describeHedera(place: string): Anchor['describe'] {
+  return (kept) => {
+    const progress = readProgress(kept);
+    if (!progress) return { place, transactions: [], parts: null };
+    const done = progress.parts.filter((part) => part.state === 'done');
+    return {
+      place: `${progress.network} topic ${progress.topic}`, parts: progress.parts.length,
+      transactions: done.map(({ number, transactionId }) => ({ part: number, transaction_id: transactionId!, url: hashscanUrl(progress.network, transactionId!) })),
+    };
   };
 }
 
