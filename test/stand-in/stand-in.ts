@@ -111,7 +111,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   const state: State = {
     models: {
       ...knownModels, ...options.otherModels,
-      ...(options.models ? { openai: options.models } : {}), ...(options.ollamaModels ? { ollama: options.ollamaModels } : {}),
+      ...(options.models ? { openai: options.models } : {}), ollama: options.ollamaModels ?? [...knownModels.ollama],
     },
     apiKey: options.apiKey ?? null,
     contextLength: options.contextLength ?? 4096,
@@ -122,7 +122,6 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     requests: [],
     loaded: new Set(),
   };
-  state.models.ollama = [...state.models.ollama];
   let isGone = false;
   const server = http.createServer((request, response) => {
     response.socket?.setNoDelay(true);

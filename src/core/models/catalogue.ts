@@ -40,7 +40,9 @@ export function createCatalogue(clock: Clock, log: Log): Catalogue {
 
   const keyOf = (provider: ModelProvider, apiKey: string | null): string =>
     apiKey === null ? provider.id : `${provider.id} ${createHash('sha256').update(apiKey).digest('base64url')}`;
+  const isOutdated = (provider: ModelProvider, listing: Listing): boolean => listing.at < (provider.changedAt?.() ?? -Infinity);
   const isFresh = (provider: ModelProvider, listing: Listing): boolean => {
+    if (isOutdated(provider, listing)) return false;
     const span = !listing.error ? freshMs[provider.location] : listing.took < quickMs ? failureFreshMs.quick : failureFreshMs.slow;
     return clock.monotonic() - listing.at < span;
   };
@@ -78,7 +80,7 @@ export function createCatalogue(clock: Clock, log: Log): Catalogue {
     async renew(provider, apiKey, youngerThanMs = 0) {
       const key = keyOf(provider, apiKey);
       const kept = listings.get(key);
-      return kept && clock.monotonic() - kept.at < youngerThanMs ? kept : ask(key, provider, apiKey);
+      return kept && clock.monotonic() - kept.at < youngerThanMs && !isOutdated(provider, kept) ? kept : ask(key, provider, apiKey);
     },
   };
 }

@@ -268,6 +268,8 @@ export interface ModelProvider {
   ready?(): Promise<ReplyError | null>;
   /** What this provider holds in the memory of this process now; absent where it holds no models. */
   loaded?(): LoadedModelInfo[];
+  /** Monotonic time at which its models were last seen to have changed: lists from before are out of date. Absent where nobody watches. */
+  changedAt?(): number;
   /** Its servers; absent where it has one that is not looked at. */
   instances?(): ModelInstance[];
 }

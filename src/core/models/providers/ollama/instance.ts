@@ -21,6 +21,8 @@ export interface Instance {
   readonly isReachable: boolean;
   /** What answers there is the Ollama port of this or another Parley: it is never used, else answers would go round in circles. */
   readonly isParley: boolean;
+  /** Monotonic time at which it was last seen to have other models than before. */
+  readonly changedAt: number;
   /** Monotonic time at which the last look at it began. */
   readonly lookedAt: number;
   readonly isLooking: boolean;
@@ -64,7 +66,7 @@ export function createInstance(url: string, { client, clock, onLoaded }: Instanc
   const details = new Map<string, Pick<InstalledModel, 'contextLength' | 'kinds' | 'details'>>();
   const memory = new LoadedModels(clock, (model) => onLoaded(model, id));
   const record = new InstanceRecord(clock);
-  const state = { breaker: createBreaker(clock), models: null as ReadonlyMap<string, InstalledModel> | null, isReachable: true, isParley: false, lookedAt: -Infinity };
+  const state = { breaker: createBreaker(clock), models: null as ReadonlyMap<string, InstalledModel> | null, isReachable: true, isParley: false, lookedAt: -Infinity, changedAt: -Infinity };
   let looking: Promise<ReadonlyMap<string, InstalledModel>> | null = null;
 
   const request: Instance['request'] = (method, path, signal, body) => {
@@ -105,6 +107,7 @@ export function createInstance(url: string, { client, clock, onLoaded }: Instanc
     }
     record.probed(true);
     await Promise.all([addDetails(models, signal), lookAtMemory(signal)]);
+    if (state.models && (state.models.size !== models.length || models.some(({ name }) => !state.models!.has(name)))) state.changedAt = clock.monotonic();
     state.models = new Map(models.map((model) => [model.name, { ...model, ...details.get(model.digest) }]));
     // What it failed at before says nothing of the one that is there now.
     if (!state.isReachable) state.breaker = createBreaker(clock);
@@ -121,6 +124,7 @@ export function createInstance(url: string, { client, clock, onLoaded }: Instanc
     get models() { return state.models; },
     get isReachable() { return state.isReachable; },
     get isParley() { return state.isParley; },
+    get changedAt() { return state.changedAt; },
     get lookedAt() { return state.lookedAt; },
     get isLooking() { return looking !== null; },
     has: (model) => state.models?.has(nameOf(model)) ?? null,

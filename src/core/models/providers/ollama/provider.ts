@@ -58,6 +58,7 @@ export function createOllamaProvider(options: OllamaOptions): OllamaProvider {
       return refused ? failedReply(refused) : stream(house, request, call);
     },
     models: () => listModels(house),
+    changedAt: () => Math.max(...instances.map((instance) => instance.changedAt)),
     embed: (request, call) => embed(house, request, call),
     state: () => stateOf(house),
     instances: () => instances.map(({ address, isReachable, models }) => ({ provider: 'ollama', host: address.host, isReachable: isReachable && models !== null, hasAnswered: models !== null })),
