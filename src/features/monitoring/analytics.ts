@@ -40,7 +40,7 @@ async function inferencesOf({ read }: Pick<Storage, 'read'>, userId: string | nu
     .select((select) => ['model', 'outcome', late.as('late'), select.fn.countAll<number | string>().as('count'), select.fn.count<number | string>('duration_ms').as('timed'), select.fn.sum<number | string | null>('duration_ms').as('total')])
     .where('created_at', '>', now - frame.ms)
     .$if(userId !== null, (query) => query.where('user_id', '=', userId!))
-    .groupBy(['model', 'outcome', late])
+    .groupBy(['model', 'outcome', sql.ref('late')])
     .execute();
   return figuresOf(rows.map((row): Group => ({ model: row.model, outcome: row.outcome, isLate: Number(row.late) === 1, count: Number(row.count), timed: Number(row.timed), totalMs: Number(row.total ?? 0) })));
 }
