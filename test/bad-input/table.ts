@@ -102,6 +102,13 @@ const ultimate: Record<string, Entry> = {
     'GET /api/v4/analytics/ai-performance': { access: 'user', path: at('/api/v4/analytics/ai-performance'), query: ['timeframe', 'whose'], good: 200, localTrust: true },
     'GET /api/v4/performance/detailed': { access: 'user', path: at('/api/v4/performance/detailed'), query: ['component', 'timeframe'], good: 200, localTrust: true },
     'GET /api/v4/health/alerts': { access: 'user', path: at('/api/v4/health/alerts'), good: 200, localTrust: true },
+    'GET /api/v4/ai/ollama/status': { access: 'user', path: at('/api/v4/ai/ollama/status'), good: 200, localTrust: true },
+    'POST /api/v4/ai/ollama/generate/stream': {
+      access: 'user', path: at('/api/v4/ai/ollama/generate/stream'), good: 503, localTrust: true,
+      body: { model: 'llama2', prompt: 'Hello?', stream: true, options: { temperature: 0.7, max_tokens: 500 } },
+    },
+    'POST /api/v4/ai/ollama/models/pull': { access: 'admin', path: at('/api/v4/ai/ollama/models/pull'), body: { model: 'codellama:7b', instance_id: 'localhost:11434' }, good: 503, localTrust: true },
+    'DELETE /api/v4/ai/ollama/models/pulls/:pull_id': { access: 'admin', path: at('/api/v4/ai/ollama/models/pulls/none'), good: 404, localTrust: true },
     'POST /api/v4/auth/oauth/authorize': {
       access: 'anyone', path: at('/api/v4/auth/oauth/authorize'), good: 400,
       body: { client_id: 'nobody', scope: ['chat'], device_info: { platform: 'ios', version: '16.0', device_id: 'iPhone14,2' } },

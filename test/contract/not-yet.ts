@@ -29,22 +29,22 @@ export const notYet: Readonly<Record<string, NotYet>> = {
   },
   ultimate: {
     operations: [
-      'getP2PStatus', 'startP2P', 'p2pInference', 'getP2PPeers', 'getP2PModels', 'getOllamaStatus', 'streamOllamaGenerate',
-      'pullOllamaModel', 'getPipelineStatus', 'startTask', 'getTaskStatus', 'executeContract', 'getBlockchainMetrics',
+      'getP2PStatus', 'startP2P', 'p2pInference', 'getP2PPeers', 'getP2PModels',
+      'getPipelineStatus', 'startTask', 'getTaskStatus', 'executeContract', 'getBlockchainMetrics',
       'batchInference', 'configureDebug', 'previewVision', 'previewQuantumEncryption',
       'previewEdgeDeployment',
     ],
     events: [
       '/ get_p2p_status', '/ start_distributed_inference', '/ join_p2p_network', '/ get_blockchain_analytics',
       '/ voice_message', '/ p2p_node_connected', '/ distributed_inference_started', '/ distributed_inference_completed',
-      '/ ollama_model_loaded', '/ task_progress_detailed', '/ consensus_training_update', '/ p2p_inference_result', '/ task_completed',
+      '/ task_progress_detailed', '/ consensus_training_update', '/ p2p_inference_result', '/ task_completed',
     ],
     fields: {},
   },
 };
 
 /** Entries of the list above. May be lowered, never raised. */
-export const mostEntries = 62;
+export const mostEntries = 58;
 
 /**
  * Fields that are null for good where nobody can know them, by operation id or by channel and event. docs/arketic.md says why.

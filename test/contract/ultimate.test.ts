@@ -18,7 +18,7 @@ describe.skipIf(!documents)('The contract of ultimate', () => {
   const { client_to_server: clientEvents = {}, server_to_client: serverEvents = {} } = contract.document['x-events'];
 
   beforeAll(async () => {
-    world = await startContractWorld((standIn) => ({ DEFAULT_MODEL: 'openai/gpt-4o', OLLAMA_URLS: standIn }));
+    world = await startContractWorld((standIn) => ({ DEFAULT_MODEL: 'openai/gpt-4o', OLLAMA_URLS: standIn, COMPATIBLE_SERVERS: `faulty=${standIn}/v1` }));
     ann = await world.user('ann');
     ben = await world.user('ben');
     const login = await sendRequest(world.url, 'POST', '/api/auth/login', { body: { username: 'owner', password: 'owner-secret-1' } });
@@ -135,12 +135,60 @@ describe.skipIf(!documents)('The contract of ultimate', () => {
     const health = (await call('getComprehensiveHealth', { as: ann })).json;
     expect(stats.agent_id).toBe(capabilities.agent_id);
     expect(Date.now() / 1000 - stats.stats.start_time).toBeCloseTo(health.components.core_agent.uptime_hours * 3600, -1);
-    expect(capabilities).toMatchObject({ capabilities: expect.not.arrayContaining(['blockchain', 'cloud', 'p2p_inference', 'distributed_training']), p2p_capabilities: [], task_types: [], ollama_features: ['health_monitoring'] });
+    expect(capabilities).toMatchObject({ capabilities: expect.not.arrayContaining(['blockchain', 'cloud', 'p2p_inference', 'distributed_training']), p2p_capabilities: [], task_types: [], ollama_features: ['streaming_inference', 'health_monitoring', 'model_lifecycle'] });
     expect(capabilities.ai_models).toContain('llama2:latest');
     expect(stats.ai_status.ollama_instances).toBe(1);
     expect(health.components.ai_systems.ollama_instances).toBe(1);
     expect(health.components).toMatchObject({ p2p_network: { status: 'disabled', score: null }, blockchain: { status: 'disabled', score: null } });
     for (const id of ['getCapabilities', 'getEnhancedStats', 'getComprehensiveHealth']) await call(id, { status: 401 });
+  });
+
+  /** Asks a service that breaks off in the middle: a fault of the service, after which nothing is tried again. */
+  async function breakOff(as: TestUser): Promise<void> {
+    const broken = world.standIn.next({ pieces: ['So', ' far'], fault: { kind: 'cut', after: 1 } });
+    await sendRequest(world.url, 'POST', '/v1/chat/completions', { as, body: { model: 'faulty/gpt-4o', stream: true, messages: [{ role: 'user', content: 'Break off' }] } });
+    await broken.request;
+  }
+
+  it('analytics and detailed performance are what was recorded, by themselves and by the rows', async () => {
+    const [dan, eve] = [await world.user('dan'), await world.user('eve')];
+    for (const [at, delay] of [0, 0, 0, 400].entries()) {
+      world.standIn.next({ pieces: ['Yes.'], firstDelayMs: delay, usage: { tokensIn: 3, tokensOut: 1 } });
+      await chat({ input: `Question ${at}`, model: at === 0 ? 'creative' : 'technical' }, dan);
+    }
+    world.standIn.next({ pieces: ['Foreign.'], usage: { tokensIn: 3, tokensOut: 1 } });
+    await chat({ input: 'Mine alone' }, eve);
+    for (let count = 0; count < 2; count += 1) await breakOff(dan);
+    const usage = (): Promise<Json[]> => world.parts.storage.read.selectFrom('usage').selectAll().where('user_id', '=', dan.userId).execute();
+    await expect.poll(async () => (await usage()).length).toBe(6);
+    const analytics = async (query: Record<string, string> = {}): Promise<Json> => (await call('getAiPerformance', { as: dan, query })).json;
+    const figures = await analytics({ timeframe: '24h' });
+    const counted = await usage();
+    const well = counted.filter(({ outcome }) => outcome === 'DELIVERED');
+    const spoken = (await rows(dan)).filter(({ status }) => status === 'DELIVERED');
+    expect(figures).toMatchObject({
+      timeframe: '24h',
+      inference_analytics: { total_inferences: counted.length, successful_inferences: well.length, model_usage: { 'openai/gpt-4o': 4, 'faulty/gpt-4o': 2 }, performance_trends: { latency_trend: 'unknown', accuracy_trend: 'unknown', throughput_trend: 'unknown' } },
+      conversation_analytics: { total_messages: spoken.length, conversations_started: 4, average_conversation_length: spoken.length / 4, user_satisfaction_estimate: null, most_used_model: 'technical' },
+    });
+    expect(figures.inference_analytics.average_latency_ms).toBeCloseTo(well.reduce((sum, row) => sum + row.duration_ms, 0) / well.length, 1);
+    expect(await analytics()).toEqual(figures);
+    // Rows that are older than the window are not in it.
+    await world.parts.storage.write(async (queries) => {
+      await queries.updateTable('usage').set({ created_at: Date.now() - 2 * 3_600_000 }).where('id', '=', well[0]!.id).execute();
+    });
+    expect([(await analytics({ timeframe: '1h' })).inference_analytics.total_inferences, (await analytics({ timeframe: '3h' })).inference_analytics.total_inferences]).toEqual([5, 6]);
+    const ai = (await call('getDetailedPerformance', { as: dan, query: { component: 'ai', timeframe: '1h' } })).json;
+    const times = (await world.parts.storage.read.selectFrom('usage').select('duration_ms').where('duration_ms', 'is not', null).execute()).map((row) => row.duration_ms!).sort((one, other) => one - other);
+    const rank = (share: number): number => times[Math.ceil(share * times.length) - 1]!;
+    expect(ai).toMatchObject({ component: 'ai', timeframe: '1h', samples: times.length, components: { ai: { requests: times.length, errors: 2, latency_ms: { p50: rank(0.5), p95: rank(0.95), p99: rank(0.99) } } } });
+    expect(rank(0.99)).toBeGreaterThanOrEqual(400);
+    expect(Object.keys((await call('getDetailedPerformance', { as: dan })).json.components)).toEqual(expect.arrayContaining(['ai', 'chat', 'p2p', 'blockchain']));
+    for (const id of ['getAiPerformance', 'getDetailedPerformance']) {
+      await call(id, { status: 401 });
+      await call(id, { as: dan, query: { timeframe: 'yesterday' }, status: 400 });
+    }
+    await call('getDetailedPerformance', { as: dan, query: { component: 'gpu' }, status: 400 });
   });
 
   it('OAuth begins with the documented request, for a client that is known', async () => {
@@ -191,9 +239,23 @@ describe.skipIf(!documents)('The contract of ultimate', () => {
       const chunks = client.heard.filter(({ event }) => event === 'ollama_streaming_chunk').map(({ payload }) => payload);
       expect([chunks.map(({ chunk }) => chunk).join(''), chunks.filter(({ done }) => done).length, chunks.at(-1).done]).toEqual(['By Ollama.', 1, true]);
     }
+    for (const client of [one, foreign]) expect(await client.next('ollama_model_loaded')).toEqual({ model_name: 'llama2:latest', instance_id: new URL(world.standIn.url).host });
     expect(await one.ask('get_comprehensive_health', null)).toEqual(await one.next('comprehensive_health'));
+    const kept = await one.ask('subscribe_ai_metrics', clientEvents.subscribe_ai_metrics.example);
+    expect(kept).toMatchObject({ subscribed: true, interval_seconds: 5, include_distributed: true });
+    const { time, timeframe, ...metrics } = await one.next('ai_metrics');
+    const { inference_analytics, distributed_analytics } = (await call('getAiPerformance', { as: ann, query: { timeframe } })).json;
+    expect([Date.parse(time) > 0, metrics]).toEqual([true, { inference_analytics, distributed_analytics }]);
     expect(await foreign.ask('get_conversation_history', id)).toMatchObject({ code: 'not_found' });
-    expect(foreign.heard.filter(({ event }) => event !== 'connected' && event !== 'agent_error')).toEqual([]);
+    expect(foreign.heard.filter(({ event }) => !['connected', 'agent_error', 'system_alert', 'ollama_model_loaded'].includes(event))).toEqual([]);
+    // Five faults in a row open the breaker of a service: that is told once, to everybody who may read.
+    for (let count = 0; count < 5; count += 1) await breakOff(ann);
+    await expect.poll(() => world.parts.models.breaker('faulty')?.state).toBe('OPEN');
+    for (let look = 0; look < 3; look += 1) await world.parts.monitoring.look();
+    for (const client of [one, two, foreign]) {
+      expect(await client.next('system_alert')).toMatchObject({ message: expect.stringContaining('faulty'), severity: 'warning', component: 'ai_systems' });
+      expect(client.heard.filter(({ event, payload }) => event === 'system_alert' && payload.condition === 'breaker faulty')).toHaveLength(1);
+    }
     for (const [event, { example }] of Object.entries<Json>(clientEvents)) {
       if (gone.events.includes(`${channel} ${event}`)) expect([event, await one.ask(event, example)]).toEqual([event, { error: expect.any(String), code: 'not_implemented' }]);
     }
@@ -207,6 +269,62 @@ describe.skipIf(!documents)('The contract of ultimate', () => {
     socket.send({ type: 'chat_message', data: { message: 'Hi' } });
     contract.hear(channel, 'chat_response', (await socket.next('chat_response')).data, serverEvents.chat_response.payload);
     socket.close();
+  });
+
+  it('the status of Ollama is what its instances say and do', async () => {
+    const before = (await call('getOllamaStatus', { as: ann })).json;
+    expect(before).toMatchObject({ instances_available: 1, active_connections: 1, cloud_compute_instances: 0, load_balancing: { strategy: 'response_time' } });
+    expect(before.instance_details).toHaveLength(1);
+    const [instance] = before.instance_details;
+    expect(instance).toMatchObject({ instance_id: new URL(world.standIn.url).host, status: 'healthy', health_score: 1, available_models: world.standIn.ollamaModels });
+    await generated(contract.examples('streamOllamaGenerate')[0]);
+    const after = (await call('getOllamaStatus', { as: ann })).json;
+    expect(after.total_operations).toBe(before.total_operations + 1);
+    expect(after.load_balancing).toMatchObject({ total_requests: after.total_operations, successful_requests: before.load_balancing.successful_requests + 1 });
+    await call('getOllamaStatus', { status: 401 });
+  });
+
+  /** The events of one generation, each held against the schema. */
+  async function generated(body: Json): Promise<Json[]> {
+    const { method, path, definition } = contract.operation('streamOllamaGenerate');
+    const answer = await sendRequest(world.url, method, path, { as: ann, body });
+    contract.check('streamOllamaGenerate', answer, 200);
+    expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/);
+    for (const [name, { schema }] of Object.entries<Json>(definition.responses['200'].headers)) expect([name, answer.headers.get(name)]).toEqual([name, schema.const ?? expect.any(String)]);
+    const events = answer.text.split('\n\n').filter((frame) => frame.startsWith('data: ')).map((frame) => JSON.parse(frame.slice('data: '.length)) as Json);
+    for (const event of events) contract.hear('streamOllamaGenerate', 'event', event, definition.responses['200'].content['text/event-stream'].schema);
+    return events;
+  }
+
+  it('streamed generation tells each piece, and at the end how long the instance took', async () => {
+    const asked = world.standIn.next({ pieces: ["Here's a Python function", ' to calculate', ' fibonacci numbers'] });
+    const events = await generated(contract.examples('streamOllamaGenerate')[0]);
+    expect((await asked.request).body).toMatchObject({ model: 'llama2:latest', options: { temperature: 0.7, num_predict: 500 } });
+    expect(events.map(({ response }) => response).join('')).toBe("Here's a Python function to calculate fibonacci numbers");
+    expect(events.map(({ done }) => done)).toEqual([false, false, false, true]);
+    expect(events.at(-1)).toMatchObject({ total_duration: 5_000_000_000 });
+    const body = contract.examples('streamOllamaGenerate')[0];
+    await call('streamOllamaGenerate', { as: ann, body: { ...body, model: 'llama2-70b' }, status: 404 });
+    await call('streamOllamaGenerate', { as: ann, body: { model: 'llama2' }, status: 400 });
+    await call('streamOllamaGenerate', { body, status: 401 });
+  });
+
+  it('a pull says of each instance whether it has the model', async () => {
+    const host = new URL(world.standIn.url).host;
+    const body = { ...contract.examples('pullOllamaModel')[0], instance_id: host };
+    expect((await call('pullOllamaModel', { as: owner, body })).json).toEqual({
+      success: true, model: 'codellama:7b', instance_results: { [host]: true }, download_progress: { [`${host}:codellama:7b`]: 100 },
+    });
+    world.standIn.next({ endpoint: 'pull', layers: [1000], gated: true, fault: { kind: 'cut', after: 1 } }).release(Infinity);
+    expect((await call('pullOllamaModel', { as: owner, body: { ...body, model: 'other:1b' } })).json).toMatchObject({ success: false, instance_results: { [host]: false }, download_progress: { [`${host}:other:1b`]: 50 } });
+    world.standIn.next({ endpoint: 'pull', pullError: 'pull model manifest: file does not exist' });
+    await call('pullOllamaModel', { as: owner, body: { ...body, model: 'none' }, status: 404 });
+    world.standIn.next({ endpoint: 'pull', pullError: 'pull model manifest: Get "https://registry.ollama.ai/v2/": dial tcp: connect: connection refused' });
+    await call('pullOllamaModel', { as: owner, body: { ...body, model: 'none' }, status: 502 });
+    await call('pullOllamaModel', { as: owner, body: { ...body, instance_id: 'localhost:1' }, status: 404 });
+    await call('pullOllamaModel', { as: ann, body, status: 403 });
+    await call('pullOllamaModel', { as: owner, body: {}, status: 400 });
+    await call('pullOllamaModel', { body, status: 401 });
   });
 
   it('everything else of the document answers 501, and nothing that is built stands on the list', async () => {

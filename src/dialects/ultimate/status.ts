@@ -77,8 +77,7 @@ function capabilitiesShape(id: string, found: AgentCapabilities): z.output<typeo
     ai_models: [...found.models],
     chat_models: [...found.profiles],
     p2p_capabilities: [],
-    // Streamed generation and the life of models come with their own routes.
-    ollama_features: hasOllama ? ['health_monitoring', ...(found.balancesOllama ? ['multi_instance', 'load_balancing'] : [])] : [],
+    ollama_features: hasOllama ? ['streaming_inference', ...(found.balancesOllama ? ['multi_instance', 'load_balancing'] : []), 'health_monitoring', 'model_lifecycle'] : [],
     task_types: [],
     enhanced_features: enhancedFeaturesOf(found),
   };
