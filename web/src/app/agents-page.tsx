@@ -1,13 +1,17 @@
+import { useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { CircleStop, ShieldCheck } from 'lucide-react';
 import { AgentsView, SessionView } from '../features/agents/index.ts';
+import { chatsQuery } from '../features/chats/index.ts';
 import { defaultChoice, ModelPicker, speakerOf, useModels } from '../features/models/index.ts';
+import { tellTabs } from '../shared/browser/index.ts';
 import { Notice } from '../shared/ui/index.ts';
 import { PageHead } from './page-head.tsx';
 import { PlainPage } from './plain-page.tsx';
 
 /** Sessions of two agents, and new ones. */
 export function AgentsPage() {
+  const queries = useQueryClient();
   const navigate = useNavigate();
   const models = useModels().data;
   const openSetup = (): void => void navigate({ to: '/setup' });
@@ -23,7 +27,12 @@ export function AgentsPage() {
             {children}
           </Link>
         )}
-        onOpen={(sessionId) => void navigate({ to: '/agents/$sessionId', params: { sessionId } })}
+        onOpen={(sessionId) => {
+          // A session is a chat as well, and stands in the list.
+          void queries.invalidateQueries(chatsQuery);
+          tellTabs('chats');
+          void navigate({ to: '/agents/$sessionId', params: { sessionId } });
+        }}
       />
     </PlainPage>
   );

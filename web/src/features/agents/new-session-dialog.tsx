@@ -78,7 +78,7 @@ function FillFrom({ onFill }: { onFill: (name: string) => void }) {
       <label htmlFor={id} className="block text-sm font-medium">
         Begin with
       </label>
-      <select id={id} className="field" defaultValue="" onChange={(event) => onFill(event.target.value)}>
+      <select id={id} className="field min-h-10.5" defaultValue="" onChange={(event) => onFill(event.target.value)}>
         <option value="">Nothing</option>
         {presets.map(({ name }) => (
           <option key={name}>{name}</option>
@@ -98,7 +98,7 @@ interface AgentFieldsProps {
 function AgentFields({ number, agent, onChange, modelPicker }: AgentFieldsProps) {
   const id = useId();
   return (
-    <fieldset className="min-w-0 space-y-3 rounded-xl border border-line p-3">
+    <fieldset className="min-w-0 space-y-3 rounded-xl border border-line p-3 pt-1 [&>legend+*]:mt-0!">
       <legend className="px-1 text-sm font-semibold">{number === 1 ? 'First agent (yours)' : 'Second agent'}</legend>
       <TextField label="Role" required pattern=".*\S.*" maxLength={100} autoComplete="off" placeholder={number === 1 ? 'customer' : 'travel agent'} value={agent.role} onChange={(event) => onChange({ role: event.target.value })} />
       <div>
@@ -118,7 +118,7 @@ function AgentFields({ number, agent, onChange, modelPicker }: AgentFieldsProps)
 
 function LimitFields({ limits, onChange }: { limits: Limits; onChange: (limits: Limits) => void }) {
   return (
-    <fieldset className="rounded-xl border border-line p-3">
+    <fieldset className="rounded-xl border border-line p-3 pt-1">
       <legend className="px-1 text-sm font-semibold">Limits</legend>
       <div className="grid grid-cols-2 gap-3 sm:grid-cols-4">
         {(Object.keys(limitNames) as (keyof Limits)[]).map((key) => {

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { messageOf } from '../../shared/api/index.ts';
 import { useDraft } from '../../shared/browser/index.ts';
@@ -62,6 +62,7 @@ export function SessionView({ sessionId, head, ...rest }: SessionViewProps) {
 }
 
 function OpenSession({ session, modelName, setUpHint, canSpeak, checkLink, head }: Omit<SessionViewProps, 'sessionId'> & { session: AgentSession }) {
+  const queries = useQueryClient();
   const { live, view } = useLiveSession(session);
   const hasEnded = session.status === 'ended';
   const kept = useQuery({ queryKey: ['agent-messages', session.sessionId], queryFn: () => fetchMessages(session.sessionId), enabled: hasEnded });
@@ -102,16 +103,18 @@ function OpenSession({ session, modelName, setUpHint, canSpeak, checkLink, head 
         )}
       </SaidList>
       {!hasEnded && (
-        <div className="mx-auto w-full max-w-3xl space-y-2 border-t border-line px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] pt-2 sm:px-4">
-          {view.phase === 'lost' && <Notice kind="warning">The connection is lost. Connecting again; what is missed meanwhile is shown then.</Notice>}
-          {view.phase === 'refused' && <Notice kind="error">{view.problem}</Notice>}
-          {lacksModel && setUpHint}
-          {view.isOwner && <RunControls session={session} opening={messages?.length === 0 ? draft : null} onOpened={() => setDraft('')} />}
-          {live && <SpeakForm session={session} live={live} isOpen={view.phase === 'open'} isOwner={view.isOwner} draft={draft} onDraft={setDraft} />}
+        <div className="border-t border-line">
+          <div className="mx-auto w-full max-w-3xl space-y-2 px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] pt-2 sm:px-4">
+            {view.phase === 'lost' && <Notice kind="warning">The connection is lost. Connecting again; what is missed meanwhile is shown then.</Notice>}
+            {view.phase === 'refused' && <Notice kind="error">{view.problem}</Notice>}
+            {lacksModel && setUpHint}
+            {view.isOwner && <RunControls session={session} opening={messages?.length === 0 ? draft : null} onOpened={() => setDraft('')} />}
+            {live && <SpeakForm session={session} live={live} isOpen={view.phase === 'open'} isOwner={view.isOwner} draft={draft} onDraft={setDraft} />}
+          </div>
         </div>
       )}
       {isEnding && (
-        <Confirm title="End this session?" action="End it" keep="Let it go on" onConfirm={() => endSession(session.sessionId).then(() => undefined)} onClose={() => setEnding(false)}>
+        <Confirm title="End this session?" action="End it" keep="Let it go on" onConfirm={() => endSession(session.sessionId).then(() => queries.invalidateQueries(sessionQuery(session.sessionId)))} onClose={() => setEnding(false)}>
           <p>Nobody can say anything in it any more, and that cannot be undone. Its transcript is sealed, so that it can be proven later that nothing in it was changed.</p>
         </Confirm>
       )}

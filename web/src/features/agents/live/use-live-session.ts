@@ -17,7 +17,7 @@ export function useLiveSession({ sessionId, agents, status }: AgentSession): { l
   useEffect(() => {
     if (!isActive) return;
     // One address for everything: the page's own server, by a socket and nothing else.
-    const socket = io('/agent-chat', { transports: ['websocket'], forceNew: true, autoConnect: false, reconnectionDelay: 500, reconnectionDelayMax: 10_000 });
+    const socket = io('/agent-chat', { transports: ['websocket'], forceNew: true, autoConnect: false, reconnectionDelay: 300, reconnectionDelayMax: 10_000 });
     const session = new LiveSession(sessionId, [one, two], socket as LiveSocket, () => void queries.invalidateQueries(sessionQuery(sessionId)));
     setLive(session);
     return () => session.close();

@@ -74,16 +74,16 @@ export function RunControls({ session, opening, onOpened }: RunControlsProps) {
         )}
         {(run === null || run.state === 'ended') && (
           <>
-            <label htmlFor={id} className="text-soft">
-              Let them talk for
-            </label>
-            <input id={id} className="field w-18! px-2! py-1! text-sm!" type="number" inputMode="numeric" min={1} max={mostTurns} value={turns} aria-describedby={`${id}-unit`} onChange={(event) => setTurns(event.target.value)} />
-            <span id={`${id}-unit`} className="text-soft">
-              replies
-            </span>
-            <button type="button" className="control control-primary ml-auto" disabled={isBusy || !isRight || (opening !== null && opening.trim() === '')} onClick={begin}>
+            <button type="button" className="control control-primary" disabled={isBusy || !isRight || (opening !== null && opening.trim() === '')} onClick={begin}>
               <Play aria-hidden size={15} /> {opening === null ? 'Let them talk' : 'Say it and let them talk'}
             </button>
+            <label htmlFor={id} className="text-soft">
+              for
+            </label>
+            <input id={id} className="field w-16! px-2! py-1! text-sm!" type="number" inputMode="numeric" min={1} max={mostTurns} value={turns} aria-label="Replies" onChange={(event) => setTurns(event.target.value)} />
+            <span aria-hidden className="text-soft">
+              replies
+            </span>
           </>
         )}
       </div>
