@@ -109,6 +109,8 @@ export function dialectSuite(tongue: Tongue, instances: 1 | 2): void {
       const beginning = tongue.name === 'friend' && tongue.transport === 'SSE' ? first.mark() : { ...first.mark(), place: 0 };
       const before = beginning.place === 0 ? '' : first.pieces.join('');
       const second = await (await client(id, world.there)).hear!(beginning);
+      gate.release(20);
+      if (tongue.streams) await expect.poll(() => second.pieces.length).toBeGreaterThan(0);
       gate.release(Infinity);
       const [one, two] = await Promise.all([first.end, second.end]);
       expect(before + two.text).toBe(one.text);

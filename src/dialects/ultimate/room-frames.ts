@@ -4,13 +4,11 @@ import type { AgentFrame, Resolve, Seat } from './seats.ts';
 
 const nothing = (chatId: string): AgentFrame => ({ chatId, events: [], answer: null });
 
-/** Answers that Ollama makes, of which the pieces are told; more than run at a time. */
-const mostRemembered = 1000;
+/** Whether Ollama makes an answer: of those the pieces are told. */
+const isOfOllama = (model: string | null): boolean => model?.startsWith('ollama/') ?? false;
 
 /** What the sockets in a conversation's room are told. */
 export function agentFrames(resolve: Resolve): RoomFrames<AgentFrame> {
-  /** Answers for which Ollama was asked; told by the model that was named when each began. */
-  const byOllama = new Set<string>();
   /** Frames of one conversation go out in their order, also when one of them had to be looked up. */
   const outboxes = new Map<string, Promise<void>>();
   const chunkOf = (message: { messageId: string; chatId: string }, chunk: string, done: boolean) =>
@@ -29,15 +27,11 @@ export function agentFrames(resolve: Resolve): RoomFrames<AgentFrame> {
     branchChanged: () => null,
     changed: () => null,
     deleted: () => null,
-    started: (message, model) => {
-      if (model?.startsWith('ollama/')) byOllama.add(message.id);
-      if (byOllama.size > mostRemembered) byOllama.delete(byOllama.values().next().value!);
-      return nothing(message.conversationId);
-    },
-    chunk: (chunk) => (chunk.kind === 'text' && byOllama.has(chunk.messageId) ? { chatId: chunk.chatId, events: [chunkOf(chunk, chunk.chunk, false)], answer: null } : nothing(chunk.chatId)),
+    started: (message) => nothing(message.conversationId),
+    chunk: (chunk) => (chunk.kind === 'text' && isOfOllama(chunk.model) ? { chatId: chunk.chatId, events: [chunkOf(chunk, chunk.chunk, false)], answer: null } : nothing(chunk.chatId)),
     ended: (message) => {
       const chatId = message.conversationId;
-      const last = byOllama.delete(message.id) ? [chunkOf({ messageId: message.id, chatId }, '', true)] : [];
+      const last = isOfOllama(message.model) ? [chunkOf({ messageId: message.id, chatId }, '', true)] : [];
       if (message.status === 'DELIVERED') return { chatId, events: last, answer: message };
       return { chatId, events: [...last, failed(message)], answer: null };
     },

@@ -50,7 +50,7 @@ export class Asides<Frame> {
 
   private begin(begun: Message): void {
     if (this.running.size >= mostAtOnce) return;
-    const answer = new GrowingAnswer({ messageId: begun.id, chatId: begun.conversationId }, { text: '', reasoning: '', seq: 0 }, { plain: true, whole: true }, (due) => this.tellChunk(growing, due));
+    const answer = new GrowingAnswer({ messageId: begun.id, chatId: begun.conversationId, model: begun.model }, { text: '', reasoning: '', seq: 0 }, { plain: true, whole: true }, (due) => this.tellChunk(growing, due));
     const growing: Growing<Frame> = { answer, begun, text: '', behind: new Map() };
     this.running.set(begun.id, growing);
     this.tellStart(begun);
@@ -102,7 +102,7 @@ export class Asides<Frame> {
   private catchUp({ answer, begun, text, behind }: Growing<Frame>, member: RoomMember<Frame>, told: number): void {
     behind.delete(member);
     const whole = member.pieces === 'whole' ? { fullContent: text } : {};
-    member.send(this.frames.chunk({ kind: 'text', messageId: begun.id, chatId: begun.conversationId, chunk: text.slice(told), offset: told, seq: answer.seq, ...whole }));
+    member.send(this.frames.chunk({ kind: 'text', messageId: begun.id, chatId: begun.conversationId, model: answer.model, chunk: text.slice(told), offset: told, seq: answer.seq, ...whole }));
   }
 
   private send(members: readonly RoomMember<Frame>[], frame: Frame): void {

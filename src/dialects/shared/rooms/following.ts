@@ -71,16 +71,16 @@ class Follower<Frame> {
     this.fromBeginning = afterSeq === 0;
     const repeatsWhole = member.pieces === 'whole';
     this.repeatsWhole = repeatsWhole;
-    this.growing = new GrowingAnswer({ messageId, chatId }, { text: '', reasoning: '', seq: afterSeq }, { plain: !repeatsWhole, whole: repeatsWhole }, ({ chunk }) => {
+    this.growing = new GrowingAnswer({ messageId, chatId, model: null }, { text: '', reasoning: '', seq: afterSeq }, { plain: !repeatsWhole, whole: repeatsWhole }, ({ chunk }) => {
       this.leaving = member.sendAndWait(frames.chunk(chunk));
     });
   }
 
   /** Says that the answer runs, when it does and everything of it is to be told. */
   async begin(): Promise<void> {
-    if (!this.fromBeginning) return;
     const message = await this.message();
-    if (message.status === 'PROCESSING') await this.start(message, message.model);
+    this.growing.model = message.model;
+    if (this.fromBeginning && message.status === 'PROCESSING') await this.start(message, message.model);
   }
 
   async take(event: TurnEvent): Promise<void> {

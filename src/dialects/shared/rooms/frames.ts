@@ -6,6 +6,8 @@ export interface AnswerChunk {
   kind: 'text' | 'reasoning';
   messageId: string;
   chatId: string;
+  /** The model that speaks; null while that is not known. */
+  model: string | null;
   /** The new text only. */
   chunk: string;
   /** UTF-16 units of this kind before it. */

@@ -19,6 +19,8 @@ export interface DueText {
 export class GrowingAnswer {
   /** Seq of the last event taken. */
   seq: number;
+  /** The model that speaks; null while that is not known. */
+  model: string | null;
   private text: string;
   private reasoning: string;
   private plainSeq: number;
@@ -31,11 +33,12 @@ export class GrowingAnswer {
    * @param wanted for which kinds of members
    */
   constructor(
-    answer: { messageId: string; chatId: string },
+    { model, ...answer }: { messageId: string; chatId: string; model: string | null },
     from: { text: string; reasoning: string; seq: number },
     wanted: { plain: boolean; whole: boolean },
     emit: (due: DueText) => void,
   ) {
+    this.model = model;
     this.text = from.text;
     this.reasoning = from.reasoning;
     this.seq = this.plainSeq = from.seq;
@@ -43,7 +46,7 @@ export class GrowingAnswer {
       new ChunkPace(
         repeatsWhole,
         ({ chunk, offset, seq, whole }) =>
-          emit({ chunk: { kind, ...answer, chunk, offset, seq, fullContent: whole }, repeatsWhole, sentSeq: this.sentSeq(repeatsWhole), seq }),
+          emit({ chunk: { kind, ...answer, model: this.model, chunk, offset, seq, fullContent: whole }, repeatsWhole, sentSeq: this.sentSeq(repeatsWhole), seq }),
         text,
         from.seq,
       );
@@ -66,7 +69,8 @@ export class GrowingAnswer {
   /** Adds one event. A piece that begins before the end (a folded log is told whole) adds only what is new. */
   take(event: TurnEvent): void {
     this.seq = event.seq;
-    if (event.kind === 'text') this.text = appended(this.text, event);
+    if (event.kind === 'start') this.model = event.model;
+    else if (event.kind === 'text') this.text = appended(this.text, event);
     else if (event.kind === 'reasoning') this.reasoning = appended(this.reasoning, event);
   }
 

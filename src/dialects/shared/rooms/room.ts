@@ -130,7 +130,7 @@ export class Room<Frame> {
 
   private async tell(message: Message, fromHere: boolean, signal: AbortSignal): Promise<void> {
     const from = fromHere ? { text: message.content, reasoning: message.reasoning ?? '', seq: message.lastEventSeq } : { text: '', reasoning: '', seq: 0 };
-    const answer = { messageId: message.id, chatId: this.chatId };
+    const answer = { messageId: message.id, chatId: this.chatId, model: message.model };
     const growing = new GrowingAnswer(answer, from, { plain: true, whole: true }, (due) => this.tellChunk(due));
     try {
       await this.read(async (viewer) => {
