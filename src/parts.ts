@@ -51,9 +51,12 @@ import { registerUltimate } from './dialects/ultimate/index.ts';
 import { createHttpServer, type DialectParts, type HttpServer } from './dialects/shared/index.ts';
 import type { Agents } from './features/agents/index.ts';
 import { createChecks, type HandingOver, type Ledger } from './features/ledger/index.ts';
-import { createMonitoring } from './features/monitoring/index.ts';
+import { createMonitoring, type Monitoring } from './features/monitoring/index.ts';
+import { createOperations, type Operations, type Restarter } from './features/operations/index.ts';
+import { modulesOf, switchableDialects } from './modules.ts';
 import { createTracer, observeAgents, observeConversations, observeCore } from './observed.ts';
 import { createSessions } from './session-transcripts.ts';
+import { createRunningSettings } from './running-settings.ts';
 import { version } from './version.ts';
 
 /** Everything below the dialects. */
@@ -91,6 +94,8 @@ export interface Core {
 export interface Parts extends Core {
   conversations: Conversations;
   agents: Agents;
+  operations: Operations;
+  monitoring: Monitoring;
   ledger: Ledger;
   /** Seals what has ended, and hands it over to other ledgers. */
   handingOver: HandingOver;
@@ -118,6 +123,8 @@ export interface PartOverrides {
   webDir?: string;
   /** Called when another server has taken the place of this one on its database: it writes nothing more and should end. */
   onReplaced?: (error: ParleyError) => void;
+  /** How the process is ended so that it is started again. Default: nobody starts it again. */
+  restarter?: Restarter;
 }
 
 /**
@@ -210,20 +217,24 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   const langchain = createLangchain({ ...core, conversations, provider: core.providers.find(isLangchain) ?? null, features: config.langchain, isWatched: (id) => presence.isWatched(id) });
   const agent = createAgent({ ...core, log: logs.of('ai'), conversations, dataDir: config.databaseUrl === null ? config.dataDir : null });
   const monitoring = createMonitoring({ ...core, conversations, agent, providers: core.providers.map(({ id }) => id) });
-  const dialectParts = { ...core, conversations, presence, langchain, settings: config, version, log: logs.of('http'), ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
+  const operations = createOperations({
+    ...core, log: logs.of('operations'), dataDir: config.databaseUrl === null ? config.dataDir : null,
+    settings: createRunningSettings(config), modules: (viewer) => modulesOf(core, viewer), dialects: switchableDialects(config), restarter: overrides.restarter ?? null,
+  });
+  const dialectParts = { ...core, conversations, presence, langchain, settings: config, version, log: logs.of('http'), switches: operations.switches, ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
   const http = createHttpServer(dialectParts);
   registerOpenai(http.app, dialectParts);
   registerArketic(http.app, dialectParts);
   registerFriend(http.app, dialectParts);
   registerStudio(http.app, dialectParts);
-  registerUltimate(http.app, { ...dialectParts, monitoring, agent, ollama: core.ollamaPool });
+  registerUltimate(http.app, { ...dialectParts, operations, monitoring, agent, ollama: core.ollamaPool });
   registerAgentChat(http.app, { ...dialectParts, agents, transcripts, ledger, checks: createChecks() });
   const ollama = createOllamaServer(dialectParts);
   core.answersAt(() => urlOf(http.addresses()[0]!));
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
   const faces = ollama ? [http, ollama] : [http];
-  const order = [storage, ...shared, accounts, budgets, models, transfers, ledger, handingOver, jobs, presence, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
-  return { ...core, conversations, agents, ledger, handingOver, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
+  const order = [storage, ...shared, operations, accounts, budgets, models, transfers, ledger, handingOver, jobs, presence, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  return { ...core, conversations, agents, operations, monitoring, ledger, handingOver, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
 }
 
 function isOllama(provider: ModelProvider): provider is OllamaProvider {
