@@ -239,6 +239,8 @@ describe('Fetching a model', () => {
       expect([answer.status, answer.json.error.code]).toEqual([status, code]);
     }
     expect((await pull({ model: 'x', instance_id: 'localhost:1' })).status).toBe(404);
+    // As the document names it, whatever OLLAMA_URLS calls this machine.
+    expect((await pull({ model: 'named', instance_id: idOf(one).replace('127.0.0.1', 'localhost') })).json).toMatchObject({ success: true, instance_results: { [idOf(one)]: true } });
     for (const body of [{}, { model: '' }, { model: 'two words' }]) expect((await pull(body)).status).toBe(400);
   });
 

@@ -79,13 +79,16 @@ export function createOllamaPool(options: OllamaPoolOptions): OllamaPool {
 /** @throws {ParleyError} `not_found`, `provider_unavailable` */
 async function addressed(servers: OllamaServers, instanceId: string | null): Promise<readonly string[]> {
   if (servers.ids.length === 0) throw new ParleyError('provider_unavailable', { message: 'Ollama is switched off by OLLAMA_URLS=off.' });
-  if (instanceId !== null && !servers.ids.includes(instanceId)) {
-    throw new ParleyError('not_found', { message: `There is no such instance of Ollama. Those of OLLAMA_URLS are: ${servers.ids.join(', ')}.`, parameter: 'instance_id' });
-  }
-  const ids = instanceId === null ? servers.ids : [instanceId];
+  const ids = instanceId === null ? servers.ids : servers.ids.filter((id) => id === instanceId || onThisMachine(id) === onThisMachine(instanceId)).slice(0, 1);
+  if (ids.length === 0) throw new ParleyError('not_found', { message: `There is no such instance of Ollama. Those of OLLAMA_URLS are: ${servers.ids.join(', ')}.`, parameter: 'instance_id' });
   const isUp = (await servers.instances()).some(({ id, state }) => state !== 'unreachable' && ids.includes(id));
   if (!isUp) throw new ParleyError('provider_unavailable', { message: `Ollama cannot be reached at ${ids.join(', ')}. Is it running?` });
   return ids;
+}
+
+/** The same name for all that mean this machine. */
+function onThisMachine(id: string): string {
+  return id.replace(/^(localhost|\[::1\])(?=[:/]|$)/, '127.0.0.1');
 }
 
 function isSame(one: PullPayload, other: PullPayload): boolean {

@@ -49,6 +49,36 @@ test('prefers the instance that begins to answer sooner', async () => {
   expect(chats(other)).toBe(7);
 });
 
+test('tries one that was slow once again some minutes later', async () => {
+  let time = 0;
+  await pool.stop!();
+  // Waiting makes the time pass: a delay of the stand-in is no part of it.
+  pool = start({ now: () => time, monotonic: () => time });
+  one.otherwise(() => {
+    time += 5000;
+    return { pieces: ['one'] };
+  });
+  other.otherwise(() => {
+    time += 10;
+    return { pieces: ['other'] };
+  });
+  for (let round = 0; round < 6; round += 1) await ask();
+  const before = chats(one);
+  expect(before).toBeLessThanOrEqual(2);
+  for (let round = 0; round < 20; round += 1) {
+    time += 30_000;
+    await ask();
+  }
+  expect(chats(one)).toBeGreaterThan(before);
+  expect(chats(other)).toBeGreaterThan(chats(one));
+});
+
+test('prefers the instance that has the model in memory', async () => {
+  other.loaded.add('llama2:latest');
+  await pool.models({ signal, apiKey: null });
+  expect(textOf(await ask())).toBe('other');
+});
+
 test('spreads answers that run at the same time', async () => {
   one.otherwise({ pieces: ['one'], gated: true });
   other.otherwise({ pieces: ['other'], gated: true });
