@@ -13,6 +13,7 @@ import type { Engine } from '../base/storage/index.ts';
 import { openTestStorage } from '../base/storage/testing.ts';
 import { readConfig } from '../config.ts';
 import { createAccounts } from '../core/accounts/index.ts';
+import { cheapPasswords } from '../core/accounts/testing.ts';
 import { createAgent } from '../core/agent/index.ts';
 import { createBudgets } from '../core/budgets/index.ts';
 import { createConversations, createTransfers } from '../core/conversations/index.ts';
@@ -22,6 +23,7 @@ import { createPresence } from '../core/presence/index.ts';
 import { createModelStore, createOllamaPool, type ModelInfo, type Models } from '../core/models/index.ts';
 import type { Agents } from '../features/agents/index.ts';
 import { createChecks, type HandingOver, type Ledger } from '../features/ledger/index.ts';
+import { createPipelines } from '../features/pipelines/index.ts';
 import { createMonitoring, type Monitoring } from '../features/monitoring/index.ts';
 import { createSessions } from '../session-transcripts.ts';
 import { registerAgentChat } from './agent-chat/index.ts';
@@ -111,7 +113,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const limiter = createLocalLimiter(base.clock);
   const bus = createLocalBus((error) => { throw error; });
   const secrets = openSecrets(database.dataDir);
-  const accounts = createAccounts({ ...base, bus, secrets, limiter });
+  const accounts = createAccounts({ ...base, bus, secrets, limiter, passwords: cheapPasswords() });
   const jobs = createJobs(base);
   const scripted = scriptedModels();
   scripted.list = async () => [scriptedModel];
@@ -131,7 +133,8 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   registerStudio(http.app, parts);
   const agent = createAgent({ ...parts, dataDir: database.dataDir });
   const monitoring = createMonitoring({ ...parts, instanceId: base.instanceId, bus, agent, providers: ['scripted'] });
-  registerUltimate(http.app, { ...parts, monitoring, agent, ollama: createOllamaPool({ ...base, servers: null, jobs, bus }) });
+  const pipelines = createPipelines({ ...base, conversations, models, accounts, jobs, bus, settings: {} });
+  registerUltimate(http.app, { ...parts, pipelines, monitoring, agent, ollama: createOllamaPool({ ...base, servers: null, jobs, bus }) });
   registerAgentChat(http.app, { ...parts, agents, transcripts, ledger, checks: createChecks() });
   const ollama = settings.ollamaApiPort === null ? null : createHttpServer(parts, ollamaFace(settings.ollamaApiPort));
   if (ollama) {
@@ -139,7 +142,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
     registerOpenai(ollama.app, parts);
   }
   const faces = ollama ? [http, ollama] : [http];
-  const order = [accounts, budgets, transfers, ledger, handingOver, jobs, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [accounts, budgets, transfers, ledger, handingOver, jobs, pipelines, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   try {
     await startAll(order);
   } catch (error) {

@@ -14,7 +14,7 @@ import { createLocalTrust } from './local-trust.ts';
 import { createLogin } from './login.ts';
 import { createOauth } from './oauth/index.ts';
 import { createOriginRules } from './origins.ts';
-import { createPasswordHasher } from './passwords.ts';
+import { createPasswordHasher, type PasswordHasher } from './passwords.ts';
 import { createProviderKeys, type ProviderKeys } from './provider-keys.ts';
 import { createRegistration } from './registration.ts';
 import { createRevocationWatch } from './revocation-watch.ts';
@@ -41,15 +41,16 @@ export interface AccountsParts {
   log: Log;
   metrics: Metrics;
   settings: AccountSettings;
+  /** In place of the hasher of every server, for tests: theirs are cheap. */
+  passwords?: PasswordHasher;
 }
 
 /** @throws {Error} when ALLOWED_ORIGINS or PUBLIC_URL holds what is no address */
-export function createAccounts({ storage, secrets, limiter, bus, clock, log, metrics, settings }: AccountsParts): Accounts {
+export function createAccounts({ storage, secrets, limiter, bus, clock, log, metrics, settings, passwords = createPasswordHasher() }: AccountsParts): Accounts {
   const cache = createCredentialCache(clock.monotonic);
   const revocations = createRevocations(cache, log, bus);
   const origins = createOriginRules(settings);
   const localTrust = createLocalTrust(settings, origins);
-  const passwords = createPasswordHasher();
   const users = createUsers({ storage, clock, revocations });
   const sessions = createSessions({ storage, tokens: createTokens(secrets), clock, revocations, lifetimeMs: settings.tokenLifetimeMs });
   const sessionUse = createSessionUse({ storage, clock, log });

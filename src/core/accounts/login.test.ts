@@ -4,6 +4,7 @@ import { silentLog } from '../../base/observability/index.ts';
 import { openSecrets } from '../../base/secrets.ts';
 import { engines } from '../../base/storage/testing.ts';
 import { createCredentialCache } from './credential-cache.ts';
+import { createPasswordHasher } from './passwords.ts';
 import { createRevocations } from './revocations.ts';
 import { createSessions } from './sessions.ts';
 import { defaultSettings, everything, registrationOf, requestWith, startTestAccounts, type TestAccounts } from './testing.ts';
@@ -18,7 +19,7 @@ describe.each(engines)('signing in on %s', (engine) => {
   let bob: User;
 
   beforeEach(async () => {
-    test = await startTestAccounts(engine, { registration: 'open', limits: { ...defaultSettings.limits, loginsPerMinute: 30 } });
+    test = await startTestAccounts(engine, { registration: 'open', limits: { ...defaultSettings.limits, loginsPerMinute: 30 } }, createPasswordHasher());
     accounts = test.accounts;
     bob = await accounts.createUser({ ...registrationOf('Bob'), role: 'user' });
   });

@@ -1,15 +1,15 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { ParleyError } from '../../base/errors.ts';
 
-/** Cost of a hash: memory in KiB, passes over it, lanes. */
-interface Cost {
+/** Cost of a hash (RFC 9106, section 3.1): memory in KiB, at least 8 for each lane; passes over it; lanes. */
+export interface Cost {
   memory: number;
   passes: number;
   parallelism: number;
 }
 
 /** 19 MiB, 2 passes, 1 lane: the first choice of the OWASP Password Storage Cheat Sheet; about 35 ms here. */
-const presentCost: Cost = { memory: 19_456, passes: 2, parallelism: 1 };
+const recommendedCost: Cost = { memory: 19_456, passes: 2, parallelism: 1 };
 const saltBytes = 16;
 const hashBytes = 32;
 /** Node's thread pool has 4 threads; files and name look-ups need the other two. */
@@ -35,7 +35,8 @@ export interface PasswordHasher {
   isOutdated(stored: string): boolean;
 }
 
-export function createPasswordHasher(): PasswordHasher {
+/** @param presentCost of new hashes; those of another cost are outdated. A server always uses the default. */
+export function createPasswordHasher(presentCost: Cost = recommendedCost): PasswordHasher {
   const gate = createGate(hashesAtOnce, maxWaiting);
   // Any hash does, because nothing is equal to random bytes.
   const nobody = formatPhc({ cost: presentCost, salt: randomBytes(saltBytes), hash: randomBytes(hashBytes) });

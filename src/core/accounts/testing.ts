@@ -8,6 +8,7 @@ import { openSecrets, type Secrets } from '../../base/secrets.ts';
 import type { Engine } from '../../base/storage/index.ts';
 import { openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
 import { createAccounts } from './accounts.ts';
+import { createPasswordHasher, type PasswordHasher } from './passwords.ts';
 import type { AccountSettings } from './settings.ts';
 import type { Accounts, AuthenticationPolicy, Credentials } from './types.ts';
 
@@ -27,6 +28,14 @@ export function createTestClock(): TestClock {
   };
 }
 
+/**
+ * Real argon2id at the least cost there is. The recommended one takes 35 ms of a processor for every account that a test
+ * makes; passwords.test.ts and login.test.ts try that.
+ */
+export function cheapPasswords(): PasswordHasher {
+  return createPasswordHasher({ memory: 8, passes: 1, parallelism: 1 });
+}
+
 export const defaultSettings: AccountSettings = {
   host: '127.0.0.1', redisUrl: null, publicUrl: null, trustProxy: false, localTrust: true, allowedOrigins: [], registration: null,
   tokenLifetimeMs: 3_600_000, limits: { loginsPerMinute: 1000, tokensPerHour: 120, oauthPerMinute: 60 },
@@ -42,7 +51,7 @@ export interface TestAccounts {
   close(): Promise<void>;
 }
 
-export async function startTestAccounts(engine: Engine, settings: Partial<AccountSettings> = {}): Promise<TestAccounts> {
+export async function startTestAccounts(engine: Engine, settings: Partial<AccountSettings> = {}, passwords = cheapPasswords()): Promise<TestAccounts> {
   const clock = createTestClock();
   const database = await openTestStorage(engine);
   const running: Accounts[] = [];
@@ -50,7 +59,7 @@ export async function startTestAccounts(engine: Engine, settings: Partial<Accoun
     const accounts = createAccounts({
       storage: database.storage, secrets: openSecrets(database.dataDir), limiter: createLocalLimiter(clock),
       bus: createLocalBus((error) => { throw error; }), clock, log: silentLog(),
-      metrics: createMetrics(), settings: { ...defaultSettings, ...settings, ...changes },
+      metrics: createMetrics(), settings: { ...defaultSettings, ...settings, ...changes }, passwords,
     });
     await accounts.start?.();
     running.push(accounts);
