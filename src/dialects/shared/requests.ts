@@ -5,7 +5,7 @@ import type { Tracer } from '../../base/observability/index.ts';
 import { ambiguity, isSecure } from './addresses.ts';
 import { pathOf } from './paths.ts';
 import { serverDialect } from './plain.ts';
-import type { DialectParts } from './types.ts';
+import type { Dialect, DialectParts } from './types.ts';
 
 /** What every answer carries that is no page: no sniffing, no framing, no caching, nothing to run. */
 const answerHeaders: Record<string, string> = {
@@ -32,8 +32,11 @@ export function createRequestIds(): (request: { headers: Record<string, string |
   };
 }
 
-/** Hooks of every request: id, headers, cross-origin answers, refusing while the server stops, the log line, the figures. */
-export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }): void {
+/**
+ * Hooks of every request: id, headers, cross-origin answers, refusing while the server stops, the log line, the figures.
+ * @param dialectAt whose path it is, also where no route stands
+ */
+export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state: { draining: boolean }, dialectAt: (path: string) => Dialect): void {
   const { accounts, clock, log, metrics, settings, tracer } = parts;
   if (tracer) traceRequests(app, tracer);
   app.decorateRequest('viewer', null);
@@ -47,7 +50,7 @@ export function addRequestHooks(app: FastifyInstance, parts: DialectParts, state
     if (unclear !== null) throw new ParleyError('invalid_request', { message: unclear });
     if (isSecure(request.raw, settings.trustProxy)) reply.header('strict-transport-security', 'max-age=31536000');
     if (request.headers.origin !== undefined) {
-      const answered = answerOrigin(request, reply, accounts.originAllowed(request.headers));
+      const answered = answerOrigin(request, reply, accounts.originAllowed(request.headers), dialectAt);
       if (answered) return answered;
     }
     if (state.draining) {
@@ -90,7 +93,7 @@ function traceRequests(app: FastifyInstance, tracer: Tracer): void {
  * Cross-origin reading (CORS) is for origins that may use this server anyway; all others get no such header, so that
  * their browser refuses them. Preflights end here.
  */
-function answerOrigin(request: FastifyRequest, reply: FastifyReply, allowed: boolean): FastifyReply | undefined {
+function answerOrigin(request: FastifyRequest, reply: FastifyReply, allowed: boolean, dialectAt: (path: string) => Dialect): FastifyReply | undefined {
   reply.header('vary', 'Origin');
   if (allowed) {
     reply.header('access-control-allow-origin', request.headers.origin);
@@ -102,5 +105,5 @@ function answerOrigin(request: FastifyRequest, reply: FastifyReply, allowed: boo
   reply.header('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE');
   reply.header('access-control-allow-headers', 'authorization, content-type, x-csrf-token, x-request-id, idempotency-key, last-event-id');
   reply.header('access-control-max-age', '600');
-  return reply.code(204).send();
+  return reply.headers(dialectAt(pathOf(request.url)).headers?.() ?? {}).code(204).send();
 }

@@ -84,7 +84,9 @@ export function createHttpServer(parts: DialectParts, face: Face = homeFace(part
     limiter: parts.limiter,
     log: parts.log,
     metrics: parts.metrics,
+    ...(parts.switches ? { switches: parts.switches } : {}),
   }));
+  parts.switches?.onOff((dialect) => app.upgrades.closeOf(dialect));
   app.addHook('onRoute', (route) => {
     if (route.bodyLimit !== undefined) route.bodyLimit = Math.min(route.bodyLimit, parts.settings.maxContentLength);
     // A copy of the options may still get its dialect from a hook of its scope, which runs behind this one.
@@ -110,7 +112,7 @@ function prepare(app: FastifyInstance, parts: DialectParts, face: Face, state: {
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, body: string) => parseJson(body));
-  addRequestHooks(app, parts, state);
+  addRequestHooks(app, parts, state, dialectAt);
   app.setErrorHandler((error, request, reply) => {
     const dialect = request.routeOptions.config.dialect ?? dialectAt(pathOf(request.url));
     return sendError(error, dialect, request, reply, parts.log);

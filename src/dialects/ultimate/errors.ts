@@ -27,7 +27,7 @@ type Features = Pick<Agent, 'features'>;
 export function ultimateDialect(agent: Features): Dialect {
   return {
     name: 'ultimate',
-    prefixes: ['/api/ai', '/api/v3', '/api/v4', '/api/v5', '/api/auth/token', ...segments.map((segment) => `/api/v1/${segment}`)],
+    prefixes: ['/api/ai', '/api/v3', '/api/v4', '/api/v5', '/api/auth/token', '/device', ...segments.map((segment) => `/api/v1/${segment}`)],
     status: (error) => statuses[error.code] ?? error.status,
     headers: () => ({ ...printedHeaders, 'x-agent-version': agentVersion, 'x-features-enabled': agent.features().join(',') }),
     errorBody,
