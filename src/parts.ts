@@ -54,6 +54,7 @@ import { createChecks, type HandingOver, type Ledger } from './features/ledger/i
 import { createMonitoring, type Monitoring } from './features/monitoring/index.ts';
 import { createOperations, type Operations, type Restarter } from './features/operations/index.ts';
 import { modulesOf, switchableDialects } from './modules.ts';
+import { createPipelines } from './features/pipelines/index.ts';
 import { createTracer, observeAgents, observeConversations, observeCore } from './observed.ts';
 import { createSessions } from './session-transcripts.ts';
 import { createRunningSettings } from './running-settings.ts';
@@ -221,19 +222,20 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
     ...core, log: logs.of('operations'), dataDir: config.databaseUrl === null ? config.dataDir : null,
     settings: createRunningSettings(config), modules: (viewer) => modulesOf(core, viewer), dialects: switchableDialects(config), restarter: overrides.restarter ?? null,
   });
+  const pipelines = createPipelines({ ...core, log: logs.of('ai'), conversations });
   const dialectParts = { ...core, conversations, presence, langchain, settings: config, version, log: logs.of('http'), switches: operations.switches, ...(overrides.webDir === undefined ? {} : { webDir: overrides.webDir }) };
   const http = createHttpServer(dialectParts);
   registerOpenai(http.app, dialectParts);
   registerArketic(http.app, dialectParts);
   registerFriend(http.app, dialectParts);
   registerStudio(http.app, dialectParts);
-  registerUltimate(http.app, { ...dialectParts, operations, monitoring, agent, ollama: core.ollamaPool });
+  registerUltimate(http.app, { ...dialectParts, pipelines, operations, monitoring, agent, ollama: core.ollamaPool });
   registerAgentChat(http.app, { ...dialectParts, agents, transcripts, ledger, checks: createChecks() });
   const ollama = createOllamaServer(dialectParts);
   core.answersAt(() => urlOf(http.addresses()[0]!));
   // Stopping goes the other way round: the ports close, answers end while their readers are still there, then the sockets close.
   const faces = ollama ? [http, ollama] : [http];
-  const order = [storage, ...shared, operations, accounts, budgets, models, transfers, ledger, handingOver, jobs, presence, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [storage, ...shared, operations, accounts, budgets, models, transfers, ledger, handingOver, jobs, pipelines, presence, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   return { ...core, conversations, agents, operations, monitoring, ledger, handingOver, http, ollama, start: () => startAll(order), stop: () => stopAll(order) };
 }
 

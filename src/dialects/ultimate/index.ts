@@ -1,5 +1,6 @@
 import type { Scope } from '../../core/accounts/index.ts';
 import { createCredentialWatch, registerNotBuilt, registerScope, scopeByMethod, type App, type Guard } from '../shared/index.ts';
+import { registerBatch } from './batch.ts';
 import { registerChat, registerConversations } from './conversations.ts';
 import { registerDevicePage } from './device.ts';
 import { oauthDialect, ultimateDialect } from './errors.ts';
@@ -8,8 +9,12 @@ import { registerGenerate } from './generate.ts';
 import { registerMonitoring } from './monitoring.ts';
 import { ultimateNotBuilt } from './not-built.ts';
 import { registerClients, registerGrants, registerOauth } from './oauth.ts';
-import { registerOllamaPulls, registerOllamaStatus, tellOfOllama } from './ollama.ts';
+import { registerOllamaModels, registerOllamaPulls, registerOllamaStatus, tellOfOllama } from './ollama.ts';
+import { registerDatabase } from './operations/database.ts';
+import { registerDebug } from './operations/debug.ts';
+import { registerManagement } from './operations/management.ts';
 import type { UltimateParts } from './parts.ts';
+import { registerPipelines, registerPipelineStatus } from './pipelines.ts';
 import { plainRoute } from './plain-socket.ts';
 import { registerStatus } from './status.ts';
 import { registerTokens } from './tokens.ts';
@@ -24,7 +29,7 @@ export function registerUltimate(app: App, parts: UltimateParts): void {
   /** Who has this permission; where the document's own clients send nothing, the owner on this machine. */
   const guard = (scope: Scope | null): Guard => ({
     policy: { localTrust: true, cookie: true, csrf: 'same-origin' },
-    limit: { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 },
+    limit: { name: 'requests', get count() { return parts.settings.limits.requestsPerMinute; }, windowMs: 60_000 },
     scope: () => scope,
   });
   registerScope(app, parts, dialect, guard('chat'), (scope) => {
@@ -35,13 +40,22 @@ export function registerUltimate(app: App, parts: UltimateParts): void {
     registerStatus(scope, parts);
     registerMonitoring(scope, parts);
     registerOllamaStatus(scope, parts);
+    registerPipelineStatus(scope, parts);
   });
   registerScope(app, parts, dialect, guard('write'), (scope) => registerGenerate(scope, parts, credentials));
   registerScope(app, parts, dialect, guard('admin'), (scope) => {
     registerClients(scope, parts);
     registerOllamaPulls(scope, parts);
+    registerOllamaModels(scope, parts);
+    registerDebug(scope, parts);
+    registerDatabase(scope, parts);
+    registerManagement(scope, parts);
   });
-  registerScope(app, parts, dialect, { ...guard(null), scope: scopeByMethod }, (scope) => registerGrants(scope, parts));
+  registerScope(app, parts, dialect, guard('write'), (scope) => registerBatch(scope, parts, credentials));
+  registerScope(app, parts, dialect, { ...guard(null), scope: scopeByMethod }, (scope) => {
+    registerGrants(scope, parts);
+    registerPipelines(scope, parts, credentials);
+  });
   registerScope(app, parts, dialect, guard(null), (scope) => {
     registerTokens(scope, parts);
     registerNotBuilt(scope, ultimateNotBuilt);

@@ -10,13 +10,10 @@ const versioned: readonly (readonly ['GET' | 'POST', `/api/v4/${string}`])[] = [
   ['POST', '/api/v4/p2p/inference'],
   ['GET', '/api/v4/p2p/peers'],
   ['GET', '/api/v4/p2p/models'],
-  ['GET', '/api/v4/ai/pipeline/status'],
-  ['POST', '/api/v4/ai/inference/batch'],
   ['POST', '/api/v4/tasks/start'],
   ['GET', '/api/v4/tasks/:task_id/status'],
   ['POST', '/api/v4/blockchain/contracts/execute'],
   ['GET', '/api/v4/blockchain/metrics'],
-  ['POST', '/api/v4/config/debug'],
 ];
 
 function inEveryVersion(): NotBuilt[] {

@@ -36,9 +36,11 @@ export async function work(needs: PipelineNeeds, runMs: number, job: Job, { sign
     const output = await runKinds[row.kind]({ needs, viewer, runId, input: row.input, stages, teller }, stop.signal);
     await storage.write(async (queries) => endRun(queries, runId, await storage.now(), { state: 'done', output }));
   } catch (thrown) {
-    if (signal.aborted) {
-      await storage.write((queries) => queries.updateTable('pipeline_runs').set({ state: 'waiting' }).where('id', '=', runId).where('state', '=', 'running').execute());
-      throw thrown;
+    // A stopping server breaks calls of models off before it stops jobs.
+    if (signal.aborted || (!isLate && thrown instanceof ParleyError && thrown.code === 'cancelled')) {
+      const changed = await storage.write((queries) => queries.updateTable('pipeline_runs').set({ state: 'waiting' }).where('id', '=', runId).where('state', '=', 'running').executeTakeFirst());
+      if (Number(changed.numUpdatedRows) === 0) return null;
+      throw new ParleyError('shutting_down', { cause: thrown });
     }
     const error = isLate ? new ParleyError('provider_timeout', { message: `The run took longer than ${runMs / 1000} seconds.` }) : asParleyError(thrown);
     if (error.code === 'internal') log.error({ err: thrown, run: runId }, 'a pipeline run failed');
