@@ -55,7 +55,7 @@ function expectHeaders(what: string, answer: Answer): void {
   const found = Object.fromEntries(Object.keys(headers).map((name) => [name, answer.headers.get(name)]));
   expect([what, found]).toEqual([what, headers]);
   expect([what, answer.headers.get('x-features-enabled')]).toEqual([what, 'chat']);
-  const isPage = /\/device$/.test(what.split(' ')[1]!) && (answer.headers.get('content-type') ?? '').includes('text/html');
+  const isPage = what.split(' ')[1] === '/device' && (answer.headers.get('content-type') ?? '').includes('text/html');
   expect([what, answer.headers.get('content-security-policy')]).toEqual([what, isPage ? expect.stringMatching(/^default-src 'none'/) : "default-src 'self'"]);
 }
 
