@@ -86,6 +86,7 @@ export const settingTable = {
   HEDERA_TIMEOUT: { type: 'number', default: '60', meaning: 'Seconds that one submission may take; what is missing then is submitted the next time' },
   MAX_CONTENT_LENGTH: { type: 'number', default: '104857600', meaning: 'Most bytes of any request body; many routes take less (docs/limits.md)' },
   DRAIN_SECONDS: { type: 'number', default: '10', meaning: 'Seconds a stopping server lets answers finish' },
+  RESTARTED_BY_SERVICE: { type: 'flag', default: 'off', meaning: 'A service manager starts the server again whenever it ends with code 75, so that administrators may restart it over the network (docs/operations.md)' },
   OPEN_BROWSER: { type: 'flag', default: 'off', meaning: 'Open the page in a browser at start' },
 } as const satisfies Record<string, SettingRow>;
 
@@ -200,6 +201,18 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     maxContentLength: wholeNumber('MAX_CONTENT_LENGTH'),
     drainMs: number('DRAIN_SECONDS') * 1000,
     openBrowser: flag('OPEN_BROWSER'),
+    restartedByService: flag('RESTARTED_BY_SERVICE'),
+    given: givenSettings(environment),
+  };
+}
+
+/** What was given, to be shown: the texts of settings that are no secrets, and of secrets that they are set. */
+function givenSettings(environment: Record<string, string | undefined>): { texts: Partial<Record<SettingName, string>>; secrets: readonly SettingName[] } {
+  const { text } = readers(environment);
+  const names = (Object.keys(settingTable) as SettingName[]).filter((name) => (environment[name] ?? '').trim() !== '');
+  return {
+    texts: Object.fromEntries(names.filter((name) => settingTable[name].type !== 'secret').map((name) => [name, text(name)])),
+    secrets: names.filter((name) => settingTable[name].type === 'secret' && text(name) !== ''),
   };
 }
 

@@ -2,6 +2,7 @@ import { openBrowser } from './cli/browser.ts';
 import { explain } from './cli/failure.ts';
 import { addressOf, modelLines, startLines } from './cli/terminal-page.ts';
 import { readConfig, type Config } from './config.ts';
+import type { Restarter } from './features/operations/index.ts';
 import { createParts, type Parts } from './parts.ts';
 import { version } from './version.ts';
 
@@ -10,15 +11,42 @@ const oneSignalMs = 1000;
 /** Milliseconds beyond the drain time after which a server that does not end is ended. */
 const stopGraceMs = 15_000;
 
+/** Ends with this when it wants to be started again; of the codes of sysexits.h the one for trying again (EX_TEMPFAIL). */
+export const restartCode = 75;
+
+/** Whether somebody starts the server again: the start script says so over its channel, a service manager by a setting. */
+function createRestarter({ restartedByService }: Config, begin: () => void): Restarter {
+  let startScript = false;
+  // Nobody else is on the other side of this channel; a library that loads us may have one of its own.
+  if (process.connected) process.on('message', (message: unknown) => (startScript ||= isHello(message)));
+  return {
+    get isPossible() {
+      return startScript || restartedByService;
+    },
+    get how() {
+      if (startScript) return 'The start script starts the server again.';
+      if (restartedByService) return 'A service manager starts the server again (RESTARTED_BY_SERVICE).';
+      return 'Nobody would start this server again. Start it with `npm start` or scripts/start.cjs, or let a service manager start it again on code 75 and set RESTARTED_BY_SERVICE=on.';
+    },
+    begin,
+  };
+}
+
+function isHello(message: unknown): boolean {
+  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'starter' && 'restarts' in message && message.restarts === true;
+}
+
 /** Runs the server until it is told to stop. Ends the process. */
 export async function runServer(config: Config): Promise<void> {
   let parts: Parts;
+  let stopWith: (code: number) => void = () => undefined;
   try {
-    parts = createParts(config, { onReplaced: (error) => end(`\nParley stops.\n${error.message}\n`) });
+    parts = createParts(config, { restarter: createRestarter(config, () => stopWith(restartCode)), onReplaced: (error) => end(`\nParley stops.\n${error.message}\n`) });
   } catch (error) {
     fail(error);
   }
-  stopOnSignals(parts, config.drainMs);
+  const stop = stopOnSignals(parts);
+  stopWith = (code) => stop('an administrator restarts it', code);
   exitOnFaults(parts);
   try {
     await parts.start();
@@ -61,9 +89,10 @@ function end(reason: string): never {
 }
 
 /** SIGTERM, SIGINT and SIGHUP drain and stop; so does the end of the start script. A second signal ends at once. */
-function stopOnSignals(parts: Parts, drainMs: number): void {
+function stopOnSignals(parts: Parts): (reason: string, code?: number) => void {
   let stoppingSince: number | null = null;
-  const stop = (reason: string): void => {
+  const stop = (reason: string, code = 0): void => {
+    const { drainMs } = parts.config;
     if (stoppingSince !== null) {
       if (performance.now() - stoppingSince > oneSignalMs) process.exit(1);
       return;
@@ -76,7 +105,7 @@ function stopOnSignals(parts: Parts, drainMs: number): void {
       process.exit(1);
     }, drainMs + stopGraceMs).unref();
     parts.stop().then(
-      () => process.exit(0),
+      () => process.exit(code),
       (error: unknown) => {
         parts.log.error({ err: error }, 'stopping failed');
         process.exit(1);
@@ -85,6 +114,7 @@ function stopOnSignals(parts: Parts, drainMs: number): void {
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(signal));
   if (process.connected) process.on('disconnect', () => stop('the start script ended'));
+  return stop;
 }
 
 /** An error nobody foresaw leaves the process in a state nobody knows: what was committed is safe, so it ends. */

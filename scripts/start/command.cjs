@@ -5,9 +5,12 @@ const { spawn } = require('node:child_process');
 const { cache, root } = require('./paths.cjs');
 const { environmentFor } = require('./npm.cjs');
 const { packagedEntry } = require('./packaged.cjs');
-const { StartError } = require('./words.cjs');
+const { say, StartError } = require('./words.cjs');
 
 const signals = process.platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK'] : ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'];
+
+/** With this code the server wants to be started again (src/main.ts). */
+const restartCode = 75;
 
 /** What Node runs for these arguments, and in which folder. */
 function scriptFor(args) {
@@ -45,7 +48,20 @@ function watchParent(onLost) {
  * A Ctrl-C in a terminal reaches the child by itself and once more from here: the server takes both for one.
  * @param onReady called when the server says that it is ready
  */
-function runCommand(node, args, onReady) {
+async function runCommand(node, args, onReady) {
+  for (;;) {
+    const code = await runOnce(node, args, onReady);
+    if (code !== restartCode || !isServer(args)) return code;
+    say('starting again, as an administrator wants it.');
+  }
+}
+
+function isServer(args) {
+  return args.length === 0 || args[0] === 'serve';
+}
+
+/** The same once. */
+function runOnce(node, args, onReady) {
   const { script, cwd } = scriptFor(args);
   const env = environmentFor(node, process.env.NODE_COMPILE_CACHE ? {} : { NODE_COMPILE_CACHE: path.join(cache, 'compiled') });
   return new Promise((resolve, reject) => {
@@ -58,6 +74,8 @@ function runCommand(node, args, onReady) {
     const forward = new Map(signals.map((signal) => [signal, () => child.kill(signal)]));
     for (const [signal, send] of forward) process.on(signal, send);
     const endWatch = watchParent(() => child.kill('SIGTERM'));
+    // So that the server knows that it may end in order to be started again.
+    if (isServer(args)) child.send({ type: 'starter', restarts: true }, () => undefined);
     child.on('message', (message) => {
       if (message && message.type === 'ready') onReady();
     });

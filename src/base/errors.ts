@@ -35,6 +35,7 @@ export const errorTable = {
   not_implemented: { status: 501, closeCode: 1011, sentence: 'This is not built yet.' },
   storage_full: { status: 507, closeCode: 1011, sentence: 'The data folder is full. Nothing was saved; free some space and try again.' },
   storage_unavailable: { status: 503, closeCode: 1011, sentence: 'The database cannot be written. Nothing was saved.' },
+  switched_off: { status: 503, closeCode: 1013, sentence: 'An administrator has switched this part of the server off.' },
   shutting_down: { status: 503, closeCode: 1001, sentence: 'The server is shutting down.' },
   no_model: { status: 503, closeCode: 1011, sentence: 'No language model is set up yet. Open the page or run `parley doctor` to see how to add one.' },
   provider_unavailable: { status: 503, closeCode: 1011, sentence: 'The model service cannot be reached.' },

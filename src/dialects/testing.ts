@@ -7,11 +7,14 @@ import { newId } from '../base/ids.ts';
 import { createJobs } from '../base/jobs/index.ts';
 import { startAll, stopAll } from '../base/lifecycle.ts';
 import { createLocalLimiter } from '../base/limits/index.ts';
-import { createMetrics, silentLog, type Log } from '../base/observability/index.ts';
+import { createLogs, createMetrics, silentLog, Tracer, type Log } from '../base/observability/index.ts';
 import { openSecrets } from '../base/secrets.ts';
 import type { Engine } from '../base/storage/index.ts';
 import { openTestStorage } from '../base/storage/testing.ts';
 import { readConfig } from '../config.ts';
+import { createOperations } from '../features/operations/index.ts';
+import { switchableDialects } from '../modules.ts';
+import { createRunningSettings } from '../running-settings.ts';
 import { createAccounts } from '../core/accounts/index.ts';
 import { cheapPasswords } from '../core/accounts/testing.ts';
 import { createAgent } from '../core/agent/index.ts';
@@ -125,7 +128,13 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const { agents, ledger, handingOver, transcripts } = createSessions({ ...base, secrets, conversations, accounts, jobs });
   const presence = createPresence({ ...base, bus, several: false });
   const langchain = createLangchain({ ...base, models, conversations, provider: null, features: settings.langchain, isWatched: (id) => presence.isWatched(id) });
-  const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, transfers, presence, langchain, limiter, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
+  const logs = createLogs(base.log);
+  const tracer = new Tracer({ clock: base.clock, logs });
+  const operations = createOperations({
+    ...base, jobs, bus, logs, tracer, dataDir: database.storage.engine === 'sqlite' ? database.dataDir : null, settings: createRunningSettings(settings),
+    modules: async () => [], dialects: switchableDialects(settings), restarter: null,
+  });
+  const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, transfers, presence, langchain, limiter, tracer, switches: operations.switches, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
   const http = createHttpServer(parts);
   registerOpenai(http.app, parts);
   registerArketic(http.app, parts);
@@ -134,7 +143,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const agent = createAgent({ ...parts, dataDir: database.dataDir });
   const monitoring = createMonitoring({ ...parts, instanceId: base.instanceId, bus, agent, providers: ['scripted'] });
   const pipelines = createPipelines({ ...base, conversations, models, accounts, jobs, bus, settings: {} });
-  registerUltimate(http.app, { ...parts, pipelines, monitoring, agent, ollama: createOllamaPool({ ...base, servers: null, jobs, bus }) });
+  registerUltimate(http.app, { ...parts, operations, pipelines, monitoring, agent, ollama: createOllamaPool({ ...base, servers: null, jobs, bus }) });
   registerAgentChat(http.app, { ...parts, agents, transcripts, ledger, checks: createChecks() });
   const ollama = settings.ollamaApiPort === null ? null : createHttpServer(parts, ollamaFace(settings.ollamaApiPort));
   if (ollama) {
@@ -142,7 +151,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
     registerOpenai(ollama.app, parts);
   }
   const faces = ollama ? [http, ollama] : [http];
-  const order = [accounts, budgets, transfers, ledger, handingOver, jobs, pipelines, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
+  const order = [operations, accounts, budgets, transfers, ledger, handingOver, jobs, pipelines, agent, monitoring, ...faces.map((face) => face.transport), conversations, ...faces.map((face) => face.listener)];
   try {
     await startAll(order);
   } catch (error) {

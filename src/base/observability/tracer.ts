@@ -12,8 +12,8 @@ export const mostSpans = 200;
 
 /** What is watched. */
 export interface Watching {
-  /** Whether requests leave traces. */
-  traces: boolean;
+  /** Components whose steps are kept with the requests that they are done for; with any, requests leave traces. */
+  traces: ReadonlySet<Component>;
   /** Components of which each step is logged with the time it took. */
   performance: ReadonlySet<Component>;
 }
@@ -39,7 +39,7 @@ export interface TracerParts {
 export class Tracer {
   readonly #clock: Clock;
   readonly #logs: Logs;
-  #watching: Watching = { traces: false, performance: new Set() };
+  #watching: Watching = { traces: new Set(), performance: new Set() };
   #active: boolean;
   /** The newest is the last. */
   readonly #traces: Trace[] = [];
@@ -62,12 +62,12 @@ export class Tracer {
   /** Also to be called when levels of the logs have changed. Ending to trace keeps what there is. */
   watch(watching: Watching): void {
     this.#watching = watching;
-    this.#active = watching.traces || watching.performance.size > 0 || this.#logs.hasDebug;
+    this.#active = watching.traces.size > 0 || watching.performance.size > 0 || this.#logs.hasDebug;
   }
 
   /** Begins the trace of a request; null while requests leave none. @param traceparent the header, as it came */
   begin(component: Component, name: string, { requestId = null, traceparent }: { requestId?: string | null; traceparent?: unknown } = {}): OpenTrace | null {
-    if (!this.#watching.traces) return null;
+    if (this.#watching.traces.size === 0) return null;
     const parent = readTraceParent(traceparent);
     const trace: Trace = {
       id: parent?.traceId ?? randomBytes(16).toString('hex'), parentId: parent?.parentId ?? null, requestId, component, name,
@@ -160,7 +160,7 @@ export class Tracer {
 
   #begin(component: Component, name: string): { place: { trace: Trace; within: number } | null; end(outcome: string): void } {
     const started = this.#clock.monotonic();
-    const here = currentPlace.getStore();
+    const here = this.#watching.traces.has(component) ? currentPlace.getStore() : undefined;
     let span: Span | null = null;
     if (here && here.trace.spans.length < mostSpans) {
       span = { component, name, within: here.within, startMs: this.#since(here.trace), durationMs: null, outcome: null };

@@ -9,4 +9,6 @@ export { moveDatabase, type MovedTable, type MoveOptions, type MoveProgress, typ
 export type { MoveEnd, Reading } from './move/sides.ts';
 export { openStorage } from './open.ts';
 export { restoreDatabase, type Restored, type RestoreOptions } from './sqlite/restore.ts';
+export { backupsFolder, dropStagedRestore, stagedRestore, stageRestore, stampOf, takeAppliedRestore, type StagedRestore } from './sqlite/staged-restore.ts';
+export { movedTables } from './move/tables.ts';
 export { fieldsOf, Template } from './template.ts';

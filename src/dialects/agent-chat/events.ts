@@ -71,5 +71,5 @@ export function registerEvents(app: App, parts: AgentChatParts): void {
       await clientOf(connection).end(sessionId);
       return done;
     }),
-  });
+  }, 'agent-chat');
 }

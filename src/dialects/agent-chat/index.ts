@@ -11,7 +11,7 @@ export type { SessionTranscripts } from './parts.ts';
 export function registerAgentChat(app: App, parts: AgentChatParts): void {
   const guard: Guard = {
     policy: { localTrust: false, cookie: true, csrf: 'same-origin' },
-    limit: { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 },
+    limit: { name: 'requests', get count() { return parts.settings.limits.requestsPerMinute; }, windowMs: 60_000 },
     scope: scopeByMethod,
   };
   registerScope(app, parts, agentChatDialect, guard, (scope) => {

@@ -18,7 +18,7 @@ import { registerUsage } from './usage.ts';
 export function registerArketic(app: App, parts: DialectParts): void {
   const guard: Guard = {
     policy: { localTrust: false, cookie: true },
-    limit: { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 },
+    limit: { name: 'requests', get count() { return parts.settings.limits.requestsPerMinute; }, windowMs: 60_000 },
     scope: scopeByMethod,
   };
   const credentials = createCredentialWatch(parts.accounts, parts.clock);

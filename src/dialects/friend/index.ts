@@ -12,7 +12,7 @@ import { registerStream } from './stream.ts';
 export function registerFriend(app: App, parts: DialectParts): void {
   const guard: Guard = {
     policy: { localTrust: false, cookie: true },
-    limit: { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 },
+    limit: { name: 'requests', get count() { return parts.settings.limits.requestsPerMinute; }, windowMs: 60_000 },
     scope: () => null,
   };
   const credentials = createCredentialWatch(parts.accounts, parts.clock);

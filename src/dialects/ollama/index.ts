@@ -24,7 +24,7 @@ export function ollamaFace(port: number): Face {
 export function registerOllama(app: App, parts: DialectParts): void {
   const guard: Guard = {
     policy: { localTrust: true, cookie: true },
-    limit: { name: 'completions', count: parts.settings.limits.completionsPerMinute, windowMs: 60_000 },
+    limit: { name: 'completions', get count() { return parts.settings.limits.completionsPerMinute; }, windowMs: 60_000 },
     scope: scopeOf,
   };
   const credentials = createCredentialWatch(parts.accounts, parts.clock);

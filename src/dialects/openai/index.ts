@@ -12,7 +12,7 @@ import { registerTextCompletions } from './text-completions.ts';
 export function registerOpenai(app: App, parts: DialectParts): void {
   const guard: Guard = {
     policy: { localTrust: true, cookie: true },
-    limit: { name: 'completions', count: parts.settings.limits.completionsPerMinute, windowMs: 60_000 },
+    limit: { name: 'completions', get count() { return parts.settings.limits.completionsPerMinute; }, windowMs: 60_000 },
     scope: (request) => (request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'chat'),
     describe: describeLimit,
   };

@@ -27,6 +27,12 @@ export function registerScope(
       route.config = { ...route.config, dialect };
       route.schema = { tags: [dialect.name], ...(guard ? {} : { security: [] }), ...route.schema };
     });
+    const { switches } = parts;
+    if (switches) {
+      scope.addHook('onRequest', async () => {
+        if (!switches.isOn(dialect.name)) throw new ParleyError('switched_off');
+      });
+    }
     if (dialect.headers) scope.addHook('onRequest', async (_request, reply) => void reply.headers(dialect.headers!()));
     if (guard) {
       const { onRequest, preValidation, stop } = requireViewer(parts, guard);

@@ -35,11 +35,20 @@ export interface DialectParts {
   metrics: Metrics;
   /** Sees what is done for a request, while anybody wants to know. Default: nobody does. */
   tracer?: Tracer;
+  /** Dialects that are switched off answer 503. Default: none is. */
+  switches?: DialectSwitches;
   settings: HttpSettings;
   /** Version of the running build, as /health says it. */
   version: string;
   /** Folder of the built page; default `web/dist` beside `src`. */
   webDir?: string;
+}
+
+/** Which dialects are served. */
+export interface DialectSwitches {
+  isOn(dialect: string): boolean;
+  /** Calls `listener` with each dialect that has just been switched off. */
+  onOff(listener: (dialect: string) => void): void;
 }
 
 /** The settings that the server reads; their meaning stands in src/config.ts. */

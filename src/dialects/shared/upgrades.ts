@@ -1,10 +1,11 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { asParleyError, errorTable, type ParleyError } from '../../base/errors.ts';
+import { asParleyError, errorTable, ParleyError } from '../../base/errors.ts';
 import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import { ambiguity } from './addresses.ts';
+import type { DialectSwitches } from './types.ts';
 import { pathOf, patternNames, patternToExpression } from './paths.ts';
 
 /** Bytes of one frame from a client; a greater one closes the socket with 1009. */
@@ -58,6 +59,8 @@ export interface UpgradeRouter {
   addNotBuilt(pattern: string): void;
   routes(): readonly UpgradeRoute[];
   handle(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Closes the sockets of one dialect: it was switched off. */
+  closeOf(dialect: string): void;
   /** Refuses new sockets from now on. */
   refuseNew(): void;
   /** Closes all sockets with 1001 and resolves when they are gone, at the latest after a second. */
@@ -71,6 +74,7 @@ interface RouterParts {
   limiter: Pick<Limiter, 'hold'>;
   log: Log;
   metrics: Metrics;
+  switches?: DialectSwitches;
 }
 
 interface CompiledRoute {
@@ -117,6 +121,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
     socket.on('error', noteSocketFailure);
     socket.pause();
     try {
+      if (parts.switches?.isOn(route.dialect) === false) throw new ParleyError('switched_off');
       const giveBack = await parts.limiter.hold({ name: 'sockets', count: parts.socketsPerAddress }, parts.addressOf(request));
       if (!open.has(socket)) return giveBack?.();
       if (!giveBack) return socket.close(errorTable.rate_limited.closeCode, 'too many sockets');
@@ -146,6 +151,9 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
       const found = matched(routes, path);
       if (found) return server.handleUpgrade(request, socket, head, (opened) => void accept(found, request, opened));
       refuse(socket, notBuilt.some((expression) => expression.test(path)) ? 501 : 404);
+    },
+    closeOf(dialect) {
+      for (const [socket, entry] of open) if (entry.dialect === dialect) socket.close(errorTable.switched_off.closeCode, closeReason(errorTable.switched_off.sentence));
     },
     refuseNew() {
       refusing = true;

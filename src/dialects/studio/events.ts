@@ -2,6 +2,7 @@ import { createRooms, failureOf, socketEvent, type App, type DialectParts } from
 import { ownAnswer, ownConversation } from './access.ts';
 import { ask } from './asking.ts';
 import { studioFrames } from './room-frames.ts';
+import { studioDialect } from './errors.ts';
 import { eventSchemas } from './schemas.ts';
 import { Seats } from './seats.ts';
 
@@ -43,5 +44,5 @@ export function registerEvents(app: App, parts: DialectParts): void {
       const { status } = await conversations.cancel(connection.viewer, answer.id);
       return { ok: true, status: status.toLowerCase() };
     }),
-  });
+  }, studioDialect.name);
 }

@@ -10,7 +10,7 @@ export function registerStudio(app: App, parts: DialectParts): void {
   const guard: Guard = {
     // The document's clients send nothing against forged requests, so the browser has to say that the page is our own.
     policy: { localTrust: false, cookie: true, csrf: 'same-origin' },
-    limit: { name: 'requests', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 },
+    limit: { name: 'requests', get count() { return parts.settings.limits.requestsPerMinute; }, windowMs: 60_000 },
     scope: scopeByMethod,
   };
   const credentials = createCredentialWatch(parts.accounts, parts.clock);

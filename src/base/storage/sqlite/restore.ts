@@ -11,6 +11,9 @@ import { isDamage, translateSqliteError } from './errors.ts';
 import { lockDataFolder } from './folder-lock.ts';
 import { askOnce } from './worker-client.ts';
 
+/** A backup that waits for the next start, and what is known of it (staged-restore.ts). */
+export const stagedFiles = ['parley-restore-staged.db', 'parley-restore-staged.json'] as const;
+
 export interface RestoreOptions {
   /** Whether a database that is there may be replaced. */
   force: boolean;
@@ -43,10 +46,12 @@ export async function restoreDatabase(backupPath: string, dataDir: string, optio
       throw new ParleyError('conflict', { message: `${dataDir} holds a database already. Restoring replaces it only when told to (--force).` });
     }
     await copyBackup(backup, incoming);
-    const migration = await verify(incoming, options.migrations ?? allMigrations);
+    const migration = await verifyBackup(incoming, options.migrations ?? allMigrations);
     const replaced = await setAside(target, dataDir, 'parley-before-restore.db');
     await rename(incoming, target);
     await syncFolder(dataDir);
+    // What waited to take this place at the next start was meant for the database of before.
+    for (const name of stagedFiles) await rm(join(dataDir, name), { force: true });
     return { replaced, migration };
   } catch (error) {
     throw translateSqliteError(error, dataDir);
@@ -57,7 +62,7 @@ export async function restoreDatabase(backupPath: string, dataDir: string, optio
 }
 
 /** Copies by SQLite's own means, so that a log lying beside the backup is taken along. */
-async function copyBackup(backup: string, incoming: string): Promise<void> {
+export async function copyBackup(backup: string, incoming: string): Promise<void> {
   try {
     await copyDatabase(backup, incoming, 'refuse');
   } catch (error) {
@@ -70,7 +75,11 @@ function describe(error: Error): string {
   return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
-async function verify(path: string, migrations: readonly Migration[]): Promise<string> {
+/**
+ * Looks through a copy of a backup. @returns its newest migration
+ * @throws {ParleyError} `invalid_request` when it is damaged, no database of Parley, or of a newer one
+ */
+export async function verifyBackup(path: string, migrations: readonly Migration[]): Promise<string> {
   const { problems = [], migrations: names = [] } = await askOnce({ path, fullSync: false, readOnly: true }, { operation: 'integrity' });
   if (problems.length > 0) throw refused(`The backup is damaged: ${problems.slice(0, 3).join('; ')}`);
   const newest = names.at(-1);
@@ -91,16 +100,17 @@ async function holdsRows(path: string): Promise<boolean> {
 /**
  * Keeps the present database under another name, with its log folded in: a log that stayed behind would be applied to
  * the file that comes in its place and ruin it. The present name stays in place until that file takes it.
- * @param keptName name in the data folder under which it is kept; what has that name already is removed
+ * @param keptIn folder on the same disk in which it is kept
+ * @param keptName name under which it is kept there; what has that name already is removed
  * @returns the path under which it is kept; null when there was none
  */
-export async function setAside(target: string, dataDir: string, keptName: string): Promise<string | null> {
+export async function setAside(target: string, keptIn: string, keptName: string): Promise<string | null> {
   if (!(await exists(target))) return null;
-  const kept = join(dataDir, keptName);
+  const kept = join(keptIn, keptName);
   const log = `${target}-wal`;
   const readable = foldLog(target);
   if (readable && (await exists(log))) {
-    throw new ParleyError('conflict', { message: `Another program has the database in ${dataDir} open. Stop it first.` });
+    throw new ParleyError('conflict', { message: `Another program has the database ${target} open. Stop it first.` });
   }
   for (const path of [kept, `${kept}-wal`, `${target}-shm`]) await rm(path, { force: true });
   try {

@@ -70,10 +70,10 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
   });
 
   return {
-    on(added) {
+    on(added, dialect) {
       for (const [name, event] of Object.entries(added)) {
         if (events.has(name)) throw new Error(`the event ${name} is there already in the namespace ${options.name}`);
-        events.set(name, event);
+        events.set(name, dialect === undefined ? event : { ...event, dialect });
       }
     },
     onCome: (listener) => void come.push(listener),

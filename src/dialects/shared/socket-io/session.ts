@@ -70,6 +70,7 @@ export class SocketSession implements Watched {
     await takeFrom(parts, { name: 'socket-frames', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 }, connection.viewer.userId);
     const event = this.events.get(name);
     if (!event) throw new ParleyError('invalid_request', { message: `Unknown event: ${name.slice(0, mostNamed).toWellFormed()}` });
+    if (event.dialect !== undefined && parts.switches?.isOn(event.dialect) === false) throw new ParleyError('switched_off');
     requireScope(connection.viewer, event.scope);
     const work = async (): Promise<unknown> => event.handle(connection, check(event.schema, payload, 'payload'));
     const answer = await (parts.tracer?.active ? parts.tracer.event(name, work) : work());

@@ -30,6 +30,8 @@ export interface SocketEvent<Payload = unknown> {
   handle(connection: SocketConnection, payload: Payload): Promise<Acknowledgement | Later> | Acknowledgement | Later;
   /** The event by which its errors are told beside the acknowledgement, in place of that of the namespace. */
   errorEvent?: NamespaceOptions['errorEvent'];
+  /** Whose event it is, where that dialect can be switched off. */
+  dialect?: string;
 }
 
 /** An event with its payload typed by its schema. */
@@ -56,7 +58,7 @@ export interface NamespaceOptions {
 /** One namespace of the Socket.IO server, which several dialects may share. */
 export interface SocketNamespace {
   /** Adds events. @throws {Error} for one that is there already: two dialects must not mean different things by it */
-  on(events: Readonly<Record<string, SocketEvent>>): void;
+  on(events: Readonly<Record<string, SocketEvent>>, dialect?: string): void;
   /** Calls `listener` when a connection has been let in, once for each. */
   onCome(listener: (connection: SocketConnection) => void): void;
   /** Calls `listener` when a connection has gone, once for each. */

@@ -1,0 +1,142 @@
+import { ParleyError } from '../../base/errors.ts';
+import { dropStagedRestore, stagedRestore, stageRestore, takeAppliedRestore } from '../../base/storage/index.ts';
+import type { Viewer } from '../../core/accounts/index.ts';
+import type { LogLevel } from '../../base/observability/index.ts';
+import { createAudit, requireAdministrator } from './audit.ts';
+import { createBackups, type Backups } from './backups.ts';
+import { createDatabaseWorks, elsewhere } from './database.ts';
+import { createDebugging } from './debugging.ts';
+import { createKept } from './kept.ts';
+import { createSwitching } from './switching.ts';
+import type { Operations, OperationsNeeds, StagedState } from './types.ts';
+
+/** What administrators do with a running server. */
+export function createOperations(needs: OperationsNeeds): Operations {
+  const { storage, tracer, log, dataDir, settings, restarter, clock } = needs;
+  const audit = createAudit(needs);
+  const debugging = createDebugging(needs);
+  const switching = createSwitching(needs);
+  const backups = dataDir === null ? null : createBackups(dataDir);
+  const works = createDatabaseWorks(needs, backups);
+  /** Settings that were changed at run time, as they are kept. */
+  let changed: Record<string, string> = {};
+  const useSettings = (value: unknown): void => {
+    changed = usable(needs, value);
+    settings.use(changed);
+    debugging.setBase(settings.list().find(({ name }) => name === 'LOG_LEVEL')!.value as LogLevel);
+  };
+  const kept = createKept(needs, { settings: useSettings, debug: debugging.use, modules: switching.use });
+  const allowed = <Given extends unknown[], Result>(read: (viewer: Viewer, ...given: Given) => Result) => (viewer: Viewer, ...given: Given): Result => {
+    requireAdministrator(viewer);
+    return read(viewer, ...given);
+  };
+
+  return {
+    name: 'operations',
+    instanceId: needs.instanceId,
+    switches: switching.switches,
+    async start() {
+      const applied = dataDir === null ? null : await takeAppliedRestore(dataDir);
+      if (applied) await audit.note(null, 'database.restored', { ...applied.note, migration: applied.restored.migration });
+      await kept.start();
+    },
+    async stop() {
+      await kept.stop();
+      debugging.stop();
+    },
+    debug: allowed(() => debugging.state()),
+    configureDebug: (viewer, wish) =>
+      audit.act(viewer, 'debug.configure', { ...wish }, async () => {
+        const before = debugging.state();
+        await kept.change('debug', await debugging.wanted(wish));
+        return { before, now: debugging.state() };
+      }),
+    traces: allowed((_viewer, limit, component) => tracer.traces(limit, component)),
+    trace: allowed((_viewer, id) => {
+      const trace = tracer.trace(id);
+      if (!trace) throw new ParleyError('not_found', { message: 'There is no such trace on this instance.' });
+      return trace;
+    }),
+    database: allowed(async () => ({ engine: storage.engine, bytes: await storage.sizeBytes(), tables: await storage.figures() })),
+    beginWork: (viewer, work) => audit.act(viewer, `database.${work}`, {}, () => works.begin(viewer, work)),
+    works: allowed((_viewer, limit) => works.list(limit)),
+    work: allowed((_viewer, id) => works.get(id)),
+    cancelWork: (viewer, id) => audit.act(viewer, 'database.cancel', { job: id }, () => works.cancel(id)),
+    ...createRestoring(backups, dataDir, { audit, allowed, now: () => clock.now() }),
+    modules: allowed((viewer) => switching.list(viewer)),
+    switchModule: (viewer, name, on) =>
+      audit.act(viewer, on ? 'module.on' : 'module.off', { module: name }, async () => {
+        await kept.change('modules', await switching.wanted(viewer, name, on));
+        return (await switching.list(viewer)).find((module) => module.name === name)!;
+      }),
+    settings: allowed(() => settings.list()),
+    async changeSetting(viewer, name, value) {
+      requireAdministrator(viewer);
+      // Before it is written down: a secret that somebody tries to set must not stand in the audit log.
+      settings.check(name, value);
+      return await audit.act(viewer, 'setting.change', { setting: name, value }, async () => {
+        const { [name]: _, ...others } = changed;
+        await kept.change('settings', value === null ? others : { ...others, [name]: value });
+        log.info({ setting: name }, 'a setting was changed');
+        return settings.list().find((setting) => setting.name === name)!;
+      });
+    },
+    restarting: allowed(() => ({ isPossible: restarter?.isPossible ?? false, how: restarter?.how ?? cannotRestart })),
+    restart: (viewer) =>
+      audit.act(viewer, 'server.restart', { instance: needs.instanceId }, async () => {
+        if (!restarter?.isPossible) throw new ParleyError('conflict', { message: restarter?.how ?? cannotRestart });
+        setImmediate(() => restarter.begin());
+      }),
+    audit: allowed((_viewer, page) => audit.list(page)),
+  };
+}
+
+const cannotRestart = 'This server is part of another program, which starts and stops it.';
+
+/** The kept settings that are still settings of this version, with values that it takes. */
+function usable({ settings, log }: OperationsNeeds, value: unknown): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [name, text] of Object.entries(typeof value === 'object' && value !== null ? value : {})) {
+    try {
+      settings.check(name, String(text));
+      found[name] = String(text);
+    } catch (error) {
+      log.warn({ err: error, setting: name }, 'a setting that was changed at run time is not used');
+    }
+  }
+  return found;
+}
+
+interface RestoringParts {
+  audit: ReturnType<typeof createAudit>;
+  allowed: <Given extends unknown[], Result>(read: (viewer: Viewer, ...given: Given) => Result) => (viewer: Viewer, ...given: Given) => Result;
+  now(): number;
+}
+
+/** Backups, and the one that waits for the next start. */
+function createRestoring(backups: Backups | null, dataDir: string | null, { audit, allowed, now }: RestoringParts): Pick<Operations, 'backups' | 'openBackup' | 'deleteBackup' | 'stageRestore' | 'stagedRestore' | 'dropRestore'> {
+  const files = (): { backups: Backups; dataDir: string } => {
+    if (!backups || dataDir === null) throw new ParleyError('not_implemented', { message: elsewhere });
+    return { backups, dataDir };
+  };
+  const staged = async (): Promise<StagedState | null> => {
+    const found = await stagedRestore(files().dataDir);
+    return found && { backup: String(found.note['backup'] ?? ''), by: String(found.note['by'] ?? ''), stagedAt: found.stagedAt, bytes: found.bytes };
+  };
+  return {
+    backups: allowed(async () => await files().backups.list()),
+    openBackup: (viewer, name) => audit.act(viewer, 'backup.download', { backup: name }, () => files().backups.get(name)),
+    deleteBackup: (viewer, name) => audit.act(viewer, 'backup.delete', { backup: name }, () => files().backups.delete(name)),
+    stageRestore: (viewer, name) =>
+      audit.act(viewer, 'database.restore', { backup: name }, async () => {
+        const { path } = await files().backups.get(name);
+        await stageRestore(path, files().dataDir, { backup: name, by: viewer.username }, now());
+        return (await staged())!;
+      }),
+    stagedRestore: allowed(async () => await staged()),
+    dropRestore: (viewer) =>
+      audit.act(viewer, 'database.restore.drop', {}, async () => {
+        if (!(await dropStagedRestore(files().dataDir))) throw new ParleyError('not_found', { message: 'No restore is waiting.' });
+      }),
+  };
+}
