@@ -52,6 +52,7 @@ export interface Answer {
  */
 export async function ask({ conversations, clock }: PipelineNeeds, viewer: Viewer, prepared: Prepared, question: string, signal: AbortSignal, options: { onText?(text: string): void | Promise<void>; batch?: ModelBatch } = {}): Promise<Answer> {
   const { onText, batch } = options;
+  if (signal.aborted) throw new ParleyError('cancelled');
   const target = batch ? { ...prepared.target, batch } : prepared.target;
   const began = clock.monotonic();
   const reply = await conversations.answerUnstored(viewer, { ...requestFor(prepared, question), model: target.id, target, dialect, whole: onText === undefined }, signal);

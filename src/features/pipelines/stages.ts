@@ -32,6 +32,7 @@ export interface StageVoice {
  */
 export async function runStage(work: Work, row: PipelineStagesTable, signal: AbortSignal, speak: (voice: StageVoice) => Promise<void>, heard?: (text: string) => Promise<void>): Promise<string> {
   const { needs, viewer, teller } = work;
+  if (signal.aborted) throw new ParleyError('cancelled');
   const attempt = row.attempt + 1;
   const figures = newFigures(needs, await needs.storage.now());
   await change(work, row, attempt, { state: 'running', started_at: figures.startedAt });
