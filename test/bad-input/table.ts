@@ -1,3 +1,5 @@
+import type { Engine } from '../../src/base/storage/index.ts';
+import { operations } from './operations-table.ts';
 import type { Chat } from './world.ts';
 
 /** What the suite must know of a route to write its requests. */
@@ -10,8 +12,8 @@ export interface Entry {
   query?: readonly string[];
   /** A body that is taken, with every field it reads. */
   body?: Record<string, unknown>;
-  /** Status of a good request by the owner. */
-  good: number;
+  /** Status of a good request by the owner; by engine where they differ. */
+  good: number | Record<Engine, number>;
   /** Whether the address names what belongs to a user. */
   owned?: boolean;
   /** Whether a good request ends the credential it was sent with. */
@@ -108,6 +110,9 @@ const ultimate: Record<string, Entry> = {
       body: { model: 'llama2', prompt: 'Hello?', stream: true, options: { temperature: 0.7, max_tokens: 500 } },
     },
     'POST /api/v4/ai/ollama/models/pull': { access: 'admin', path: at('/api/v4/ai/ollama/models/pull'), body: { model: 'codellama:7b', instance_id: 'localhost:11434' }, good: 503, localTrust: true },
+    'POST /api/v4/ai/ollama/models/load': { access: 'admin', path: at('/api/v4/ai/ollama/models/load'), body: { model: 'codellama:7b', instance_id: 'localhost:11434' }, good: 503, localTrust: true },
+    'POST /api/v4/ai/ollama/models/unload': { access: 'admin', path: at('/api/v4/ai/ollama/models/unload'), body: { model: 'codellama:7b', instance_id: 'localhost:11434' }, good: 503, localTrust: true },
+    'POST /api/v4/ai/ollama/models/delete': { access: 'admin', path: at('/api/v4/ai/ollama/models/delete'), body: { model: 'codellama:7b', instance_id: 'localhost:11434' }, good: 503, localTrust: true },
     'DELETE /api/v4/ai/ollama/models/pulls/:pull_id': { access: 'admin', path: at('/api/v4/ai/ollama/models/pulls/none'), good: 404, localTrust: true },
     'POST /api/v4/auth/oauth/authorize': {
       access: 'anyone', path: at('/api/v4/auth/oauth/authorize'), good: 400,
@@ -185,6 +190,7 @@ export const routeTable: Record<string, Entry> = {
   'POST /api/agent-chat/sessions/:sessionId/stop': { access: 'user', path: (made) => `${session(made)}/stop`, good: 200, owned: true },
 
   ...ultimate,
+  ...operations,
 
   'GET /api/chat/conversations': { access: 'user', path: at('/api/chat/conversations'), query: ['limit', 'offset'], good: 200 },
   'POST /api/chat/conversations': {

@@ -273,6 +273,23 @@ describe('Fetching a model', () => {
     expect((await waiting).json).toMatchObject({ success: false, instance_results: { [idOf(one)]: false }, download_progress: { [`${idOf(one)}:qwen`]: expect.any(Number) } });
   });
 
+  it('what was fetched can be loaded, unloaded and deleted', async () => {
+    const manage = (action: string, model: string) => sendRequest(world.url, 'POST', `/api/v4/ai/ollama/models/${action}`, { as: world.owner, body: { model, instance_id: idOf(one) } });
+    expect((await manage('load', 'codellama:7b')).json).toEqual({ success: true, model: 'codellama:7b', instance_results: { [idOf(one)]: true } });
+    expect((await world.details(one)).loaded_models).toContain('codellama:7b');
+    expect((await manage('unload', 'codellama:7b')).json.success).toBe(true);
+    expect((await world.details(one)).loaded_models).not.toContain('codellama:7b');
+    expect((await manage('delete', 'codellama:7b')).json.success).toBe(true);
+    expect(one.ollamaModels).not.toContain('codellama:7b');
+    expect((await world.details(one)).available_models).not.toContain('codellama:7b');
+    expect((await manage('load', 'codellama:7b')).status).toBe(404);
+    expect((await sendRequest(world.url, 'POST', '/api/v4/ai/ollama/models/delete', { as: world.ann, body: { model: 'llama2' } })).status).toBe(403);
+    // Another instance has it still.
+    expect((await sendRequest(world.url, 'POST', '/api/v4/ai/ollama/models/load', { as: world.owner, body: { model: 'codellama:7b' } })).json).toMatchObject({
+      success: false, instance_results: { [idOf(one)]: false, [idOf(other)]: true },
+    });
+  });
+
   it('is for administrators with the permission admin', async () => {
     const before = pulls(one);
     expect((await pull({ model: 'x' }, world.ann)).status).toBe(403);

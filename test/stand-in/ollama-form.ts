@@ -90,6 +90,11 @@ function running(names: readonly string[]): object {
   };
 }
 
+/** The answer to POST /api/generate without a prompt, which loads or unloads. */
+export function loadAnswer(model: string, unloads: boolean): object {
+  return { model, created_at: createdAt, response: '', done: true, done_reason: unloads ? 'unload' : 'load' };
+}
+
 /** The answer to POST /api/pull: Ollama answers 200 and tells errors in a line, because the first line is out already. */
 function pullSteps(script: Script, installed: () => void): Step[] {
   const line = (piece: boolean, status: object): Step => ({ piece, text: `${JSON.stringify(status)}\n` });
@@ -115,7 +120,7 @@ const errorEvent = `${JSON.stringify({ error: 'an error was encountered while ru
 /** A line whose JSON is broken. */
 const malformedEvent = '{"model":"llama2","message":{"role":"assistant","content":"broken\n';
 
-const endpoints: Record<string, Endpoint> = { '/api/chat': 'chat', '/api/embed': 'embeddings', '/api/tags': 'models', '/api/show': 'show', '/api/ps': 'running', '/api/pull': 'pull' };
+const endpoints: Record<string, Endpoint> = { '/api/chat': 'chat', '/api/embed': 'embeddings', '/api/tags': 'models', '/api/show': 'show', '/api/ps': 'running', '/api/pull': 'pull', '/api/generate': 'load', '/api/delete': 'delete' };
 
 interface RequestBody extends ChatBody {
   model?: string;

@@ -70,7 +70,7 @@ export interface Script {
   byteOrderMark?: boolean;
 }
 
-export type Endpoint = 'chat' | 'embeddings' | 'models' | 'show' | 'images' | 'running' | 'pull';
+export type Endpoint = 'chat' | 'embeddings' | 'models' | 'show' | 'images' | 'running' | 'pull' | 'load' | 'delete';
 
 /**
  * `hang`: nothing more is sent. `cut`: the connection breaks. `end`: the answer ends early, but well-formed for HTTP.

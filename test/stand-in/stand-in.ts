@@ -5,7 +5,7 @@ import { anthropicForm } from './anthropic-form.ts';
 import { cohereForm } from './cohere-form.ts';
 import type { Form, FormName, ReadRequest } from './form.ts';
 import { googleForm } from './google-form.ts';
-import { ollamaForm } from './ollama-form.ts';
+import { loadAnswer, ollamaForm } from './ollama-form.ts';
 import { openaiForm } from './openai-form.ts';
 import { whitePng } from './png.ts';
 import type { Endpoint, Script, Step } from './script.ts';
@@ -282,6 +282,17 @@ async function perform(state: State, endpoint: Endpoint, script: Script, gate: G
   if (endpoint === 'models') return sendJson(response, 200, form.modelList(state.models[form.name], asked), script.headers);
   if (endpoint === 'running') return sendJson(response, 200, form.running!([...state.loaded]), script.headers);
   if (endpoint === 'pull') return sendStream(script, gate, form, form.pullSteps!(script, () => addModel(state.models[form.name], model)), request, response);
+  if (endpoint === 'load') {
+    const unloads = asked.body['keep_alive'] === 0;
+    if (unloads) state.loaded.delete(tagged(model));
+    else state.loaded.add(tagged(model));
+    return sendJson(response, 200, loadAnswer(model, unloads), script.headers);
+  }
+  if (endpoint === 'delete') {
+    state.models.ollama.splice(state.models.ollama.indexOf(tagged(model)), 1);
+    state.loaded.delete(tagged(model));
+    return void response.writeHead(200).end();
+  }
   if (endpoint === 'show') return sendJson(response, 200, form.modelDetails?.(model, state.contextLength), script.headers);
   if (endpoint === 'embeddings') {
     return sendJson(response, 200, form.embeddings(said.texts, model, (text) => vectorOf(text, state.dimensions)), script.headers);

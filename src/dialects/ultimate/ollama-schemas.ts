@@ -56,6 +56,8 @@ export const pullAnswer = z.object({
   errors: z.record(z.string(), z.string()).optional().describe('Addition: why, for instances that failed'),
 });
 
+export const manageAnswer = pullAnswer.omit({ download_progress: true });
+
 export const pullPath = z.object({ pull_id: text({ min: 1, max: 100 }) });
 
 export const cancelledAnswer = z.object({ success: z.literal(true), id: z.string(), model: z.string(), instance_id: z.string(), state: z.string() });

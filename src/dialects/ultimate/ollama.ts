@@ -4,7 +4,7 @@ import type { OllamaPull, OllamaStatus } from '../../core/models/index.ts';
 import { goneSignal, requireAdmin, viewerFrom, type DialectScope } from '../shared/index.ts';
 import type { z } from 'zod';
 import type { Audience } from './audience.ts';
-import { cancelledAnswer, ollamaStatus, pullAnswer, pullPath, pullRequest } from './ollama-schemas.ts';
+import { cancelledAnswer, manageAnswer, ollamaStatus, pullAnswer, pullPath, pullRequest } from './ollama-schemas.ts';
 import type { UltimateParts } from './parts.ts';
 import { seconds } from './shapes.ts';
 import { everyVersion } from './versions.ts';
@@ -43,6 +43,28 @@ export function registerOllamaPulls(scope: DialectScope, { ollama }: UltimatePar
       return { success: true as const, id, model, instance_id: instanceId, state };
     });
   });
+}
+
+/** What administrators can do with models beside fetching them, each with its address. */
+const actions = [['load', 'Loads a model into the memory of instances'], ['unload', 'Takes a model out of the memory of instances'], ['delete', 'Deletes a model from instances']] as const;
+
+/** Loading, unloading and deleting models: additions, for administrators. */
+export function registerOllamaModels(scope: DialectScope, { ollama }: UltimateParts): void {
+  for (const [action, summary] of actions) {
+    everyVersion(`/api/v4/ai/ollama/models/${action}`, (url, hide) => {
+      scope.post(url, { schema: { hide, summary, body: pullRequest, response: { 200: manageAnswer } } }, async (request, reply) => {
+        requireAdmin(viewerFrom(request));
+        request.streams = true;
+        const { model, instance_id: instanceId } = request.body;
+        const outcome = [...(await ollama.manage(action, model, instanceId ?? null, goneSignal(reply)))];
+        const errors = outcome.flatMap(([id, error]) => (error === null ? [] : [[id, error] as const]));
+        return {
+          success: errors.length === 0, model, instance_results: Object.fromEntries(outcome.map(([id, error]) => [id, error === null])),
+          ...(errors.length === 0 ? {} : { errors: Object.fromEntries(errors) }),
+        };
+      });
+    });
+  }
 }
 
 /** Tells sockets what happens on the instances; ends with what is returned. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../base/clock.ts';
-import { ParleyError } from '../../../base/errors.ts';
+import { asParleyError, ParleyError } from '../../../base/errors.ts';
 import type { Bus } from '../../../base/events/index.ts';
 import { kindOf, type Job, type Jobs } from '../../../base/jobs/index.ts';
 import type { OllamaServers } from '../providers/ollama/index.ts';
@@ -28,6 +28,9 @@ const nobody: OllamaServers = {
   ids: [],
   instances: async () => [],
   pull() {
+    throw new ParleyError('provider_unavailable', { message: 'Ollama is switched off.' });
+  },
+  async manage() {
     throw new ParleyError('provider_unavailable', { message: 'Ollama is switched off.' });
   },
   onLoaded: () => () => undefined,
@@ -67,6 +70,13 @@ export function createOllamaPool(options: OllamaPoolOptions): OllamaPool {
       const ids = await addressed(servers, instanceId);
       const begun = await Promise.all(ids.map((id) => beginInTurn(userId, { model, instanceId: id })));
       return outcomeOf(model, await Promise.all(begun.map((id) => jobs.wait(id, signal))));
+    },
+    async manage(action, model, instanceId, signal) {
+      const ids = await addressed(servers, instanceId);
+      const ended = await Promise.all(ids.map(async (id) => servers.manage(id, action, model, signal).then(() => null, asParleyError)));
+      const [first] = ended;
+      if (first && ended.every((error) => error?.code === first.code)) throw first;
+      return new Map(ids.map((id, at) => [id, ended[at]?.message ?? null]));
     },
     async cancel(id) {
       const job = await jobs.get(id);

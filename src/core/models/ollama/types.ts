@@ -1,4 +1,4 @@
-import type { OllamaInstance } from '../providers/ollama/index.ts';
+import type { ModelAction, OllamaInstance } from '../providers/ollama/index.ts';
 
 /** The instances of Ollama as one. */
 export interface OllamaStatus {
@@ -30,6 +30,9 @@ export interface PullOutcome {
   pulls: readonly OllamaPull[];
 }
 
+/** What came of doing something with a model on several instances: why it did not work, or null, by instance. */
+export type ManageOutcome = ReadonlyMap<string, string | null>;
+
 /** Ollama's instances, for those who look after them. */
 export interface OllamaPool {
   /** Whether any instance is configured. */
@@ -46,6 +49,11 @@ export interface OllamaPool {
   pull(userId: string, model: string, instanceId: string | null, signal: AbortSignal): Promise<PullOutcome>;
   /** Ends a download; what has come is kept by the instance. @throws {ParleyError} `not_found` */
   cancel(id: string): Promise<OllamaPull>;
+  /**
+   * Loads a model into memory, unloads it, or deletes it.
+   * @param instanceId as in `pull` @throws {ParleyError} as `pull`; where it works nowhere, why
+   */
+  manage(action: ModelAction, model: string, instanceId: string | null, signal: AbortSignal): Promise<ManageOutcome>;
   /** Calls `listener` once each time a model is loaded on an instance that was not; the returned function ends that. */
   onLoaded(listener: (model: string, instanceId: string) => void): () => void;
   /** Calls `listener` now and then while a model is fetched, on whatever instance of this server, and at its end. */

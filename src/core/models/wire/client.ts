@@ -6,7 +6,7 @@ import { HttpFault, httpFault } from './faults.ts';
 
 /** One request to a model service. */
 export interface HttpRequest {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   /** Scheme, host and port. */
   origin: string;
   /** Path and query. */

@@ -1,3 +1,4 @@
+export type { ModelAction } from './managing.ts';
 export { createOllamaProvider, type OllamaOptions, type OllamaProvider } from './provider.ts';
 export type { PullProgress } from './pulling.ts';
 export type { OllamaInstance, OllamaServers } from './servers.ts';

@@ -35,7 +35,7 @@ export interface Instance {
   nameOf(model: string): string;
   /** Whether it listed this model when it was last asked; null when it was not asked yet. */
   has(model: string): boolean | null;
-  request(method: 'GET' | 'POST', path: string, signal: AbortSignal, body?: string): HttpRequest;
+  request(method: HttpRequest['method'], path: string, signal: AbortSignal, body?: string): HttpRequest;
   /** It could not be reached: it comes last until it answers a look. */
   lost(): void;
 }

@@ -10,7 +10,7 @@ const leastFailures = 2;
 const mostFailing = 0.2;
 
 /** What was asked of an instance. */
-export type OperationKind = 'answer' | 'embedding' | 'pull';
+export type OperationKind = 'answer' | 'embedding' | 'pull' | 'management';
 
 /** How it ended: `failed` by a network error, a 5xx or a broken stream; `refused` by a request that is at fault, or given up by who asked. */
 export type OperationOutcome = 'well' | 'failed' | 'refused';
@@ -24,7 +24,7 @@ export class InstanceRecord {
   /** Milliseconds since the epoch of the newest look; null before the first. */
   probedAt: number | null = null;
   readonly #clock: Clock;
-  readonly #running: Record<OperationKind, number> = { answer: 0, embedding: 0, pull: 0 };
+  readonly #running: Record<OperationKind, number> = { answer: 0, embedding: 0, pull: 0, management: 0 };
   #outcomes: { at: number; failed: boolean }[] = [];
   #probes: boolean[] = [];
   #finished = 0;
@@ -36,7 +36,7 @@ export class InstanceRecord {
 
   /** Requests it is working on now. */
   get running(): number {
-    return this.#running.answer + this.#running.embedding + this.#running.pull;
+    return Object.values(this.#running).reduce((sum, count) => sum + count, 0);
   }
 
   /** Answers and vectors it is making now: downloads leave its processor alone. */
@@ -76,7 +76,7 @@ export class InstanceRecord {
       const now = this.#clock.monotonic();
       if (outcome === 'well') this.succeeded += 1;
       else this.failed += 1;
-      if (outcome === 'well' && kind !== 'pull') {
+      if (outcome === 'well' && (kind === 'answer' || kind === 'embedding')) {
         this.#finished += 1;
         this.#finishedMs += now - began;
       }

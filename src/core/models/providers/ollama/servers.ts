@@ -1,5 +1,6 @@
 import { ParleyError } from '../../../../base/errors.ts';
 import type { Instance } from './instance.ts';
+import { manage, type ModelAction } from './managing.ts';
 import type { Pool } from './pool.ts';
 import { pullTo, type PullProgress } from './pulling.ts';
 
@@ -36,6 +37,8 @@ export interface OllamaServers {
   readonly ids: readonly string[];
   /** As pullTo in ./pulling.ts. @throws {ParleyError} `not_found` for an instance that is none, also what pullTo throws */
   pull(instanceId: string, model: string, signal: AbortSignal): AsyncGenerator<PullProgress>;
+  /** As manage in ./managing.ts. @throws {ParleyError} `not_found` for an instance that is none, also what manage throws */
+  manage(instanceId: string, action: ModelAction, model: string, signal: AbortSignal): Promise<void>;
   /** Calls `listener` once each time a model is loaded on an instance; the returned function ends that. */
   onLoaded(listener: (model: string, instanceId: string) => void): () => void;
 }
@@ -51,17 +54,19 @@ export interface ServersParts {
 }
 
 export function createServers({ instances, pool, timeoutMs, listeners }: ServersParts): OllamaServers {
+  const instanceOf = (id: string): Instance => {
+    const instance = instances.find((each) => each.id === id);
+    if (!instance) throw new ParleyError('not_found', { message: 'There is no such instance of Ollama.', parameter: 'instance_id' });
+    return instance;
+  };
   return {
     ids: instances.map(({ id }) => id),
     async instances() {
       await pool.look(shownMs);
       return instances.map(describe);
     },
-    pull(instanceId, model, signal) {
-      const instance = instances.find(({ id }) => id === instanceId);
-      if (!instance) throw new ParleyError('not_found', { message: 'There is no such instance of Ollama.', parameter: 'instance_id' });
-      return pullTo(instance, model, signal, timeoutMs);
-    },
+    pull: (instanceId, model, signal) => pullTo(instanceOf(instanceId), model, signal, timeoutMs),
+    manage: async (instanceId, action, model, signal) => manage(instanceOf(instanceId), action, model, signal, timeoutMs),
     onLoaded(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
