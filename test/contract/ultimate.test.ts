@@ -145,9 +145,11 @@ describe.skipIf(!documents)('The contract of ultimate', () => {
 
   /** Asks a service that breaks off in the middle: a fault of the service, after which nothing is tried again. */
   async function breakOff(as: TestUser): Promise<void> {
-    const broken = world.standIn.next({ pieces: ['So', ' far'], fault: { kind: 'cut', after: 1 } });
+    const faults = (): number => world.parts.models.breaker('faulty')!.failures;
+    const before = faults();
+    world.standIn.next({ pieces: ['So', ' far'], fault: { kind: 'cut', after: 1 } });
     await sendRequest(world.url, 'POST', '/v1/chat/completions', { as, body: { model: 'faulty/gpt-4o', stream: true, messages: [{ role: 'user', content: 'Break off' }] } });
-    await broken.request;
+    await expect.poll(faults).toBe(before + 1);
   }
 
   it('analytics and detailed performance are what was recorded, by themselves and by the rows', async () => {
@@ -249,12 +251,11 @@ describe.skipIf(!documents)('The contract of ultimate', () => {
     expect(await foreign.ask('get_conversation_history', id)).toMatchObject({ code: 'not_found' });
     expect(foreign.heard.filter(({ event }) => !['connected', 'agent_error', 'system_alert', 'ollama_model_loaded'].includes(event))).toEqual([]);
     // Five faults in a row open the breaker of a service: that is told once, to everybody who may read.
-    for (let count = 0; count < 5; count += 1) await breakOff(ann);
-    await expect.poll(() => world.parts.models.breaker('faulty')?.state).toBe('OPEN');
+    while (world.parts.models.breaker('faulty')?.state !== 'OPEN') await breakOff(ann);
     for (let look = 0; look < 3; look += 1) await world.parts.monitoring.look();
     for (const client of [one, two, foreign]) {
-      expect(await client.next('system_alert')).toMatchObject({ message: expect.stringContaining('faulty'), severity: 'warning', component: 'ai_systems' });
-      expect(client.heard.filter(({ event, payload }) => event === 'system_alert' && payload.condition === 'breaker faulty')).toHaveLength(1);
+      const told = (): Json[] => client.heard.filter(({ event, payload }) => event === 'system_alert' && payload.condition === 'breaker faulty').map(({ payload }) => payload);
+      await expect.poll(told).toMatchObject([{ message: expect.stringContaining('faulty'), severity: 'warning', component: 'ai_systems', state: 'met' }]);
     }
     for (const [event, { example }] of Object.entries<Json>(clientEvents)) {
       if (gone.events.includes(`${channel} ${event}`)) expect([event, await one.ask(event, example)]).toEqual([event, { error: expect.any(String), code: 'not_implemented' }]);
@@ -325,6 +326,72 @@ describe.skipIf(!documents)('The contract of ultimate', () => {
     await call('pullOllamaModel', { as: ann, body, status: 403 });
     await call('pullOllamaModel', { as: owner, body: {}, status: 400 });
     await call('pullOllamaModel', { body, status: 401 });
+  });
+
+  it('debug mode is set as documented, read back from the running logs, and leaves a trace of each request', async () => {
+    const [body] = contract.examples('configureDebug');
+    await call('configureDebug', { as: ann, body, status: 403 });
+    await call('configureDebug', { body, status: 401 });
+    for (const wrong of [{ ...body, debug_level: 'loud' }, { ...body, components: ['engine'] }, {}]) await call('configureDebug', { as: owner, body: wrong, status: 400 });
+    const { json } = await call('configureDebug', { as: owner, body });
+    try {
+      expect(json.settings).toMatchObject({ debug_level: 'verbose', components: expect.arrayContaining(body.components), log_performance: true, trace_requests: true });
+      expect(json.previous).toMatchObject({ debug_level: 'off', components: [], log_performance: false, trace_requests: false });
+      expect([json.settings.levels.ai, json.settings.levels.http]).toEqual(['trace', world.parts.log.level]);
+      world.standIn.next({ pieces: ['Traced.'] });
+      const answer = await call('sendChatMessage', { as: ann, body: { input: 'Trace this' } });
+      const { trace } = (await sendRequest(world.url, 'GET', `/api/v4/debug/traces/${answer.headers.get('x-request-id')}`, { as: owner })).json;
+      expect(trace).toMatchObject({ name: 'POST /api/ai/chat', status: 200, outcome: 'ok' });
+      expect(trace.spans).toContainEqual(expect.objectContaining({ component: 'ai', name: 'reply from openai', outcome: 'ok' }));
+    } finally {
+      expect((await call('configureDebug', { as: owner, body: { debug_level: 'off' } })).json.settings).toMatchObject({ debug_level: 'off', components: [] });
+    }
+  });
+
+  it('a batch answers each documented request in order, and one bad item fails alone', async () => {
+    const [documented] = contract.examples('batchInference');
+    const requests = [...documented.requests, { model: 'no-such-model', input: 'Text 4' }];
+    const asked = documented.requests.map((_request: Json, at: number) => world.standIn.next({ pieces: ['Mood ', `${at}`], usage: { tokensIn: 20, tokensOut: 2 } }));
+    const { json } = await call('batchInference', { as: ann, body: { ...documented, requests } });
+    expect(json).toMatchObject({ success: true, total: 4, succeeded: 3, failed: 1, batched: 0, wall_time_ms: expect.any(Number), batches: [{ model: 'openai/gpt-4o', items: 3, at_once: 3, evaluations: null }] });
+    expect(json.results.map(({ index, success, model }: Json) => [index, success, model])).toEqual([[0, true, 'sentiment'], [1, true, 'sentiment'], [2, true, 'sentiment'], [3, false, 'no-such-model']]);
+    expect(json.results[3].error).toEqual({ code: 'model_not_found', message: expect.any(String) });
+    for (const { request } of asked) {
+      const { body } = await request;
+      const at = documented.requests.findIndex(({ input }: Json) => input === body.messages.at(-1).content);
+      expect(body.temperature).toBe(0);
+      expect(json.results[at]).toMatchObject({ output: expect.stringMatching(/^Mood \d$/), confidence: null, tokens_used: 22, backend_model: 'openai/gpt-4o', latency_ms: expect.any(Number) });
+    }
+    await call('batchInference', { as: ann, body: {}, status: 400 });
+    await call('batchInference', { as: ann, body: { requests: [] }, status: 400 });
+    await call('batchInference', { body: documented, status: 401 });
+    await call('batchInference', { as: ann, body: { requests: Array(257).fill(documented.requests[0]) }, status: 413 });
+    const reader = (await call('createToken', { as: ann, body: { agent_id: 'x', permissions: ['read'] } })).json.token;
+    await call('batchInference', { headers: { authorization: `Bearer ${reader}` }, body: documented, status: 403 });
+  });
+
+  it('the status of pipelines counts what really ran', async () => {
+    const before = (await call('getPipelineStatus', { as: ann })).json;
+    expect(before).toMatchObject({ active_pipelines: 0, processing_queue: 0, completed_pipelines: 0, average_processing_time: null, pipeline_types: ['sequential', 'parallel'], supported_backends: ['ollama'] });
+    const [one, two] = [world.standIn.next({ pieces: ['One.'], firstDelayMs: 60 }), world.standIn.next({ pieces: ['Two.'], firstDelayMs: 60 })];
+    const run = (type: string) => sendRequest(world.url, 'POST', '/api/v4/ai/pipeline/run', { as: ann, body: { type, input: 'Zero', stages: [{ model: 'technical' }, { model: 'openai/gpt-4o', prompt: 'After {{input}}' }] } });
+    const running = run('sequential');
+    await one.request;
+    expect((await call('getPipelineStatus', { as: ann })).json.active_pipelines).toBe(1);
+    expect((await two.request).body.messages!.at(-1)!.content).toBe('After One.');
+    const { json } = await running;
+    expect(json).toMatchObject({ success: true, status: 'completed', output: 'Two.', stages: [{ output: 'One.', status: 'completed' }, { output: 'Two.' }] });
+    const [left, right] = [world.standIn.next({ pieces: ['L'], firstDelayMs: 150 }), world.standIn.next({ pieces: ['R'], firstDelayMs: 150 })];
+    const beside = (await run('parallel')).json;
+    await Promise.all([left.request, right.request]);
+    // Both waited at the same time: together they took less than one behind the other.
+    expect(beside.processing_time).toBeLessThan(beside.stages[0].processing_time + beside.stages[1].processing_time);
+    const after = (await call('getPipelineStatus', { as: ann })).json;
+    expect(after).toMatchObject({ active_pipelines: 0, processing_queue: 0, completed_pipelines: 2 });
+    expect(after.average_processing_time).toBeCloseTo((json.processing_time + beside.processing_time) / 2, 2);
+    expect((await run('distributed')).status).toBe(501);
+    await call('getPipelineStatus', { status: 401 });
+    expect((await sendRequest(world.url, 'GET', `/api/v4/ai/pipeline/runs/${json.run_id}`, { as: ben })).status).toBe(404);
   });
 
   it('everything else of the document answers 501, and nothing that is built stands on the list', async () => {
