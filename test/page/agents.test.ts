@@ -89,7 +89,7 @@ describe.skipIf(!hasBrowser)('Two agents', () => {
 
   it('are seen by everybody who looks; what was missed while the server was away is there afterwards, once', async () => {
     await makePair(page, 'Review a text');
-    const other = await world.tab(page, new URL(page.url()).pathname);
+    const other = await world.open(new URL(page.url()).pathname);
     await other.getByRole('textbox', { name: 'Message as writer' }).fill('Come on Saturday.');
     await alone(other);
     await other.keyboard.press('Enter');
@@ -104,6 +104,7 @@ describe.skipIf(!hasBrowser)('Two agents', () => {
     await page.getByRole('button', { name: 'Send' }).click();
     await eventually(() => said(page).count()).toBe(2);
     await eventually(() => said(other).count()).toBe(2);
+    await other.context().close();
   });
 
   it('are ended after asking; what was said stays, and nothing can be said any more', async () => {

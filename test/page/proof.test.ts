@@ -9,6 +9,7 @@ interface Entry {
 
 interface Sealed {
   entries: Entry[];
+  seal: { statement: { session: string } };
 }
 
 const verdict = (page: Page, name: string) => page.locator(`[data-verdict="${name}"]`);
@@ -92,11 +93,15 @@ describe.skipIf(!hasBrowser)('Transcripts in the page', () => {
     await verdict(page, 'malformed').waitFor();
   });
 
-  it('are compared with a second copy, which shows what was changed although it was signed anew', async () => {
+  it('are compared with a second copy, which has to be of the same session', async () => {
     await drop(page, sealed);
     await page.getByText('Compare with more').click();
     await page.getByLabel('Second copy').setInputFiles({ name: 'other.json', mimeType: 'application/json', buffer: Buffer.from(sealed) });
     await verdict(page, 'valid').waitFor();
+    await page.getByRole('button', { name: 'Take away: Second copy' }).click();
+    const foreign = changed((file) => (file.seal.statement.session = 'another one'));
+    await page.getByLabel('Second copy').setInputFiles({ name: 'other.json', mimeType: 'application/json', buffer: Buffer.from(foreign) });
+    await verdict(page, 'wrong_session').getByText('The other file is of the session another one.').waitFor();
     await page.getByRole('button', { name: 'Take away: Second copy' }).click();
   });
 

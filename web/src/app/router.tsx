@@ -68,9 +68,9 @@ const verify = createRoute({ getParentRoute: () => root, path: '/verify', compon
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
-  validateSearch: readReturning,
   component: function Return() {
-    const path = pathOf(signIn.useSearch());
+    // What the router hands on may hold anything that stood in the address.
+    const path = pathOf(readReturning(signIn.useSearch()));
     useEffect(() => location.replace(path), [path]);
     return null;
   },

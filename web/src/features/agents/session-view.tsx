@@ -109,7 +109,7 @@ function OpenSession({ session, modelName, setUpHint, canSpeak, checkLink, head 
             {view.phase === 'refused' && <Notice kind="error">{view.problem}</Notice>}
             {lacksModel && setUpHint}
             {view.isOwner && <RunControls session={session} opening={messages?.length === 0 ? draft : null} onOpened={() => setDraft('')} />}
-            {live && <SpeakForm session={session} live={live} isOpen={view.phase === 'open'} isOwner={view.isOwner} draft={draft} onDraft={setDraft} />}
+            {live && <SpeakForm session={session} live={live} mayJoin={view.phase !== 'refused'} isOwner={view.isOwner} draft={draft} onDraft={setDraft} />}
           </div>
         </div>
       )}

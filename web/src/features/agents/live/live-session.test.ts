@@ -127,6 +127,16 @@ describe('A session as it happens', () => {
     expect(session.view.note).toBeNull();
   });
 
+  it('keeps what is said while it connects until it may be said', async () => {
+    const { socket, session } = await opened();
+    socket.tell('disconnect');
+    const said = session.say('0.0.1', 'Are you there?', false);
+    expect(socket.sent).toHaveLength(1);
+    socket.tell('connect');
+    await said;
+    expect(socket.sent.map(({ event }) => event)).toEqual(['agent-join-session', 'agent-join-session', 'user-send-message-on-behalf']);
+  });
+
   it('gives the server’s sentence to whoever asked', async () => {
     const { socket, session } = await opened();
     socket.answer = () => ({ error: 'The session is full.', code: 'conflict' });

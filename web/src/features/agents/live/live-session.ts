@@ -75,12 +75,14 @@ export class LiveSession {
 
   /** Says something in the name of an agent. @throws {ApiError} with the server's sentence */
   async say(agentId: string, message: string, triggersOther: boolean): Promise<void> {
+    await this.opened();
     await this.joinAs(agentId);
     await this.ask('user-send-message-on-behalf', { sessionId: this.sessionId, agentId, message, triggerAI: triggersOther });
   }
 
   /** Asks the model of an agent for one reply. @throws {ApiError} with the server's sentence */
   async trigger(agentAccountId: string): Promise<void> {
+    await this.opened();
     await this.ask('trigger-ai-response', { sessionId: this.sessionId, agentAccountId });
   }
 
@@ -151,6 +153,25 @@ export class LiveSession {
       if (reason instanceof Refusal) this.show({ phase: 'refused', problem: reason.message });
       this.onChange();
     }
+  }
+
+  /** What is asked while the connection is being made waits for it. @throws {ApiError} when that takes too long or is refused */
+  private opened(): Promise<void> {
+    if (this.view.phase === 'open') return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        stop();
+        reject(new ApiError('The server cannot be reached.', 0));
+      }, answerWithinMs);
+      const stop = this.subscribe(() => {
+        const { phase, problem } = this.view;
+        if (phase !== 'open' && phase !== 'refused') return;
+        clearTimeout(timer);
+        stop();
+        if (phase === 'open') resolve();
+        else reject(new ApiError(problem ?? 'You may not do this.', 403));
+      });
+    });
   }
 
   private async joinAs(agentAccountId: string): Promise<void> {

@@ -12,21 +12,22 @@ const longest = 50_000;
 interface SpeakFormProps {
   session: AgentSession;
   live: LiveSession;
-  isOpen: boolean;
+  /** The session can be joined at all. */
+  mayJoin: boolean;
   isOwner: boolean;
   draft: string;
   onDraft: (text: string) => void;
 }
 
 /** Says something in the name of an agent, and asks either for a reply. */
-export function SpeakForm({ session, live, isOpen, isOwner, draft, onDraft }: SpeakFormProps) {
+export function SpeakForm({ session, live, mayJoin, isOwner, draft, onDraft }: SpeakFormProps) {
   const [chosen, setChosen] = useState(0);
   const [triggers, setTriggers] = useState(true);
   const [isBusy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const speaker = session.agents[isOwner ? chosen : 1]!;
   const other = session.agents.find((agent) => agent !== speaker)!;
-  const canSend = isOpen && !isBusy && draft.trim() !== '' && draft.length <= longest;
+  const canSend = mayJoin && !isBusy && draft.trim() !== '' && draft.length <= longest;
   const attempt = (work: () => Promise<void>): void => {
     setBusy(true);
     setError(null);
@@ -61,7 +62,7 @@ export function SpeakForm({ session, live, isOpen, isOwner, draft, onDraft }: Sp
         </label>
         <span className="ml-auto flex flex-wrap gap-x-3">
           {session.agents.map((agent) => (
-            <TriggerButton key={agent.agentId} name={nameOf(session, agent.agentId)} isDisabled={!isOpen || isBusy || session.messageCount === 0} onTrigger={() => attempt(() => live.trigger(agent.agentId))} />
+            <TriggerButton key={agent.agentId} name={nameOf(session, agent.agentId)} isDisabled={!mayJoin || isBusy || session.messageCount === 0} onTrigger={() => attempt(() => live.trigger(agent.agentId))} />
           ))}
         </span>
       </div>
