@@ -79,6 +79,8 @@ function everyVersion(entries: Record<string, Entry>): Record<string, Entry> {
   )));
 }
 
+const pipelineStage = { name: 'first', model: 'technical', backend_model: 'stand-in/gpt-4o', prompt: 'Say {{input}}', system: 'Be curt.', max_tokens: 100, temperature: 0.5 };
+
 const ultimate: Record<string, Entry> = {
   'POST /api/auth/token': { access: 'user', path: at('/api/auth/token'), body: { agent_id: 'agent-123', permissions: ['read', 'chat'] }, good: 200, localTrust: true },
   'POST /api/ai/conversations': {
@@ -104,15 +106,28 @@ const ultimate: Record<string, Entry> = {
     'GET /api/v4/analytics/ai-performance': { access: 'user', path: at('/api/v4/analytics/ai-performance'), query: ['timeframe', 'whose'], good: 200, localTrust: true },
     'GET /api/v4/performance/detailed': { access: 'user', path: at('/api/v4/performance/detailed'), query: ['component', 'timeframe'], good: 200, localTrust: true },
     'GET /api/v4/health/alerts': { access: 'user', path: at('/api/v4/health/alerts'), good: 200, localTrust: true },
+    'GET /api/v4/ai/pipeline/status': { access: 'user', path: at('/api/v4/ai/pipeline/status'), good: 200, localTrust: true },
+    'POST /api/v4/ai/inference/batch': {
+      access: 'user', path: at('/api/v4/ai/inference/batch'), good: 200, localTrust: true,
+      body: { requests: [{ model: 'stand-in/gpt-4o', input: 'Hello?' }], options: { max_tokens: 100, temperature: 0 }, backend_model: 'stand-in/gpt-4o' },
+    },
+    'POST /api/v4/ai/pipeline/run': {
+      access: 'user', path: at('/api/v4/ai/pipeline/run'), good: 200, localTrust: true,
+      body: { type: 'parallel', input: 'Hello?', stages: [pipelineStage], join: { ...pipelineStage, name: 'last' }, stream: false, wait: true },
+    },
+    'GET /api/v4/ai/pipeline/runs': { access: 'user', path: at('/api/v4/ai/pipeline/runs'), query: ['limit', 'offset'], good: 200, localTrust: true },
+    'GET /api/v4/ai/pipeline/runs/:run_id': { access: 'user', path: ({ pipelineId }) => `/api/v4/ai/pipeline/runs/${pipelineId}`, good: 200, owned: true, localTrust: true },
+    'DELETE /api/v4/ai/pipeline/runs/:run_id': { access: 'user', path: ({ pipelineId }) => `/api/v4/ai/pipeline/runs/${pipelineId}`, good: 200, owned: true, localTrust: true },
+    'GET /api/v4/ai/pipeline/runs/:run_id/events': { access: 'user', path: ({ pipelineId }) => `/api/v4/ai/pipeline/runs/${pipelineId}/events`, good: 200, owned: true, localTrust: true },
     'GET /api/v4/ai/ollama/status': { access: 'user', path: at('/api/v4/ai/ollama/status'), good: 200, localTrust: true },
     'POST /api/v4/ai/ollama/generate/stream': {
-      access: 'user', path: at('/api/v4/ai/ollama/generate/stream'), good: 503, localTrust: true,
+      access: 'user', path: at('/api/v4/ai/ollama/generate/stream'), good: 200, localTrust: true,
       body: { model: 'llama2', prompt: 'Hello?', stream: true, options: { temperature: 0.7, max_tokens: 500 } },
     },
-    'POST /api/v4/ai/ollama/models/pull': { access: 'admin', path: at('/api/v4/ai/ollama/models/pull'), body: { model: 'codellama:7b', instance_id: 'localhost:11434' }, good: 503, localTrust: true },
-    'POST /api/v4/ai/ollama/models/load': { access: 'admin', path: at('/api/v4/ai/ollama/models/load'), body: { model: 'codellama:7b', instance_id: 'localhost:11434' }, good: 503, localTrust: true },
-    'POST /api/v4/ai/ollama/models/unload': { access: 'admin', path: at('/api/v4/ai/ollama/models/unload'), body: { model: 'codellama:7b', instance_id: 'localhost:11434' }, good: 503, localTrust: true },
-    'POST /api/v4/ai/ollama/models/delete': { access: 'admin', path: at('/api/v4/ai/ollama/models/delete'), body: { model: 'codellama:7b', instance_id: 'localhost:11434' }, good: 503, localTrust: true },
+    'POST /api/v4/ai/ollama/models/pull': { access: 'admin', path: at('/api/v4/ai/ollama/models/pull'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
+    'POST /api/v4/ai/ollama/models/load': { access: 'admin', path: at('/api/v4/ai/ollama/models/load'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
+    'POST /api/v4/ai/ollama/models/unload': { access: 'admin', path: at('/api/v4/ai/ollama/models/unload'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
+    'POST /api/v4/ai/ollama/models/delete': { access: 'admin', path: at('/api/v4/ai/ollama/models/delete'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
     'DELETE /api/v4/ai/ollama/models/pulls/:pull_id': { access: 'admin', path: at('/api/v4/ai/ollama/models/pulls/none'), good: 404, localTrust: true },
     'POST /api/v4/auth/oauth/authorize': {
       access: 'anyone', path: at('/api/v4/auth/oauth/authorize'), good: 400,

@@ -36,6 +36,8 @@ export interface Chat {
   responseId: string;
   /** Of two agents, in which the same was said. */
   sessionId: string;
+  /** Of a pipeline run with the same input. */
+  pipelineId: string;
 }
 
 /** How addresses of the second app, Ollama's API, begin in this suite. */
@@ -50,7 +52,7 @@ export async function startWorld(engine: Engine): Promise<World> {
   // Some dialects answer by a language model only. It repeats what was said last.
   const standIn = await startStandIn({ otherwise: ({ body }) => ({ pieces: [String(body.messages?.at(-1)?.content ?? '')] }) });
   const model = { COMPATIBLE_SERVERS: `stand-in=${standIn.url}/v1`, DEFAULT_MODEL: 'stand-in/gpt-4o' };
-  const config = readConfig({ PORT: '0', OLLAMA_API_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: options.databaseUrl ?? '', OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', ...model, ...limits });
+  const config = readConfig({ PORT: '0', OLLAMA_API_PORT: '0', DATA_DIR: dataDir, DATABASE_URL: options.databaseUrl ?? '', OLLAMA_URLS: standIn.url, DRAIN_SECONDS: '0', ...model, ...limits });
   const parts = createParts(config, { log: silentLog(), webDir: join(dataDir, 'no-page') });
   const routes: RouteOptions[] = [];
   parts.http.app.addHook('onRoute', (route) => {
@@ -75,7 +77,8 @@ export async function startWorld(engine: Engine): Promise<World> {
     const session = await request('POST', '/api/agent-chat/sessions', { as: user, body: { agent1Id: '0.0.1', agent2Id: '0.0.2', title: content } });
     const sessionId: string = session.json.data.sessionId;
     await request('POST', `/api/v1/chat/chats/${sessionId}/messages`, { as: user, body: { content } });
-    return { sessionId, ownerId: user.userId, responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
+    const pipeline = await request('POST', '/api/v4/ai/pipeline/run', { as: user, body: { type: 'sequential', input: content, stages: [{}] } });
+    return { sessionId, pipelineId: pipeline.json.run_id, ownerId: user.userId, responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
   };
   return {
     parts, port, dataDir, routes, request, makeChat,

@@ -24,7 +24,8 @@ export async function work(needs: PipelineNeeds, runMs: number, job: Job, { sign
   teller.changed();
   const stop = new AbortController();
   const abort = (): void => stop.abort();
-  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
