@@ -27,7 +27,7 @@ export function createSessions(needs: Omit<AgentNeeds, 'settings' | 'transcripts
  * What is sealed of a session that has ended. It never changes afterwards: titles may, and what a classifier says of a reply
  * may with its next version, so neither is in it. Prompts are their owner's alone.
  */
-function transcriptOf({ session, messages }: SessionRecord): Transcript {
+export function transcriptOf({ session, messages }: SessionRecord): Transcript {
   return {
     id: session.id, ownerId: session.ownerId, startedAt: session.startedAt, endedAt: session.endedAt ?? session.startedAt,
     metadata: { agents: session.agents.map(({ accountId, role }) => ({ account: accountId, role })) },

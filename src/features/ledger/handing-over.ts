@@ -59,7 +59,7 @@ const mostAtOnce = 4;
 const server = { userId: '', role: 'owner' } as const;
 
 export function createHandingOver(needs: HandingOverNeeds): HandingOver {
-  const { storage, jobs, ledger, log, metrics } = needs;
+  const { storage, jobs, ledger, log } = needs;
   const stopping = new AbortController();
   const places = new Places(mostAtOnce);
   /** By transcript: a job, and whoever waits for it, share one try. */
