@@ -1,7 +1,7 @@
 export { noModel } from './types.ts';
 export type { Conversations } from './contract.ts';
 export { chatProfiles, isChatProfile, profileOf, usualProfile, type ChatProfile, type ChatProfileName } from './profiles/profiles.ts';
-export { isWhole } from './figures/overview.ts';
+export { isWhole } from './figures/whole.ts';
 export { contextNoteOf, type ContextNote } from './turns/context-note.ts';
 export { partyOf, type Parties } from './parties/parties.ts';
 export type * from './types.ts';

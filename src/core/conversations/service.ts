@@ -15,7 +15,6 @@ import type { ConversationNeeds, ConversationParts } from './parts.ts';
 import { createReadMarks } from './members/read-marks.ts';
 import { createReading } from './members/marked-reading.ts';
 import { readParts, readPicture } from './pictures/picture-reading.ts';
-import { activity } from './figures/activity.ts';
 import { createOverview } from './figures/overview.ts';
 import { createSpeaking } from './parties/speaking.ts';
 import { Recovery } from './recovery.ts';
@@ -73,7 +72,6 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     ...createCurrent(parts),
     ...createFigures(parts),
     ...createOverview(parts),
-    activity: (...given) => activity(parts.storage, ...given),
     picture: (...given) => readPicture(parts, ...given),
     partsOf: (...given) => readParts(parts, ...given),
     ...following,

@@ -4,7 +4,7 @@ import type { Storage } from '../../../base/storage/index.ts';
 import { mayAdminister, type Viewer } from '../../accounts/index.ts';
 import type { ConversationActivity } from '../types.ts';
 import { isChatProfile, usualProfile } from '../profiles/profiles.ts';
-import { whole } from './overview.ts';
+import { whole } from './whole.ts';
 
 /** Answers count from when they were whole, as histories show them. */
 const saidAt: RawBuilder<number> = sql`case when messages.role = 'assistant' then coalesce(messages.ended_at, messages.created_at) else messages.created_at end`;

@@ -1,30 +1,24 @@
-import { sql, type RawBuilder } from 'kysely';
+import { sql } from 'kysely';
 import type { Storage } from '../../../base/storage/index.ts';
 import type { Viewer } from '../../accounts/index.ts';
 import { listed } from '../organising/organising.ts';
 import type { ConversationParts } from '../parts.ts';
 import { usualProfile } from '../profiles/profiles.ts';
 import type { Conversations } from '../contract.ts';
-import type { ChatStatistics, ListFilter, Message } from '../types.ts';
+import type { ChatStatistics, ListFilter } from '../types.ts';
+import { activity } from './activity.ts';
+import { whole } from './whole.ts';
 
 /** Milliseconds since its last message for which a conversation counts as active. */
 const activeMs = 30 * 60_000;
 
-/** For forms that show whole messages only: whether this one is shown. Answers are, when a model has said something and they have ended. */
-export function isWhole(message: Pick<Message, 'role' | 'status' | 'content'>): boolean {
-  if (message.role !== 'assistant' || message.status === 'DELIVERED') return true;
-  return (message.status === 'CANCELLED' || message.status === 'INTERRUPTED') && message.content !== '';
-}
-
-/** The same in SQL, of rows of `messages`. */
-export const whole: RawBuilder<boolean> = sql`(messages.role <> 'assistant' or messages.status = 'DELIVERED' or (messages.status in ('CANCELLED', 'INTERRUPTED') and messages.content <> ''))`;
-
 /** What lists and statistics say of conversations. */
-export function createOverview({ storage }: ConversationParts): Pick<Conversations, 'count' | 'wholeMessages' | 'statistics'> {
+export function createOverview({ storage }: ConversationParts): Pick<Conversations, 'count' | 'wholeMessages' | 'statistics' | 'activity'> {
   return {
     count: (viewer, filter) => count(storage, viewer, filter),
     wholeMessages: (viewer, ids) => wholeMessages(storage, viewer, ids),
     statistics: (viewer) => statistics(storage, viewer),
+    activity: (...given) => activity(storage, ...given),
   };
 }
 
