@@ -7,7 +7,7 @@ import type { Dialect } from '../shared/index.ts';
 const statuses: Partial<Record<ErrorCode, number>> = { validation_failed: 400, no_api_key: 503, invalid_api_key: 502 };
 
 /** First segments behind the version, by which addresses of older versions are told from those of other dialects. */
-const segments = ['stats', 'capabilities', 'p2p', 'ai', 'tasks', 'blockchain', 'health', 'analytics', 'auth', 'config', 'performance'];
+const segments = ['stats', 'capabilities', 'p2p', 'ai', 'tasks', 'blockchain', 'health', 'analytics', 'auth', 'config', 'performance', 'database', 'debug', 'management'];
 
 /** As the published document prints them; Strict-Transport-Security counts for browsers only over TLS. */
 const printedHeaders = {

@@ -18,6 +18,7 @@ import { registerPipelines, registerPipelineStatus } from './pipelines.ts';
 import { plainRoute } from './plain-socket.ts';
 import { registerStatus } from './status.ts';
 import { registerTokens } from './tokens.ts';
+import { serveEveryVersion } from './versions.ts';
 
 export type { UltimateParts } from './parts.ts';
 
@@ -47,6 +48,9 @@ export function registerUltimate(app: App, parts: UltimateParts): void {
     registerClients(scope, parts);
     registerOllamaPulls(scope, parts);
     registerOllamaModels(scope, parts);
+  });
+  registerScope(app, parts, dialect, guard('admin'), (scope) => {
+    serveEveryVersion(scope);
     registerDebug(scope, parts);
     registerDatabase(scope, parts);
     registerManagement(scope, parts);

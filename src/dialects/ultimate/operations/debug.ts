@@ -4,7 +4,6 @@ import { components, logLevels, type Trace } from '../../../base/observability/i
 import { longestDebugSeconds, usualDebugSeconds, type DebugState } from '../../../features/operations/index.ts';
 import { text, viewerFrom, wholeNumber, type DialectScope } from '../../shared/index.ts';
 import type { UltimateParts } from '../parts.ts';
-import { everyVersion } from '../versions.ts';
 
 const component = z.enum(components);
 const level = z.enum(['verbose', 'off', ...logLevels]);
@@ -36,18 +35,16 @@ const traceAnswer = traceHead.extend({
 
 /** What is logged and traced. */
 export function registerDebug(scope: DialectScope, { operations }: UltimateParts): void {
-  everyVersion('/api/v4/config/debug', (url, hide) => {
-    scope.post(url, { schema: { hide, summary: 'Logs more (or less) of named components, and traces requests, for a while, on all instances', body: debugRequest, response: { 200: debugAnswer } } }, async (request) => {
-      const { debug_level, components: named, log_performance, trace_requests, duration_seconds } = request.body;
-      const { now, before } = await operations.configureDebug(viewerFrom(request), {
-        level: debug_level,
-        ...(named ? { components: named } : {}),
-        ...(log_performance === undefined ? {} : { logPerformance: log_performance }),
-        ...(trace_requests === undefined ? {} : { traceRequests: trace_requests }),
-        ...(duration_seconds === undefined ? {} : { durationSeconds: duration_seconds }),
-      });
-      return { success: true as const, settings: debugShape(now), previous: debugShape(before) };
+  scope.post('/api/v4/config/debug', { schema: { summary: 'Logs more (or less) of named components, and traces requests, for a while, on all instances', body: debugRequest, response: { 200: debugAnswer } } }, async (request) => {
+    const { debug_level, components: named, log_performance, trace_requests, duration_seconds } = request.body;
+    const { now, before } = await operations.configureDebug(viewerFrom(request), {
+      level: debug_level,
+      ...(named ? { components: named } : {}),
+      ...(log_performance === undefined ? {} : { logPerformance: log_performance }),
+      ...(trace_requests === undefined ? {} : { traceRequests: trace_requests }),
+      ...(duration_seconds === undefined ? {} : { durationSeconds: duration_seconds }),
     });
+    return { success: true as const, settings: debugShape(now), previous: debugShape(before) };
   });
   scope.get('/api/v4/config/debug', { schema: { summary: 'Addition: what is logged and traced now', response: { 200: z.object({ success: z.literal(true), settings: debugSettings }) } } }, async (request) =>
     ({ success: true as const, settings: debugShape(operations.debug(viewerFrom(request))) }));
