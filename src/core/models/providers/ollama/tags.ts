@@ -18,7 +18,7 @@ export interface InstalledModel {
 /** Models read of one instance, at most. */
 const maxModels = 1000;
 /** Longest name of a model that is taken for one. */
-const maxNameLength = 200;
+const maxNameLength = 300;
 
 /** An entry of /api/tags. Nothing in it is trusted to be there. */
 interface WireModel {
