@@ -7,7 +7,9 @@ import { startContractWorld, type ContractWorld } from '../contract/world.ts';
 import { documents, fencedListings, filled, printedRequests } from './listings.ts';
 
 const missing = notYet['ultimate']!;
-const printed = documents === undefined ? [] : printedRequests('ultimate-agent');
+const debug = '/api/v4/config/debug';
+/** The one that changes what is logged comes last. */
+const printed = documents === undefined ? [] : printedRequests('ultimate-agent').toSorted((one, other) => Number(one.path === debug) - Number(other.path === debug));
 const listings = documents === undefined ? [] : fencedListings('ultimate-agent', 'javascript').filter(({ code }) => /^(\/\/ .*\n)?socket\./.test(code));
 
 describe.skipIf(!documents)('The requests and events that the document of ultimate prints', () => {
@@ -52,6 +54,7 @@ describe.skipIf(!documents)('The requests and events that the document of ultima
       const [name, value] = line.split(/: (.*)/) as [string, string];
       expect([name, answer.headers.get(name)]).toEqual([name, name === 'X-Features-Enabled' ? expect.stringContaining('chat') : value]);
     }
+    if (path === debug) expect((await sendRequest(world.url, 'POST', debug, { body: { debug_level: 'off' } })).status).toBe(200);
   });
 
   describe('over Socket.IO', () => {
