@@ -63,7 +63,7 @@ export const settingTable = {
   LIMIT_MESSAGES_PER_HOUR: { type: 'number', default: '500', meaning: 'Chat messages an hour and user' },
   LIMIT_FRIEND_MESSAGES_PER_MINUTE: { type: 'number', default: '60', meaning: 'Messages a minute and user on the friend dialect: sent, streamed and by socket together' },
   LIMIT_REQUESTS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Requests a minute and user on the arketic, friend and studio dialects' },
-  LIMIT_COMPLETIONS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Calls a minute and user on /v1 and the Ollama API together' },
+  LIMIT_COMPLETIONS_PER_MINUTE: { type: 'number', default: '600', meaning: 'Calls a minute and user on /v1, the Ollama API and streamed generation of the ultimate dialect together' },
   LIMIT_LOGINS_PER_MINUTE: { type: 'number', default: '10', meaning: 'Sign-ins and registrations a minute and address' },
   LIMIT_TOKENS_PER_HOUR: { type: 'number', default: '120', meaning: 'Tokens a user may have made for programs in an hour (/api/auth/token)' },
   LIMIT_OAUTH_PER_MINUTE: { type: 'number', default: '60', meaning: "Requests a minute and address at OAuth's addresses; a third of it for new requests, and for codes a person looks up" },
