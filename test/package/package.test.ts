@@ -67,7 +67,7 @@ describe('The package that npm pack makes', () => {
 
   it('holds what is needed and nothing of the tests and sources', () => {
     const { files } = installed;
-    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json', 'docs/studio-library.md', 'dist/src/library/index.js', 'dist/src/library/index.d.ts', 'dist/src/main.js', 'dist/package.json', 'dist/web/dist/index.html', 'scripts/start.cjs']));
+    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json', 'docs/studio-library.md', 'dist/src/library/index.js', 'dist/src/library/index.d.ts', 'dist/src/main.js', 'dist/package.json', 'dist/web/dist/index.html', 'scripts/start.cjs', 'parts/hedera/package.json', 'parts/hedera/package-lock.json', 'dist/src/features/ledger/check-worker.js', 'dist/src/features/ledger/anchors/hedera/worker.js']));
     expect(files.filter((file) => /\.test\.|-suite\.|(^|\/)(testing|fixtures)(\/|\.)|^(src|test|web|bench|runtime)\/|node_modules|\.db$|\.env/.test(file))).toEqual([]);
     expect(files.filter((file) => /\.tsx?$/.test(file) && !file.endsWith('.d.ts'))).toEqual([]);
     const bytes = files.reduce((sum, file) => sum + statSync(join(installed.package, file)).size, 0);

@@ -1,6 +1,7 @@
 import { readConfig, settingTable, unreadVariables } from '../../config.ts';
 import { checkDatabase, checkFolder, checkModels, checkNode, checkOllamaApi, checkPage, checkProgram, checkRedis, checkServer, checkThreads, checkUnread, type Finding } from '../checks.ts';
 import { explain } from '../failure.ts';
+import { checkLedger } from '../ledger-checks.ts';
 import { withCore } from '../open.ts';
 import { settingLines } from '../settings-page.ts';
 
@@ -16,7 +17,7 @@ export async function doctor(options: { settings?: boolean; json?: boolean }): P
 
 async function examine(): Promise<Finding[]> {
   const config = readConfig();
-  const inside = withCore(async (core) => [await checkDatabase(core), ...[await checkRedis(core)].filter((finding) => finding !== null), await checkFolder('Models folder', config.modelsDir), ...(await checkModels(core))], { hints: true }).catch((error: unknown): Finding[] => [
+  const inside = withCore(async (core) => [await checkDatabase(core), ...[await checkRedis(core)].filter((finding) => finding !== null), await checkFolder('Models folder', config.modelsDir), ...(await checkModels(core)), ...(await checkLedger(core))], { hints: true }).catch((error: unknown): Finding[] => [
     { name: 'Database', state: 'broken', detail: explain(error), fix: 'See docs/running.md, "When the database is broken".' },
   ]);
   return [
