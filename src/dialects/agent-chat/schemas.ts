@@ -73,6 +73,7 @@ export const sessionAnswer = z.object({
   endTime: time.optional(),
   limits: z.object({ turns: z.int(), depth: z.int(), minutes: z.number(), cost: z.number() }),
   turns: z.int().describe('Replies that models have begun'),
+  cost: z.number().describe('US dollars of all replies whose price is known'),
   run: z.object({ state: z.enum(['running', 'paused', 'ended']), turnsLeft: z.int(), reason: z.string().nullable() }).nullable(),
   transcriptSubmitted: z.boolean(),
   transcriptTransactions: transactions,

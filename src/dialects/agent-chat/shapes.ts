@@ -31,6 +31,7 @@ export function sessionShape(session: AgentSession): z.output<typeof sessionAnsw
     ...(session.endedAt === null ? {} : { endTime: isoTime(session.endedAt) }),
     limits: { turns: limits.turns, depth: limits.depth, minutes: limits.milliseconds / 60_000, cost: limits.costMicros / 1_000_000 },
     turns: session.turns,
+    cost: session.costMicros / 1_000_000,
     run: run && { state: run.state, turnsLeft: run.turnsLeft, reason: run.reason },
     transcriptSubmitted: transcript.submitted,
     transcriptTransactions: transcript.transactions,

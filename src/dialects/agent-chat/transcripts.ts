@@ -1,5 +1,6 @@
 import { ParleyError } from '../../base/errors.ts';
-import { viewerFrom, type DialectScope } from '../shared/index.ts';
+import { addressOf } from '../../core/accounts/index.ts';
+import { credentialsOf, takeFrom, viewerFrom, type DialectScope } from '../shared/index.ts';
 import { canonicalJson } from '../../features/ledger/index.ts';
 import type { AgentChatParts } from './parts.ts';
 import { checkBody, checkBodyBytes, progressAnswer, sealedAnswer, sessionPath, succeeded, verificationAnswer, witnessQuery } from './schemas.ts';
@@ -41,7 +42,10 @@ export function registerTranscripts(scope: DialectScope, { transcripts, ledger: 
 }
 
 /** Additions for whoever checks transcripts of this server: they need no account. */
-export function registerLedger(scope: DialectScope, { ledger: log }: AgentChatParts): void {
+export function registerLedger(scope: DialectScope, parts: AgentChatParts): void {
+  const { ledger: log, settings } = parts;
+  const limit = { name: 'ledger', count: settings.limits.requestsPerMinute, windowMs: 60_000 };
+  scope.addHook('onRequest', (request) => takeFrom(parts, limit, addressOf(credentialsOf(request), settings.trustProxy)));
   scope.get(`${ledger}/keys`, { schema: { summary: 'Addition: the public keys that transcripts are signed with, as a file for parley verify' } }, async (_request, reply) =>
     reply.header('content-disposition', 'attachment; filename="parley-ledger-keys.json"').send(await log.keys()),
   );
