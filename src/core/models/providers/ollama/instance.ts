@@ -62,8 +62,7 @@ export function createInstance(url: string, { client, clock, onLoaded }: Instanc
     host: address.host,
     readError: (status, body, answer) => readStatusError(status, body, answer.headers, clock.now()),
   };
-  /** Details by digest: they never change. */
-  const details = new Map<string, Pick<InstalledModel, 'contextLength' | 'kinds' | 'details'>>();
+  const details: Details = new Map();
   const memory = new LoadedModels(clock, (model) => onLoaded(model, id));
   const record = new InstanceRecord(clock);
   const state = { breaker: createBreaker(clock), models: null as ReadonlyMap<string, InstalledModel> | null, isReachable: true, isParley: false, lookedAt: -Infinity, changedAt: -Infinity };
@@ -72,26 +71,6 @@ export function createInstance(url: string, { client, clock, onLoaded }: Instanc
   const request: Instance['request'] = (method, path, signal, body) => {
     const headers: Record<string, string> = { 'x-parley-provider': 'ollama', ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
     return { method, origin: address.origin, path: address.path + path, headers, signal, ...(body === undefined ? {} : { body }) };
-  };
-  const addDetails = async (models: readonly InstalledModel[], signal: AbortSignal): Promise<void> => {
-    const unknown = models.filter((model) => !details.has(model.digest));
-    for (let from = 0; from < unknown.length; from += detailsAtOnce) {
-      await Promise.all(unknown.slice(from, from + detailsAtOnce).map(async (model) => {
-        const body = JSON.stringify({ model: model.name });
-        // One model without details must not hide the others: it is asked about again at the next look.
-        const shown = await callJson(service, request('POST', '/api/show', signal, body)).catch(() => null);
-        if (shown !== null) details.set(model.digest, readDetails(shown, model));
-      }));
-    }
-  };
-  const lookAtMemory = async (signal: AbortSignal): Promise<void> => {
-    const askedAt = clock.monotonic();
-    try {
-      memory.listed(readRunning(await callJson(service, request('GET', '/api/ps', signal))), askedAt);
-    } catch (thrown) {
-      // Older versions have no such address; one that is only slow has said it before.
-      if (replyErrorOf(thrown).status !== undefined) memory.notListed();
-    }
   };
   const look = async (): Promise<ReadonlyMap<string, InstalledModel>> => {
     const signal = AbortSignal.timeout(lookPatienceMs);
@@ -106,7 +85,7 @@ export function createInstance(url: string, { client, clock, onLoaded }: Instanc
       throw thrown;
     }
     record.probed(true);
-    await Promise.all([addDetails(models, signal), lookAtMemory(signal)]);
+    await Promise.all([addDetails({ service, request }, models, details, signal), lookAtMemory({ service, request }, memory, clock, signal)]);
     if (state.models && (state.models.size !== models.length || models.some(({ name }) => !state.models!.has(name)))) state.changedAt = clock.monotonic();
     state.models = new Map(models.map((model) => [model.name, { ...model, ...details.get(model.digest) }]));
     // What it failed at before says nothing of the one that is there now.
@@ -134,4 +113,29 @@ export function createInstance(url: string, { client, clock, onLoaded }: Instanc
     },
     lost() { state.isReachable = false; },
   };
+}
+
+/** Details by digest: they never change. */
+type Details = Map<string, Pick<InstalledModel, 'contextLength' | 'kinds' | 'details'>>;
+
+async function addDetails({ service, request }: Pick<Instance, 'service' | 'request'>, models: readonly InstalledModel[], details: Details, signal: AbortSignal): Promise<void> {
+  const unknown = models.filter((model) => !details.has(model.digest));
+  for (let from = 0; from < unknown.length; from += detailsAtOnce) {
+    await Promise.all(unknown.slice(from, from + detailsAtOnce).map(async (model) => {
+      const body = JSON.stringify({ model: model.name });
+      // One model without details must not hide the others: it is asked about again at the next look.
+      const shown = await callJson(service, request('POST', '/api/show', signal, body)).catch(() => null);
+      if (shown !== null) details.set(model.digest, readDetails(shown, model));
+    }));
+  }
+}
+
+async function lookAtMemory({ service, request }: Pick<Instance, 'service' | 'request'>, memory: LoadedModels, clock: Clock, signal: AbortSignal): Promise<void> {
+  const askedAt = clock.monotonic();
+  try {
+    memory.listed(readRunning(await callJson(service, request('GET', '/api/ps', signal))), askedAt);
+  } catch (thrown) {
+    // Older versions have no such address; one that is only slow has said it before.
+    if (replyErrorOf(thrown).status !== undefined) memory.notListed();
+  }
 }
