@@ -2,7 +2,7 @@ import { ParleyError } from '../../base/errors.ts';
 import type { AgentSessionsTable, WriteQueries } from '../../base/storage/index.ts';
 import { partyOf } from '../../core/conversations/index.ts';
 import { longestHistory, mostMessages } from './limits.ts';
-import { readSaid, repliesOfRun, sizeOf, unknownSession, unnamedOf } from './rows.ts';
+import { costOf, readSaid, repliesOfRun, sizeOf, unknownSession, unnamedOf } from './rows.ts';
 import type { AgentSession, SkipReason } from './types.ts';
 
 /** An agent that was triggered says nothing: no error, and nothing has happened. */
@@ -62,9 +62,4 @@ export async function decide(queries: WriteQueries, session: AgentSession, speak
 async function isGenerating(queries: WriteQueries, { id, agents }: AgentSession, speaker: string, ofAny: boolean): Promise<boolean> {
   const turns = await queries.selectFrom('turns').innerJoin('messages', 'messages.id', 'turns.message_id').select(['messages.role', 'messages.metadata']).where('turns.conversation_id', '=', id).execute();
   return turns.some(({ role, metadata }) => ofAny || partyOf({ role, metadata: metadata === null ? null : (JSON.parse(metadata) as Record<string, unknown>) }, unnamedOf(agents)) === speaker);
-}
-
-async function costOf(queries: WriteQueries, sessionId: string): Promise<number> {
-  const row = await queries.selectFrom('messages').select((builder) => builder.fn.sum<number | null>('cost_micros').as('cost')).where('conversation_id', '=', sessionId).executeTakeFirst();
-  return Number(row?.cost ?? 0);
 }

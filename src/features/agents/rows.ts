@@ -38,13 +38,24 @@ export async function sessionsOf({ storage, transcripts }: Pick<AgentNeeds, 'sto
   const agents = await queries.selectFrom('session_agents').selectAll().where('conversation_id', 'in', [...ids]).orderBy('place').execute();
   const kept = transcripts ? await transcripts.stateOf(rows.filter(({ status }) => status === 'ended').map((row) => row.conversation_id)) : null;
   const found = new Map<string, AgentSession>();
-  for (const row of rows) found.set(row.conversation_id, toSession(row, agents.filter((agent) => agent.conversation_id === row.conversation_id), await countSaid(queries, row), row.run_id === null ? 0 : await repliesOfRun(queries, row.conversation_id, row.run_id), kept?.get(row.conversation_id) ?? noTranscript));
+  for (const row of rows) {
+    const id = row.conversation_id;
+    found.set(id, toSession(row, agents.filter((agent) => agent.conversation_id === id), {
+      messageCount: await countSaid(queries, row),
+      costMicros: await costOf(queries, id),
+      runReplies: row.run_id === null ? 0 : await repliesOfRun(queries, id, row.run_id),
+      transcript: kept?.get(id) ?? noTranscript,
+    }));
+  }
   return ids.flatMap((id) => found.get(id) ?? []);
 }
 
 const noTranscript: Transcript = { submitted: false, transactions: [] };
 
-function toSession(row: SessionRow, agents: readonly SessionAgentsTable[], messageCount: number, runReplies: number, transcript: Transcript): AgentSession {
+/** What is counted of a session, and what stands elsewhere. */
+type Counted = Pick<AgentSession, 'messageCount' | 'costMicros' | 'transcript'> & { runReplies: number };
+
+function toSession(row: SessionRow, agents: readonly SessionAgentsTable[], { messageCount, costMicros, runReplies, transcript }: Counted): AgentSession {
   return {
     id: row.conversation_id,
     ownerId: row.owner_id,
@@ -56,6 +67,7 @@ function toSession(row: SessionRow, agents: readonly SessionAgentsTable[], messa
     messageCount,
     limits: { turns: row.most_turns, depth: row.most_depth, milliseconds: row.most_ms, costMicros: row.most_cost_micros },
     turns: row.turns,
+    costMicros,
     run: row.run_id === null ? null : { id: row.run_id, state: row.run_state ?? 'ended', turnsLeft: Math.max(0, row.run_turns - runReplies), reason: row.run_reason as AgentRun['reason'] },
     transcript,
   };
@@ -94,6 +106,12 @@ export async function sizeOf(queries: Queries | WriteQueries, sessionId: string)
     .select((builder) => [builder.fn.countAll<number>().as('messages'), builder.fn.sum<number | null>(builder.fn('length', ['content'])).as('characters')])
     .executeTakeFirstOrThrow();
   return { messages: Number(row.messages), characters: Number(row.characters ?? 0) };
+}
+
+/** Micro-dollars of all replies of a session whose price is known. */
+export async function costOf(queries: Queries | WriteQueries, sessionId: string): Promise<number> {
+  const row = await queries.selectFrom('messages').select((builder) => builder.fn.sum<number | null>('cost_micros').as('cost')).where('conversation_id', '=', sessionId).executeTakeFirst();
+  return Number(row?.cost ?? 0);
 }
 
 const columns = ['id', 'seq', 'role', 'content', 'metadata', 'model', 'tokens_in', 'tokens_out', 'duration_ms', 'created_at', 'ended_at'] as const;

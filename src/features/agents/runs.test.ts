@@ -65,7 +65,7 @@ describe.each(engines)('Agents that talk by themselves on %s', (engine) => {
     house.models.cost = () => 500_000;
     const { id } = await newSession({ limits });
     await house.agents.run(ann, id, { turns: 20, message: 'Hello' });
-    expect((await over(id)).run).toMatchObject({ state: 'ended', reason });
+    expect(await over(id)).toMatchObject({ run: { state: 'ended', reason }, costMicros: replies * 500_000 });
     expect((await spoken(id)).length).toBe(1 + replies);
   });
 

@@ -122,6 +122,8 @@ export interface AgentSession {
   limits: SessionLimits;
   /** Replies that models have begun. */
   turns: number;
+  /** Micro-dollars (1e-6 USD) of all replies whose price is known. */
+  costMicros: number;
   run: AgentRun | null;
   transcript: Transcript;
 }

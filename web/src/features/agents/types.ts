@@ -39,8 +39,8 @@ export interface AgentSession {
   limits: Limits;
   /** Replies that models have begun. */
   turns: number;
-  /** US dollars of all replies whose price is known; missing where the server does not say. */
-  cost?: number;
+  /** US dollars of all replies whose price is known. */
+  cost: number;
   run: Run | null;
   transcriptSubmitted: boolean;
 }

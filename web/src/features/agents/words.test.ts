@@ -33,11 +33,6 @@ describe('What the page says of a session', () => {
     expect(usedOf(ended, [], now)[2]!.text).toBe('5 min of 1 d');
   });
 
-  it('leaves money out where the server does not say what was spent', () => {
-    const { cost: _, ...without } = session;
-    expect(usedOf(without, [], 0).map(({ name }) => name)).not.toContain('Money');
-  });
-
   it('says in plain words why nobody answers, and what helps', () => {
     expect(skipSentence(session, '0.0.2', 'loop-prevention')).toContain('6 messages in a row without you');
     expect(skipSentence(session, '0.0.2', 'turn-limit')).toBe('Guide did not answer: all replies that this session may have were made.');

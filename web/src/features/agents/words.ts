@@ -58,13 +58,16 @@ export function usedOf(session: AgentSession, messages: readonly AgentMessage[],
   const until = session.endTime === undefined ? now : Date.parse(session.endTime);
   const minutes = Math.max(0, (until - Date.parse(session.startTime)) / 60_000);
   const depth = inARow(messages);
-  const list: Used[] = [
+  return [
     { name: 'Replies', used: turns, most: limits.turns, text: `${formatCount(turns)} of ${formatCount(limits.turns)}` },
     { name: 'In a row without you', used: depth, most: limits.depth, text: `${formatCount(depth)} of ${formatCount(limits.depth)}` },
     { name: 'Time', used: minutes, most: limits.minutes, text: `${lengthOf(minutes)} of ${lengthOf(limits.minutes)}` },
+    { name: 'Money', used: session.cost, most: limits.cost, text: `${moneyOf(session.cost)} of ${moneyOf(limits.cost)}` },
   ];
-  if (session.cost !== undefined) list.push({ name: 'Money', used: session.cost, most: limits.cost, text: `${session.cost === 0 ? '$0' : formatCost(session.cost)} of ${limits.cost === 0 ? '$0' : formatCost(limits.cost)}` });
-  return list;
+}
+
+function moneyOf(dollars: number): string {
+  return dollars === 0 ? '$0' : formatCost(dollars);
 }
 
 /** Messages at the end that no person wrote. */

@@ -25,7 +25,7 @@ export function Result({ checked: { result, sealed } }: { checked: Checked }) {
         <h2 className="flex items-start gap-2.5 text-lg font-semibold">
           <Icon aria-hidden size={22} className={`mt-0.5 shrink-0 ${icons}`} /> {title}
         </h2>
-        <p className="mt-1 pl-8 text-sm leading-relaxed [overflow-wrap:anywhere]">{result.explanation}</p>
+        <p className="mt-1 text-sm sm:pl-8 leading-relaxed [overflow-wrap:anywhere]">{result.explanation}</p>
         <Facts result={result} />
       </section>
       {sealed && <Records key={result.verdict} sealed={sealed} first={result.first} />}
@@ -42,7 +42,7 @@ function Facts({ result: { session, messages, sealedAt, key, index } }: { result
   if (index !== null) facts.push(['Place in the log', formatCount(index)]);
   if (facts.length === 0) return null;
   return (
-    <dl className="mt-3 grid grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 pl-8 text-sm">
+    <dl className="mt-3 grid grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 text-sm sm:pl-8">
       {facts.map(([name, value]) => (
         <div key={name} className="contents">
           <dt className="text-soft">{name}</dt>
