@@ -37,7 +37,7 @@ describe.skipIf(!isThere)('The clients that the document of ultimate prints', ()
   beforeAll(async () => {
     world = await startContractWorld((standIn) => ({ LOCAL_TRUST: 'on', OLLAMA_URLS: standIn, DEFAULT_MODEL: 'ollama/llama2:latest' }));
     // The first user is the owner of the machine: as them acts whoever sends no credential on it, like all these clients.
-    await world.userWithoutKey('ann');
+    await world.user('ann');
   });
   afterAll(() => world.stop());
 
@@ -87,14 +87,33 @@ describe.skipIf(!isThere)('The clients that the document of ultimate prints', ()
       return new (make(io, fetch, { log: (line: string) => lines.push(line) }))(world.url);
     }
 
-    it('connects and is greeted; speech is refused as not built', async () => {
+    it('connects, is greeted, and shows an alert when something has changed', async () => {
+      const lines: string[] = [];
+      const mobile = create(lines);
+      try {
+        await mobile.initialize();
+        mobile.subscribeToSystemAlerts();
+        await world.parts.monitoring.look();
+        world.standIn.otherwise(({ path }) => (path.startsWith('/v1/') ? { status: 500 } : {}));
+        const fail = () => sendRequest(world.url, 'POST', '/api/ai/chat', { body: { input: 'Are you there?', backend_model: 'openai/gpt-4o' } });
+        await Promise.all(Array.from({ length: 8 }, fail));
+        expect(world.parts.models.breaker('openai')!.state).toBe('OPEN');
+        await world.parts.monitoring.look();
+        await expect.poll(() => lines).toContainEqual(expect.stringMatching(/^Alert: Models: openai has failed \d+ times in a row/));
+        expect(lines.filter((line) => line.startsWith('Alert: Models: openai'))).toHaveLength(1);
+      } finally {
+        world.standIn.otherwise({});
+        mobile.socket.close();
+      }
+    });
+
+    it('is refused speech as not built', async () => {
       const lines: string[] = [];
       const mobile = create(lines);
       try {
         const greeting = await mobile.initialize();
         expect(greeting).toMatchObject({ agent_id: expect.any(String), chat_enabled: true });
         expect(lines).toEqual(['Connected to Ultimate Agent Mobile']);
-        mobile.subscribeToSystemAlerts();
         // Speech is beyond what is built: the answer says so, and makes nothing.
         expect(await mobile.startVoiceConversation()).toMatchObject({ success: false, error: { code: 'not_implemented' } });
         expect(mobile.conversationId).toBeUndefined();
