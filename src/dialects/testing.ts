@@ -14,6 +14,7 @@ import { openTestStorage } from '../base/storage/testing.ts';
 import { readConfig } from '../config.ts';
 import { createOperations } from '../features/operations/index.ts';
 import { switchableDialects } from '../modules.ts';
+import { observeConversations, observeCore } from '../observed.ts';
 import { createRunningSettings } from '../running-settings.ts';
 import { createAccounts } from '../core/accounts/index.ts';
 import { cheapPasswords } from '../core/accounts/testing.ts';
@@ -55,6 +56,7 @@ export interface TestServer {
   url: string;
   port: number;
   parts: DialectParts;
+  dataDir: string;
   agents: Agents;
   ledger: Ledger;
   handingOver: HandingOver;
@@ -113,6 +115,8 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const database = await openTestStorage(options.engine ?? 'sqlite');
   const settings = readConfig({ PORT: '0', DATA_DIR: database.dataDir, OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', LIMIT_LOGINS_PER_MINUTE: '100000', LIMIT_SOCKETS_PER_ADDRESS: '1000', LIMIT_REQUESTS_PER_MINUTE: '100000', ...options.settings });
   const base = { storage: database.storage, clock: options.clock ?? systemClock, log: options.log ?? silentLog(), metrics: createMetrics(), instanceId: newId(), settings };
+  const logs = createLogs(base.log);
+  const tracer = new Tracer({ clock: base.clock, logs });
   const limiter = createLocalLimiter(base.clock);
   const bus = createLocalBus((error) => { throw error; });
   const secrets = openSecrets(database.dataDir);
@@ -122,19 +126,19 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   scripted.list = async () => [scriptedModel];
   const models = options.models ?? scripted;
   const budgets = createBudgets({ ...base, models, bus, settings: settings.budgets });
-  const conversations = createConversations({ ...base, models, jobs, bus, budgets });
+  const conversations = createConversations({ ...base, log: logs.of('chat'), tracer, models, jobs, bus, budgets });
   const modelStore = createModelStore({ ...base, folder: settings.modelsDir, jobs });
   const transfers = createTransfers({ ...base, jobs, folder: join(database.dataDir, 'imports'), maxBytes: settings.importMaxBytes });
   const { agents, ledger, handingOver, transcripts } = createSessions({ ...base, secrets, conversations, accounts, jobs });
   const presence = createPresence({ ...base, bus, several: false });
   const langchain = createLangchain({ ...base, models, conversations, provider: null, features: settings.langchain, isWatched: (id) => presence.isWatched(id) });
-  const logs = createLogs(base.log);
-  const tracer = new Tracer({ clock: base.clock, logs });
   const operations = createOperations({
     ...base, jobs, bus, logs, tracer, dataDir: database.storage.engine === 'sqlite' ? database.dataDir : null, settings: createRunningSettings(settings),
     modules: async () => [], dialects: switchableDialects(settings), restarter: null,
   });
-  const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, transfers, presence, langchain, limiter, tracer, switches: operations.switches, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
+  observeCore(tracer, { storage: database.storage, accounts, jobs, models });
+  observeConversations(tracer, conversations);
+  const parts: DialectParts = { ...base, accounts, jobs, models, modelStore, budgets, conversations, transfers, presence, langchain, limiter, tracer, log: logs.of('http'), switches: operations.switches, version: '0.0.0-test', webDir: options.webDir ?? '/nonexistent' };
   const http = createHttpServer(parts);
   registerOpenai(http.app, parts);
   registerArketic(http.app, parts);
@@ -163,7 +167,7 @@ export async function startTestServer(options: ServerOptions = {}): Promise<Test
   const ollamaPort = ollama?.addresses()[0]?.port;
   const users = new Map<string, Promise<TestUser>>();
   return {
-    url, port, parts, agents, ledger, handingOver, monitoring, http, ollama, models: scripted,
+    url, port, parts, dataDir: database.dataDir, agents, ledger, handingOver, monitoring, http, ollama, models: scripted,
     ollamaUrl: ollamaPort === undefined ? '' : `http://127.0.0.1:${ollamaPort}`,
     user(name) {
       const known = users.get(name) ?? registerUser(url, name);
