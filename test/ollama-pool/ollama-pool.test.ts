@@ -273,6 +273,15 @@ describe('Fetching a model', () => {
     expect((await waiting).json).toMatchObject({ success: false, instance_results: { [idOf(one)]: false }, download_progress: { [`${idOf(one)}:qwen`]: expect.any(Number) } });
   });
 
+  it('goes on after a restart of the server', async () => {
+    const scripted = one.next({ endpoint: 'pull', layers: [1000], gated: true });
+    const waiting = pull({ model: 'durable', instance_id: idOf(one) }).catch(() => null);
+    const request = await scripted.request;
+    await world.restart();
+    await Promise.all([request.aborted, waiting]);
+    await expect.poll(async () => (await world.details(one)).available_models, { timeout: 10_000 }).toContain('durable:latest');
+  });
+
   it('what was fetched can be loaded, unloaded and deleted', async () => {
     const manage = (action: string, model: string) => sendRequest(world.url, 'POST', `/api/v4/ai/ollama/models/${action}`, { as: world.owner, body: { model, instance_id: idOf(one) } });
     expect((await manage('load', 'codellama:7b')).json).toEqual({ success: true, model: 'codellama:7b', instance_results: { [idOf(one)]: true } });

@@ -19,6 +19,8 @@ export interface PoolWorld {
   status(): Promise<Json>;
   /** Of one instance in the status. */
   details(server: StandIn): Promise<Json>;
+  /** Stops the server and starts it again on the same data; sockets and addresses of before are gone. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -29,27 +31,37 @@ export function idOf(server: StandIn): string {
 export async function startPoolWorld(count: number, options: StandInOptions = {}, settings: Record<string, string> = {}): Promise<PoolWorld> {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-pool-'));
   const servers = await Promise.all(Array.from({ length: count }, () => startStandIn(options)));
-  const parts = createParts(readConfig({
+  const config = readConfig({
     PORT: '0', DATA_DIR: dataDir, OLLAMA_URLS: servers.map(({ url }) => url).join(',') || 'off', DRAIN_SECONDS: '0', REGISTRATION: 'open', LOCAL_TRUST: 'off',
     LIMIT_REQUESTS_PER_MINUTE: '100000', LIMIT_LOGINS_PER_MINUTE: '10000', MODEL_TIMEOUT: '5', ...settings,
-  }), { log: silentLog() });
-  await parts.start();
-  const { port } = parts.http.addresses()[0]!;
-  const url = `http://127.0.0.1:${port}`;
+  });
+  const open = async () => {
+    const parts = createParts(config, { log: silentLog() });
+    await parts.start();
+    const { port } = parts.http.addresses()[0]!;
+    return { parts, port, url: `http://127.0.0.1:${port}` };
+  };
+  const opened = await open();
+  const { parts, url } = opened;
   const ownerBody = { username: 'owner', password: 'owner-secret-1', email: 'owner@example.com', name: 'Owner', code: parts.accounts.setupCode() };
   const registered = await sendRequest(url, 'POST', '/api/auth/register', { body: ownerBody });
   const owner = { username: 'owner', password: 'owner-secret-1', userId: (await parts.accounts.owner()).id, token: registered.json.access_token, headers: { authorization: `Bearer ${registered.json.access_token}` } };
   const ann = await registerUser(url, 'ann');
-  const status = async (): Promise<Json> => (await sendRequest(url, 'GET', '/api/v4/ai/ollama/status', { as: ann })).json;
-  return {
-    url, port, parts, servers, owner, ann, status,
+  const status = async (): Promise<Json> => (await sendRequest(world.url, 'GET', '/api/v4/ai/ollama/status', { as: ann })).json;
+  const world: PoolWorld = {
+    ...opened, servers, owner, ann, status,
+    async restart() {
+      await world.parts.stop();
+      Object.assign(world, await open());
+    },
     details: async (server) => (await status()).instance_details.find((instance: Json) => instance.instance_id === idOf(server)),
     async stop() {
-      await parts.stop();
+      await world.parts.stop();
       await Promise.all(servers.map((server) => server.close()));
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+  return world;
 }
 
 /** What one generation told: each event with its name, in the order of coming. */
