@@ -8,7 +8,7 @@ import { limitsInForce } from './servers.ts';
 import type { MeasureOptions } from './measures/options.ts';
 
 /*
- * node bench/run.ts all | first-token | cpu | embedded | start | open | streams | instances | sockets | fan-out | dialects | friend | soak | profile
+ * node bench/run.ts all | first-token | cpu | embedded | batch | start | open | streams | instances | sockets | fan-out | dialects | friend | soak | profile
  *   [--rounds 5] [--quick] [--no-peers] [--minutes 60] [--only text]
  *
  * `all` leaves out the soak, which takes an hour, and the profile.
@@ -20,6 +20,7 @@ const measures: Record<string, (options: MeasureOptions) => Promise<Measured>> =
   'first-token': async (options) => (await import('./measures/first-token.ts')).measureFirstToken(options),
   cpu: async (options) => (await import('./measures/cpu.ts')).measureCpu(options),
   embedded: async (options) => (await import('./measures/embedded.ts')).measureEmbedded(options),
+  batch: async (options) => (await import('./measures/batch.ts')).measureBatch(options),
   start: async (options) => (await import('./measures/start.ts')).measureStart(options),
   open: async (options) => (await import('./measures/opening.ts')).measureOpening(options),
   streams: async (options) => (await import('./measures/streams.ts')).measureStreams(options),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ParleyError } from '../../base/errors.ts';
 import { mostBatchesOfOne, mostBatchItems, mostInput, mostTokens, usualTokens, type BatchItem, type BatchOutcome, type ItemOutcome } from '../../features/pipelines/index.ts';
-import { goneController, parseJson, text, viewerFrom, whileValid, type CredentialWatch, type DialectScope } from '../shared/index.ts';
+import { goneController, parseJson, takeFrom, text, viewerFrom, whileValid, type CredentialWatch, type DialectScope } from '../shared/index.ts';
 import type { UltimateParts } from './parts.ts';
 import { everyVersion } from './versions.ts';
 
@@ -64,6 +64,7 @@ export function registerBatch(scope: DialectScope, parts: UltimateParts, credent
         asked.streams = true;
         const gone = goneController(reply);
         try {
+          await takeCalls(parts, viewer.userId, requests.length);
           const work = () => parts.pipelines.batch(viewer, requests, { backendModel, maxTokens: options?.max_tokens ?? usualTokens, temperature: options?.temperature ?? 0 }, gone.signal);
           return answerShape(requests, await whileValid(credentials, viewer, () => gone.abort(), work));
         } finally {
@@ -72,6 +73,12 @@ export function registerBatch(scope: DialectScope, parts: UltimateParts, credent
       },
     );
   });
+}
+
+/** Every call of a model counts like one of /v1. @throws {ParleyError} `rate_limited` */
+export async function takeCalls(parts: UltimateParts, userId: string, calls: number): Promise<void> {
+  const limit = { name: 'completions', count: parts.settings.limits.completionsPerMinute, windowMs: 60_000 };
+  await Promise.all(Array.from({ length: calls }, () => takeFrom(parts, limit, userId)));
 }
 
 function answerShape(requests: readonly BatchItem[], { items, groups, durationMs }: BatchOutcome): z.output<typeof answer> {

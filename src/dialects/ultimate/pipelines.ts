@@ -5,6 +5,7 @@ import type { Viewer } from '../../core/accounts/index.ts';
 import type { NewRun, PipelineFigures, Run, RunEvent, RunState, Stage, StageDefinition } from '../../features/pipelines/index.ts';
 import type { z } from 'zod';
 import { goneController, openEventStream, viewerFrom, whileValid, type CredentialWatch, type DialectScope } from '../shared/index.ts';
+import { takeCalls } from './batch.ts';
 import { errorBody } from './errors.ts';
 import type { UltimateParts } from './parts.ts';
 import { runAnswer, runPage, runPath, runRequest, runsAnswer, statusAnswer, type RunRequest, type RunShape, type StageRequest, type StageShape } from './pipeline-schemas.ts';
@@ -29,7 +30,9 @@ export function registerPipelines(scope: DialectScope, parts: UltimateParts, cre
     scope.post(url, { schema, bodyLimit: 2_097_152 }, async (request, reply) => {
       const viewer = viewerFrom(request);
       const { stream, wait } = request.body;
-      const run = await pipelines.run(viewer, newRun(request.body));
+      const wanted = newRun(request.body);
+      await takeCalls(parts, viewer.userId, wanted.stages.length + (wanted.join ? 1 : 0));
+      const run = await pipelines.run(viewer, wanted);
       if (stream) return streamRun(parts, credentials, request, reply, run.id);
       if (!wait) return reply.status(202).send(answerShape(run));
       request.streams = true;
