@@ -24,23 +24,30 @@ interface AgentsViewProps {
 /** The sessions of two agents, and new ones. */
 export function AgentsView({ modelPicker, setUpHint, link, onOpen }: AgentsViewProps) {
   const queries = useQueryClient();
-  const [isMaking, setMaking] = useState(false);
-  const [busyWith, setBusyWith] = useState<string | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  const { data, isPending, isError, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
-    queryKey: sessionsKey,
-    queryFn: ({ pageParam }) => fetchSessions(pageParam),
-    initialPageParam: 0,
-    getNextPageParam: (last, pages) => (last.length < pageSize ? undefined : pages.length * pageSize),
-    refetchOnMount: 'always',
-  });
-  const sessions = data?.pages.flat() ?? [];
   const make = async (made: NewSession, opening: string): Promise<void> => {
     const { sessionId } = await createSession(made);
     if (opening !== '') browserStorage.write(`draft.${draftName(sessionId)}`, opening);
     void queries.invalidateQueries({ queryKey: sessionsKey });
     onOpen(sessionId);
   };
+  return (
+    <div className="space-y-7">
+      <NewPair modelPicker={modelPicker} setUpHint={setUpHint} make={make} />
+      <Sessions link={link} />
+    </div>
+  );
+}
+
+interface NewPairProps extends Pick<AgentsViewProps, 'modelPicker' | 'setUpHint'> {
+  /** @param opening put into the message field of the session */
+  make: (made: NewSession, opening: string) => Promise<void>;
+}
+
+/** Pairs that work at one click, and the way to one's own. */
+function NewPair({ modelPicker, setUpHint, make }: NewPairProps) {
+  const [isMaking, setMaking] = useState(false);
+  const [busyWith, setBusyWith] = useState<string | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
   const take = (preset: Preset): void => {
     setBusyWith(preset.name);
     setProblem(null);
@@ -49,37 +56,52 @@ export function AgentsView({ modelPicker, setUpHint, link, onOpen }: AgentsViewP
       setProblem(messageOf(reason));
     });
   };
+  return (
+    <section aria-labelledby="new-pair">
+      <div className="mb-3 flex flex-wrap items-center justify-between gap-3">
+        <div className="min-w-0">
+          <h2 id="new-pair" className="font-semibold">
+            A new pair
+          </h2>
+          <p className="text-sm text-soft">Two agents talk to each other, within limits. You watch, step in, and end it.</p>
+        </div>
+        <button type="button" className="control control-primary" onClick={() => setMaking(true)}>
+          <Plus aria-hidden size={16} /> Your own pair
+        </button>
+      </div>
+      {setUpHint}
+      {problem && <Notice kind="error" className="mb-3">{problem}</Notice>}
+      <ul className="grid gap-2 sm:grid-cols-2">
+        {presets.map((preset) => (
+          <li key={preset.name}>
+            <button type="button" className="flex h-full w-full flex-col items-start rounded-xl border border-line bg-raised px-4 py-3 text-left hover:border-line-strong disabled:opacity-50" disabled={busyWith !== null} onClick={() => take(preset)}>
+              <span className="font-medium">{preset.name}</span>
+              <span className="text-sm text-soft">{preset.about}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {isMaking && <NewSessionDialog modelPicker={modelPicker} onMake={(made) => make(made, '')} onClose={() => setMaking(false)} />}
+    </section>
+  );
+}
+
+/** What goes on, and what has ended. */
+function Sessions({ link }: Pick<AgentsViewProps, 'link'>) {
+  const { data, isPending, isError, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
+    queryKey: sessionsKey,
+    queryFn: ({ pageParam }) => fetchSessions(pageParam),
+    initialPageParam: 0,
+    getNextPageParam: (last, pages) => (last.length < pageSize ? undefined : pages.length * pageSize),
+    refetchOnMount: 'always',
+  });
+  const sessions = data?.pages.flat() ?? [];
   const groups = [
     { title: 'Going on', members: sessions.filter(({ status }) => status === 'active') },
     { title: 'Ended', members: sessions.filter(({ status }) => status === 'ended') },
   ];
   return (
-    <div className="space-y-7">
-      <section aria-labelledby="new-pair">
-        <div className="mb-3 flex flex-wrap items-center justify-between gap-3">
-          <div className="min-w-0">
-            <h2 id="new-pair" className="font-semibold">
-              A new pair
-            </h2>
-            <p className="text-sm text-soft">Two agents talk to each other, within limits. You watch, step in, and end it.</p>
-          </div>
-          <button type="button" className="control control-primary" onClick={() => setMaking(true)}>
-            <Plus aria-hidden size={16} /> Your own pair
-          </button>
-        </div>
-        {setUpHint}
-        {problem && <Notice kind="error" className="mb-3">{problem}</Notice>}
-        <ul className="grid gap-2 sm:grid-cols-2">
-          {presets.map((preset) => (
-            <li key={preset.name}>
-              <button type="button" className="flex h-full w-full flex-col items-start rounded-xl border border-line bg-raised px-4 py-3 text-left hover:border-line-strong disabled:opacity-50" disabled={busyWith !== null} onClick={() => take(preset)}>
-                <span className="font-medium">{preset.name}</span>
-                <span className="text-sm text-soft">{preset.about}</span>
-              </button>
-            </li>
-          ))}
-        </ul>
-      </section>
+    <>
       {isPending && <Spinner label="Loading…" />}
       {isError && sessions.length === 0 && (
         <Notice kind="error">
@@ -105,8 +127,7 @@ export function AgentsView({ modelPicker, setUpHint, link, onOpen }: AgentsViewP
           {isFetchingNextPage ? 'Loading…' : 'Show more'}
         </button>
       )}
-      {isMaking && <NewSessionDialog modelPicker={modelPicker} onMake={(made) => make(made, '')} onClose={() => setMaking(false)} />}
-    </div>
+    </>
   );
 }
 
