@@ -205,7 +205,7 @@ export const routeTable: Record<string, Entry> = {
   'POST /api/agent-chat/sessions/:sessionId/transcript/anchors': { access: 'user', path: (made) => `${session(made)}/transcript/anchors`, good: 409, owned: true },
   'GET /api/agent-chat/ledger/keys': { access: 'anyone', path: at('/api/agent-chat/ledger/keys'), good: 200 },
   'GET /api/agent-chat/ledger/head': { access: 'anyone', path: at('/api/agent-chat/ledger/head'), good: 200 },
-  'GET /api/agent-chat/ledger/witness': { access: 'anyone', path: at('/api/agent-chat/ledger/witness'), query: ['size'], good: 404 },
+  'GET /api/agent-chat/ledger/witness': { access: 'anyone', path: at('/api/agent-chat/ledger/witness'), query: ['size'], good: 200 },
   'POST /api/agent-chat/ledger/check': { access: 'user', path: at('/api/agent-chat/ledger/check'), body: { file: '{}', session: 'one', against: '{}' }, good: 200 },
   'POST /api/agent-chat/sessions/:sessionId/run': { access: 'user', path: (made) => `${session(made)}/run`, body: { turns: 1, message: 'Hello?' }, good: 202, owned: true },
   'POST /api/agent-chat/sessions/:sessionId/pause': { access: 'user', path: (made) => `${session(made)}/pause`, good: 409, owned: true },

@@ -80,10 +80,12 @@ export async function startWorld(engine: Engine): Promise<World> {
     const pipeline = await request('POST', '/api/v4/ai/pipeline/run', { as: user, body: { type: 'sequential', input: content, stages: [{}] } });
     return { sessionId, pipelineId: pipeline.json.run_id, ownerId: user.userId, responseId: response.json.id, chatId: chat.json.id, questionId: sent.json.message.id, answerId: sent.json.answer.id };
   };
+  const [ann, bob] = [await registerUser(url, 'ann'), await registerUser(url, 'bob')];
+  // The log of transcripts has an entry from the start, whatever is asked first.
+  const ended = await request('POST', '/api/agent-chat/sessions', { as: ann, body: { agent1Id: '0.0.1', agent2Id: '0.0.2' } });
+  await request('DELETE', `/api/agent-chat/sessions/${ended.json.data.sessionId}`, { as: ann });
   return {
-    parts, port, dataDir, routes, request, makeChat,
-    ann: await registerUser(url, 'ann'),
-    bob: await registerUser(url, 'bob'),
+    parts, port, dataDir, routes, request, makeChat, ann, bob,
     async stop() {
       await parts.stop();
       await standIn.close();
