@@ -185,7 +185,9 @@ function filesBelow(folder) {
 const pageStampFile = path.join(cache, 'page-stamp.json');
 
 function pageStamp() {
-  return { sources: hashOf([...filesBelow(web).filter((file) => !/\.test\.tsx?$/.test(file)), path.join(root, 'package-lock.json')]) };
+  // The page checks transcripts with the server's own code.
+  const verifier = path.join(root, 'src', 'features', 'ledger', 'verify');
+  return { sources: hashOf([...[web, verifier].flatMap(filesBelow).filter((file) => !/\.test\.tsx?$/.test(file)), path.join(root, 'package-lock.json')]) };
 }
 
 function pageIsReady() {
