@@ -19,7 +19,11 @@ export function createEnding(needs: AgentNeeds, settings: AgentSettings): Ending
   const handOver = (keeper: TranscriptKeeper, sessionId: string): Promise<void> => {
     const known = pending.get(sessionId);
     if (known) return known;
-    const done = keeper.handOver(sessionId).finally(() => pending.delete(sessionId));
+    const done = (async () => {
+      // Whoever ended it at the same time may be done by now, and has handed it over.
+      const [session] = await sessionsOf(needs, [sessionId]);
+      if (session && !session.transcript.submitted) await keeper.handOver(sessionId);
+    })().finally(() => pending.delete(sessionId));
     pending.set(sessionId, done);
     return done;
   };

@@ -154,7 +154,8 @@ describe.skipIf(postgresTestUrl() === null)('PostgreSQL in trouble', () => {
       await queries.updateTable('users').set({ name: first }).where('id', '=', second).execute();
     });
     await Promise.all([rename(left.id, right.id), rename(right.id, left.id)]);
-    expect(tries).toBe(3);
+    // One gave way and began anew. On a busy machine it may meet the other a second time, before that was told of the first.
+    expect(tries).toBeGreaterThanOrEqual(3);
     const names = await storage.read.selectFrom('users').select('name').execute();
     expect(names[0]).toEqual(names[1]);
   });
