@@ -1,5 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { ParleyError } from '../../base/errors.ts';
+import type { Viewer } from '../../core/accounts/index.ts';
 import { mostBatchesOfOne, mostBatchItems, mostInput, mostTokens, usualTokens, type BatchItem, type BatchOutcome, type ItemOutcome } from '../../features/pipelines/index.ts';
 import { goneController, parseJson, takeFrom, text, viewerFrom, whileValid, type CredentialWatch, type DialectScope } from '../shared/index.ts';
 import type { UltimateParts } from './parts.ts';
@@ -57,6 +59,7 @@ export function registerBatch(scope: DialectScope, parts: UltimateParts, credent
       },
       async (asked, reply) => {
         const viewer = viewerFrom(asked);
+        refuseForms(viewer, asked.headers);
         const { requests, options, backend_model: backendModel = null } = asked.body;
         if (requests.length > mostBatchItems) throw new ParleyError('too_large', { message: `A batch has at most ${mostBatchItems} requests.`, parameter: 'requests' });
         const leave = await parts.limiter.hold({ name: 'batches', count: mostBatchesOfOne }, viewer.userId);
@@ -73,6 +76,16 @@ export function registerBatch(scope: DialectScope, parts: UltimateParts, credent
       },
     );
   });
+}
+
+/**
+ * Forms of other pages can send text/plain, and browsers of old do not say whose page it is. So with a cookie that has to be said.
+ * @throws {ParleyError} `csrf_failed`
+ */
+function refuseForms(viewer: Viewer, headers: IncomingHttpHeaders): void {
+  if (viewer.via !== 'cookie' || !headers['content-type']?.startsWith('text/plain')) return;
+  // What is said was looked at when the viewer was found.
+  if (headers['sec-fetch-site'] === undefined && headers.origin === undefined && headers['x-csrf-token'] === undefined) throw new ParleyError('csrf_failed');
 }
 
 /** Every call of a model counts like one of /v1. @throws {ParleyError} `rate_limited` */
