@@ -1,7 +1,17 @@
 import type { Config } from './config.ts';
 import type { Viewer } from './core/accounts/index.ts';
 import type { ModuleState } from './features/operations/index.ts';
-import type { Core } from './parts.ts';
+import type { Models } from './core/models/index.ts';
+import type { Redis } from './base/redis/index.ts';
+import type { Storage } from './base/storage/index.ts';
+
+/** What is looked at. */
+interface Looked {
+  config: Pick<Config, 'langchain' | 'hedera'>;
+  storage: Storage;
+  redis: Redis | null;
+  models: Models;
+}
 
 /**
  * Dialects that can be switched off while the server runs. Those of accounts (friend) and of these very routes (ultimate) cannot:
@@ -18,7 +28,7 @@ export function switchableDialects({ ollamaApiPort }: Config): Record<string, st
 }
 
 /** The parts of a server with their state, the dialects that can be switched left out. */
-export async function modulesOf({ config, storage, redis, models }: Core, viewer: Viewer): Promise<ModuleState[]> {
+export async function modulesOf({ config, storage, redis, models }: Looked, viewer: Viewer): Promise<ModuleState[]> {
   const checked = await storage.check();
   const shared = redis?.check() ?? null;
   const providers = await models.providers({ userId: viewer.userId, role: viewer.role });

@@ -1,4 +1,5 @@
-export { components, createLogs, logLevels, type Component, type LogLevel, type Logs } from './components.ts';
+export { components, logLevels, type Component, type LogLevel } from './components.ts';
+export { createLogs, type Logs } from './logs.ts';
 export { createLog, silentLog, type Log } from './log.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
 export { createProcessUsage, type ProcessUsage } from './process-usage.ts';

@@ -1,8 +1,9 @@
 import { Writable } from 'node:stream';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ParleyError } from '../errors.ts';
-import { createLogs, type Component, type LogLevel, type Logs } from './components.ts';
+import type { Component, LogLevel } from './components.ts';
 import { createLog } from './log.ts';
+import { createLogs, type Logs } from './logs.ts';
 import { currentPlace } from './trace.ts';
 import { keptTraces, mostSpans, Tracer, watchMethods } from './tracer.ts';
 import { readTraceParent } from './traceparent.ts';

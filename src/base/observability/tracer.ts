@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { asParleyError, ParleyError } from '../errors.ts';
-import { components, type Component, type Logs } from './components.ts';
+import { components, type Component } from './components.ts';
+import type { Logs } from './logs.ts';
 import { currentPlace, type Span, type Trace } from './trace.ts';
 import { readTraceParent } from './traceparent.ts';
 

@@ -12,6 +12,7 @@ import type { Conversations, Transfers } from '../../core/conversations/index.ts
 import type { Langchain } from '../../core/langchain/index.ts';
 import type { Models, ModelStore } from '../../core/models/index.ts';
 import type { Presence } from '../../core/presence/index.ts';
+import type { DialectSwitches } from './switches.ts';
 import type { SocketIo } from './socket-io/types.ts';
 import type { UpgradeRouter } from './upgrades.ts';
 
@@ -42,13 +43,6 @@ export interface DialectParts {
   version: string;
   /** Folder of the built page; default `web/dist` beside `src`. */
   webDir?: string;
-}
-
-/** Which dialects are served. */
-export interface DialectSwitches {
-  isOn(dialect: string): boolean;
-  /** Calls `listener` with each dialect that has just been switched off. */
-  onOff(listener: (dialect: string) => void): void;
 }
 
 /** The settings that the server reads; their meaning stands in src/config.ts. */

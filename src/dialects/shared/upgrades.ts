@@ -5,7 +5,7 @@ import { asParleyError, errorTable, ParleyError } from '../../base/errors.ts';
 import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import { ambiguity } from './addresses.ts';
-import type { DialectSwitches } from './types.ts';
+import type { DialectSwitches } from './switches.ts';
 import { pathOf, patternNames, patternToExpression } from './paths.ts';
 
 /** Bytes of one frame from a client; a greater one closes the socket with 1009. */
@@ -121,11 +121,11 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
     socket.on('error', noteSocketFailure);
     socket.pause();
     try {
-      if (parts.switches?.isOn(route.dialect) === false) throw new ParleyError('switched_off');
       const giveBack = await parts.limiter.hold({ name: 'sockets', count: parts.socketsPerAddress }, parts.addressOf(request));
       if (!open.has(socket)) return giveBack?.();
       if (!giveBack) return socket.close(errorTable.rate_limited.closeCode, 'too many sockets');
       entry.giveBack = giveBack;
+      if (parts.switches?.isOn(route.dialect) === false) throw new ParleyError('switched_off');
       await route.open({ socket, request, params, query: queryOf(request.url ?? '/'), id: entry.id });
     } catch (thrown) {
       const error = asParleyError(thrown);
@@ -152,18 +152,21 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
       if (found) return server.handleUpgrade(request, socket, head, (opened) => void accept(found, request, opened));
       refuse(socket, notBuilt.some((expression) => expression.test(path)) ? 501 : 404);
     },
-    closeOf(dialect) {
-      for (const [socket, entry] of open) if (entry.dialect === dialect) socket.close(errorTable.switched_off.closeCode, closeReason(errorTable.switched_off.sentence));
-    },
+    closeOf: (dialect) => closeSockets(open, dialect),
     refuseNew() {
       refusing = true;
     },
     async closeAll() {
       refusing = true;
-      const closing = [...[...server.clients].map((socket) => closed(socket)), ...foreigners.map((foreign) => foreign.closeAll())];
-      await Promise.all(closing);
+      await Promise.all([...[...server.clients].map((socket) => closed(socket)), ...foreigners.map((foreign) => foreign.closeAll())]);
     },
   };
+}
+
+/** Ends the sockets of a dialect that was switched off. */
+function closeSockets(open: ReadonlyMap<WebSocket, OpenSocket>, dialect: string): void {
+  const { closeCode, sentence } = errorTable.switched_off;
+  for (const [socket, entry] of open) if (entry.dialect === dialect) socket.close(closeCode, closeReason(sentence));
 }
 
 /** A route that stands at an address, with the values of its names there. */

@@ -5,14 +5,14 @@ import type { LogLevel } from '../../base/observability/index.ts';
 import { createAudit, requireAdministrator } from './audit.ts';
 import { createBackups, type Backups } from './backups.ts';
 import { createDatabaseWorks, elsewhere } from './database.ts';
-import { createDebugging } from './debugging.ts';
-import { createKept } from './kept.ts';
+import { createDebugging, type Debugging } from './debugging.ts';
+import { createKept, type Kept } from './kept.ts';
 import { createSwitching } from './switching.ts';
 import type { Operations, OperationsNeeds, StagedState } from './types.ts';
 
 /** What administrators do with a running server. */
 export function createOperations(needs: OperationsNeeds): Operations {
-  const { storage, tracer, log, dataDir, settings, restarter, clock } = needs;
+  const { storage, log, dataDir, settings, restarter, clock } = needs;
   const audit = createAudit(needs);
   const debugging = createDebugging(needs);
   const switching = createSwitching(needs);
@@ -44,19 +44,7 @@ export function createOperations(needs: OperationsNeeds): Operations {
       await kept.stop();
       debugging.stop();
     },
-    debug: allowed(() => debugging.state()),
-    configureDebug: (viewer, wish) =>
-      audit.act(viewer, 'debug.configure', { ...wish }, async () => {
-        const before = debugging.state();
-        await kept.change('debug', await debugging.wanted(wish));
-        return { before, now: debugging.state() };
-      }),
-    traces: allowed((_viewer, limit, component) => tracer.traces(limit, component)),
-    trace: allowed((_viewer, id) => {
-      const trace = tracer.trace(id);
-      if (!trace) throw new ParleyError('not_found', { message: 'There is no such trace on this instance.' });
-      return trace;
-    }),
+    ...createWatching(needs, { audit, allowed, debugging, kept }),
     database: allowed(async () => ({ engine: storage.engine, bytes: await storage.sizeBytes(), tables: await storage.figures() })),
     beginWork: (viewer, work) => audit.act(viewer, `database.${work}`, {}, () => works.begin(viewer, work)),
     works: allowed((_viewer, limit) => works.list(limit)),
@@ -88,6 +76,25 @@ export function createOperations(needs: OperationsNeeds): Operations {
         setImmediate(() => restarter.begin());
       }),
     audit: allowed((_viewer, page) => audit.list(page)),
+  };
+}
+
+/** What is logged and traced. */
+function createWatching({ tracer }: OperationsNeeds, { audit, allowed, debugging, kept }: Pick<RestoringParts, 'audit' | 'allowed'> & { debugging: Debugging; kept: Kept }): Pick<Operations, 'debug' | 'configureDebug' | 'traces' | 'trace'> {
+  return {
+    debug: allowed(() => debugging.state()),
+    configureDebug: (viewer, wish) =>
+      audit.act(viewer, 'debug.configure', { ...wish }, async () => {
+        const before = debugging.state();
+        await kept.change('debug', await debugging.wanted(wish));
+        return { before, now: debugging.state() };
+      }),
+    traces: allowed((_viewer, limit, component) => tracer.traces(limit, component)),
+    trace: allowed((_viewer, id) => {
+      const trace = tracer.trace(id);
+      if (!trace) throw new ParleyError('not_found', { message: 'There is no such trace on this instance.' });
+      return trace;
+    }),
   };
 }
 
