@@ -65,18 +65,11 @@ export function createHandingOver(needs: HandingOverNeeds): HandingOver {
   /** By transcript: a job, and whoever waits for it, share one try. */
   const pending = new Map<string, Promise<AnchorRecord[]>>();
 
-  const seal = async (id: string): Promise<SealedTranscript | null> => {
-    const before = await ledger.transcript(server, id);
-    if (before) return before;
-    const transcript = await needs.transcriptOf(id);
-    return transcript && (await ledger.seal(transcript));
-  };
-
   const attempt = (id: string): Promise<AnchorRecord[]> => {
     const known = pending.get(id);
     if (known) return known;
     const work = places.within(stopping.signal, async () => {
-      const sealed = await seal(id);
+      const sealed = await seal(needs, id);
       return sealed ? await ledger.anchor(sealed, { signal: stopping.signal }) : [];
     }).finally(async () => {
       pending.delete(id);
@@ -118,7 +111,7 @@ export function createHandingOver(needs: HandingOverNeeds): HandingOver {
         log.error({ err: error, transcript: id }, 'A transcript could not be handed over');
       }
     },
-    seal,
+    seal: (id) => seal(needs, id),
     async stateOf(id) {
       const [sealed, job] = await Promise.all([
         ledger.transcript(server, id),
@@ -130,6 +123,13 @@ export function createHandingOver(needs: HandingOverNeeds): HandingOver {
       return pending.size;
     },
   };
+}
+
+async function seal({ ledger, transcriptOf }: HandingOverNeeds, id: string): Promise<SealedTranscript | null> {
+  const before = await ledger.transcript(server, id);
+  if (before) return before;
+  const transcript = await transcriptOf(id);
+  return transcript && (await ledger.seal(transcript));
 }
 
 function keyOf(id: string): string {
