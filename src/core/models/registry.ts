@@ -11,11 +11,11 @@ import { createKeys, type Keys, type KeySettings } from './keys.ts';
 import { Leaves } from './leaves.ts';
 import { Names } from './names.ts';
 import { priceOf } from './prices.ts';
-import type { Caller, Models } from './service.ts';
+import type { Caller, Models, Target } from './service.ts';
 import { keepToFormat } from './structured.ts';
 import { withoutLangchain } from './providers/langchain/index.ts';
 import { countTokens } from './tokens.ts';
-import type { CallOptions, DrawRequest, DrawResult, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ProviderState, ReplyEvent } from './types.ts';
+import type { CallOptions, DrawRequest, DrawResult, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyEvent } from './types.ts';
 import { replyErrorOf, toParleyError } from './wire/index.ts';
 
 /** The settings of the registry, as src/config.ts reads them. */
@@ -84,11 +84,7 @@ export function createModels(parts: ModelParts): Models {
     },
     ready: (target) => leaves.ready(target),
     dismiss: (target) => leaves.take(target)?.release(),
-    async openBatch(target, requests, caller, signal) {
-      const { provider, model, apiKey, userId } = await candidates.of(target, caller);
-      const batch = (await provider.openBatch?.(requests.map((request) => ({ ...request, model })), { signal, apiKey, userId })) ?? null;
-      return batch && { target: { ...target, batch }, batch };
-    },
+    openBatch: async (target, requests, caller, signal) => openBatch(target, await candidates.of(target, caller), requests, signal),
     async embed(target, texts, caller, signal, dimensions) {
       const candidate = await candidates.of(target, caller);
       return embedBy(candidate, asking, { model: candidate.model, texts, ...(dimensions === undefined ? {} : { dimensions }) }, signal);
@@ -164,6 +160,12 @@ async function stateOf(provider: ModelProvider, apiKey: string | null): Promise<
 }
 
 type Caring = { retryPausesMs: readonly number[]; onFault(provider: string): void };
+
+/** Opens places for a batch with the provider of its target, where that has any. */
+async function openBatch(target: Target, { provider, model, apiKey, userId }: Candidate, requests: readonly Omit<ModelRequest, 'model'>[], signal: AbortSignal): Promise<Awaited<ReturnType<Models['openBatch']>>> {
+  const batch = (await provider.openBatch?.(requests.map((request) => ({ ...request, model })), { signal, apiKey, userId })) ?? null;
+  return batch && { target: { ...target, batch }, batch };
+}
 
 /** Embeds by this model and no other: the vectors of another one would not compare. */
 async function embedBy(candidate: Candidate, asking: Caring, request: EmbedRequest, signal: AbortSignal): Promise<EmbedResult> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
+import { engines, openTestStorage, type TestStorage } from '../../base/storage/testing.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import { addViewer } from '../../core/conversations/testing.ts';
 import { answer, newRun, questionOf, stage, startPipelines } from './testing.ts';
@@ -7,8 +7,7 @@ import type { Run, RunEvent } from './types.ts';
 
 type House = Awaited<ReturnType<typeof startPipelines>>;
 
-describe.each(['sqlite', 'postgres'] as const)('Pipelines on %s', (engine) => {
-  if (engine === 'postgres' && !process.env['DATABASE_URL_TEST']) return it.skip('DATABASE_URL_TEST is not set', () => undefined);
+describe.each(engines)('Pipelines on %s', (engine) => {
   let database: TestStorage;
   let house: House;
   let ann: Viewer;
