@@ -192,34 +192,39 @@ describe.each(engines)('The transcript of a session on %s', (engine) => {
     expect((await house.ledger.head())?.size).toBe(1);
     expect(await house.ledger.checkLog()).toEqual([]);
   });
+});
 
-  it('leaves nothing behind: a thousand sessions opened, run, ended and sealed', { timeout: 120_000 }, async () => {
-    house.models.answerWith(['Good.']);
-    const count = engine === 'sqlite' ? 1000 : 100;
-    const handles = (): number => process.getActiveResourcesInfo().filter((name) => name !== 'TCPSocketWrap' && name !== 'Immediate').length;
-    const round = async (sessions: number): Promise<void> => {
-      for (let from = 0; from < sessions; from += 50) await Promise.all(Array.from({ length: 50 }, async () => {
-        const { id } = await house.agents.create(ann, { agents: [{ accountId: one }, { accountId: two }] });
-        const { client, next } = listen(house.agents, ann);
-        await client.join(id, one);
-        await house.agents.run(ann, id, { turns: 2, message: 'Hello' });
-        await next('response');
-        await next('response');
-        await house.agents.end(ann, id);
-        await next('ended');
-        client.close();
-      }));
-    };
-    await round(50);
-    const [before, memory] = [handles(), heap()];
-    await round(count);
-    await until(async () => handles() <= before && (await house.jobs.list({ states: ['waiting', 'running'] }, 10)).length === 0);
-    expect([house.agents.joined, house.agents.pendingTranscripts, house.handingOver.pending]).toEqual([0, 0, 0]);
-    // What the scripted model remembers of its calls is the test's own.
-    expect((heap() - memory) / count).toBeLessThan(30_000);
-    expect((await house.ledger.head())?.size).toBe(count + 50);
-    expect(await database.storage.read.selectFrom('turns').selectAll().execute()).toEqual([]);
-  });
+it('A thousand sessions opened, run, ended and sealed leave nothing behind', { timeout: 120_000 }, async () => {
+  const database = await openTestStorage('sqlite');
+  const house = await openHouse(database.storage, database.dataDir, null);
+  const ann = await addViewer(database.storage, 'ann');
+  house.models.answerWith(['Good.']);
+  const count = 1000;
+  const handles = (): number => process.getActiveResourcesInfo().filter((name) => name !== 'TCPSocketWrap' && name !== 'Immediate').length;
+  const round = async (sessions: number): Promise<void> => {
+    for (let from = 0; from < sessions; from += 50) await Promise.all(Array.from({ length: 50 }, async () => {
+      const { id } = await house.agents.create(ann, { agents: [{ accountId: one }, { accountId: two }] });
+      const { client, next } = listen(house.agents, ann);
+      await client.join(id, one);
+      await house.agents.run(ann, id, { turns: 2, message: 'Hello' });
+      await next('response');
+      await next('response');
+      await house.agents.end(ann, id);
+      await next('ended');
+      client.close();
+    }));
+  };
+  await round(50);
+  const [before, memory] = [handles(), heap()];
+  await round(count);
+  await until(async () => handles() <= before && (await house.jobs.list({ states: ['waiting', 'running'] }, 10)).length === 0);
+  expect([house.agents.joined, house.agents.pendingTranscripts, house.handingOver.pending]).toEqual([0, 0, 0]);
+  // What the scripted model remembers of its calls is the test's own.
+  expect((heap() - memory) / count).toBeLessThan(30_000);
+  expect((await house.ledger.head())?.size).toBe(count + 50);
+  expect(await database.storage.read.selectFrom('turns').selectAll().execute()).toEqual([]);
+  await house.stop();
+  await database.close();
 });
 
 it('A session whose server is killed between its end and its seal is sealed by the next one', async () => {
