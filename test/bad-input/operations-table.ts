@@ -7,9 +7,9 @@ const backup = 'parley-20260101-000000-none.db';
 const onFiles = (sqlite: number) => ({ sqlite, postgres: 501 });
 const debug = { debug_level: 'off', components: ['ai', 'chat'], log_performance: true, trace_requests: true, duration_seconds: 60 };
 
-/** What only administrators may do with a running server. The requests change nothing that others need. */
+/** What only administrators may do with a running server, without its older versions. The requests change nothing that others need. */
 export const operations: Record<string, Entry> = {
-  ...Object.fromEntries(['v4', 'v3', 'v1'].map((version): [string, Entry] => [`POST /api/${version}/config/debug`, { ...base, path: at(`/api/${version}/config/debug`), body: debug, good: 200 }])),
+  'POST /api/v4/config/debug': { ...base, path: at('/api/v4/config/debug'), body: debug, good: 200 },
   'GET /api/v4/config/debug': { ...base, path: at('/api/v4/config/debug'), good: 200 },
   'GET /api/v4/debug/traces': { ...base, path: at('/api/v4/debug/traces'), query: ['limit', 'component'], good: 200 },
   'GET /api/v4/debug/traces/:trace_id': { ...base, path: at('/api/v4/debug/traces/none'), good: 404 },

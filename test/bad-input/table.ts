@@ -212,7 +212,7 @@ export const routeTable: Record<string, Entry> = {
   'POST /api/agent-chat/sessions/:sessionId/stop': { access: 'user', path: (made) => `${session(made)}/stop`, good: 200, owned: true },
 
   ...ultimate,
-  ...operations,
+  ...everyVersion(operations),
 
   'GET /api/chat/conversations': { access: 'user', path: at('/api/chat/conversations'), query: ['limit', 'offset'], good: 200 },
   'POST /api/chat/conversations': {
