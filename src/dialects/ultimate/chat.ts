@@ -41,6 +41,17 @@ export async function ownConversation({ conversations }: Pick<UltimateParts, 'co
   return conversation;
 }
 
+/** Whether there is such a conversation of the viewer's. */
+export async function isOwn(parts: Pick<UltimateParts, 'conversations'>, viewer: Viewer, id: string): Promise<boolean> {
+  try {
+    await ownConversation(parts, viewer, id);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof ParleyError && thrown.code === 'not_found') return false;
+    throw thrown;
+  }
+}
+
 /** A message to send. */
 export interface Question {
   text: string;

@@ -1,16 +1,17 @@
 import type { z } from 'zod';
 import { asParleyError, type ParleyError } from '../../base/errors.ts';
 import type { Scope } from '../../core/accounts/index.ts';
+import type { Message } from '../../core/conversations/index.ts';
 import { createRooms, Later, socketEvent, type Acknowledgement, type App, type SocketEvent } from '../shared/index.ts';
 import { Audience } from './audience.ts';
-import { answered, ask, beginConversation, chatAnswerOf, historyOf } from './chat.ts';
+import { answered, ask, beginConversation, chatAnswerOf, historyOf, isOwn } from './chat.ts';
 import { agentVersion } from './errors.ts';
 import { alertOf, subscribe, subscribeMetrics } from './monitoring.ts';
 import { anyPayload, eventsNotBuilt, notBuilt } from './not-built.ts';
 import type { UltimateParts } from './parts.ts';
 import { agentFrames } from './room-frames.ts';
 import { eventSchemas } from './schemas.ts';
-import { Seats, type AgentFrame, type AgentSocket } from './seats.ts';
+import { Seats, type AgentEvent, type AgentFrame, type AgentSocket } from './seats.ts';
 import { enhancedFeaturesOf, healthShape } from './status.ts';
 
 /** One event that clients may send, over whichever framing. */
@@ -38,8 +39,8 @@ function clientEvent<Schema extends z.ZodType>(schema: Schema, scope: Scope, han
 
 export function createEvents(parts: UltimateParts): AgentEvents {
   const { agent, monitoring } = parts;
-  const resolve = async (frame: AgentFrame, viewer: AgentSocket['viewer']) =>
-    frame.answer === null ? frame.events : [...frame.events, { event: 'chat_response', payload: await chatAnswerOf(parts, viewer, frame.answer, true) }];
+  const resolve = async (frame: AgentFrame, viewer: AgentSocket['viewer']): Promise<readonly AgentEvent[]> =>
+    frame.answer === null ? frame.events : [...frame.events, await answerEvent(parts, viewer, frame.answer)];
   const seats = new Seats(createRooms(parts, agentFrames(resolve)), resolve);
   const audience = new Audience();
   monitoring.onAlert((alert) => audience.tell('system_alert', alertOf(alert), ({ scopes }) => scopes.includes('read')));
@@ -48,6 +49,14 @@ export function createEvents(parts: UltimateParts): AgentEvents {
   const enter = async (socket: AgentSocket, conversationId: string): Promise<void> => {
     await seats.enter(socket, conversationId);
     current.set(socket, conversationId);
+  };
+
+  /** Undefined before the first, and when it was deleted meanwhile. */
+  const lastUsed = async (socket: AgentSocket): Promise<string | undefined> => {
+    const id = current.get(socket);
+    if (id === undefined || (await isOwn(parts, socket.viewer, id))) return id;
+    current.delete(socket);
+    return undefined;
   };
 
   return {
@@ -61,9 +70,8 @@ export function createEvents(parts: UltimateParts): AgentEvents {
         return begun;
       }),
       chat_message: clientEvent(eventSchemas.chat_message, 'chat', async (socket, { message: text, conversation_id: named, model: profile, backend_model: backendModel }) => {
-        const { answer } = await ask(parts, socket.viewer, {
-          text, conversationId: named ?? current.get(socket), profile, backendModel, wantsConfidence: true, entering: (id) => enter(socket, id),
-        });
+        const conversationId = named ?? (await lastUsed(socket));
+        const { answer } = await ask(parts, socket.viewer, { text, conversationId, profile, backendModel, wantsConfidence: true, entering: (id) => enter(socket, id) });
         // The next event need not wait for the model.
         return new Later(answered(parts, socket.viewer, answer.id, true, new AbortController().signal));
       }),
@@ -100,6 +108,18 @@ export function createEvents(parts: UltimateParts): AgentEvents {
   };
 }
 
+/** The answer as its room is told it, or why it cannot be told now: whoever waits for it hears one of the two. */
+async function answerEvent(parts: UltimateParts, viewer: AgentSocket['viewer'], answer: Message): Promise<AgentEvent> {
+  try {
+    return { event: 'chat_response', payload: await chatAnswerOf(parts, viewer, answer, true) };
+  } catch (thrown) {
+    const error = asParleyError(thrown);
+    parts.log.error({ err: error.cause ?? error, messageId: answer.id }, 'an answer could not be told to its sockets');
+    const { event, payload } = errorEvent(error, 'chat_message');
+    return { event, payload: { ...payload, conversation_id: answer.conversationId, message_id: answer.id } };
+  }
+}
+
 /** What a socket is told that an event was refused or has failed. */
 export function errorEvent(error: ParleyError, event: string): { event: string; payload: Record<string, unknown> } {
   return { event: 'agent_error', payload: { event, code: error.code, message: error.message } };
@@ -110,6 +130,7 @@ export function registerEvents(app: App, events: AgentEvents): void {
   const namespace = app.socketIo.namespace({ name: '/', policy: { localTrust: true, cookie: true }, scope: null });
   namespace.onCome((connection) => events.greet(connection));
   namespace.onGone((connection) => events.leave(connection));
+  namespace.onUnknown(errorEvent);
   const table: Record<string, SocketEvent> = {};
   for (const [name, { schema, scope, handle }] of Object.entries(events.table)) table[name] = socketEvent(schema, scope, handle, errorEvent);
   namespace.on(table);

@@ -1,4 +1,4 @@
-import { ParleyError, type ErrorCode } from '../../base/errors.ts';
+import type { ErrorCode, ParleyError } from '../../base/errors.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import type { Message } from '../../core/conversations/index.ts';
 import { RoomMember, type Room, type Rooms } from '../shared/index.ts';
@@ -27,7 +27,7 @@ export interface AgentSocket {
   emitAndWait(event: string, payload: unknown): Promise<void>;
 }
 
-/** Conversations one socket may be in at the same time. */
+/** Conversations one socket is in at the same time; it leaves the one it used longest ago for another. */
 const mostSeats = 100;
 
 /** The events of a frame, with what had to be looked up. */
@@ -101,13 +101,17 @@ export class Seats {
   }
 
   /**
-   * Puts a socket into a conversation's room; it may be there already.
-   * @throws {ParleyError} `rate_limited` for one that is in too many, and what reading the conversation throws
+   * Puts a socket into a conversation's room; it may be there already. @throws what reading the conversation throws
    */
   async enter(socket: AgentSocket, conversationId: string): Promise<void> {
     const own = this.seats.get(socket);
-    if (own?.has(conversationId)) return;
-    if ((own?.size ?? 0) >= mostSeats) throw new ParleyError('rate_limited', { message: `A socket can be in at most ${mostSeats} conversations.` });
+    const known = own?.get(conversationId);
+    if (known) {
+      // Last in the order of use.
+      own!.delete(conversationId);
+      own!.set(conversationId, known);
+      return;
+    }
     await this.rooms.enter(socket.viewer, conversationId, true, (room) => {
       const present = this.seats.get(socket)?.get(conversationId);
       // One hold of the room for each seat, however often it enters.
@@ -118,6 +122,7 @@ export class Seats {
       this.seats.set(socket, seats);
       seats.set(conversationId, seat);
       room.members.add(seat);
+      if (seats.size > mostSeats) this.remove(seats.values().next().value!);
     });
   }
 

@@ -8,7 +8,7 @@ import type { DialectParts } from '../types.ts';
 import { requireScope, takeFrom } from '../viewers.ts';
 import type { Peer } from './admission.ts';
 import { SocketConnection } from './connection.ts';
-import { SocketSession } from './session.ts';
+import { SocketSession, type UnknownEvents } from './session.ts';
 import type { NamespaceOptions, SocketEvent, SocketNamespace } from './types.ts';
 import { sendWholeFrames } from './whole-frames.ts';
 
@@ -30,6 +30,7 @@ export interface NamespaceParts extends DialectParts {
 export function createNamespace(parts: NamespaceParts, namespace: Namespace, options: NamespaceOptions): SocketNamespace {
   const { credentials } = parts;
   const events = new Map<string, SocketEvent>();
+  const unknown: UnknownEvents = { errorEvent: options.errorEvent };
   const come: ((connection: SocketConnection) => void)[] = [];
   const gone: ((connection: SocketConnection) => void)[] = [];
   const refused = new WeakMap<object, number>();
@@ -59,7 +60,7 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
     entering.delete(socket.conn);
     const { viewer } = socket.data as { viewer: Viewer };
     const connection = new SocketConnection(socket, viewer);
-    const session = new SocketSession(parts, options, events, connection);
+    const session = new SocketSession(parts, options, events, unknown, connection);
     credentials.add(session);
     socket.once('disconnect', () => {
       credentials.remove(session);
@@ -76,6 +77,7 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
         events.set(name, dialect === undefined ? event : { ...event, dialect });
       }
     },
+    onUnknown: (errorEvent) => void (unknown.errorEvent = errorEvent),
     onCome: (listener) => void come.push(listener),
     onGone: (listener) => void gone.push(listener),
     emitToMany(connections, event, payload) {

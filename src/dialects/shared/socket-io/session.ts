@@ -19,19 +19,26 @@ const atOnce = Promise.resolve();
 /** Where an acknowledgement goes; undefined when the client wants none. */
 type Acknowledge = ((answer: unknown) => void) | undefined;
 
+/** How the errors of events are told that nobody knows; one for all sockets of a namespace. */
+export interface UnknownEvents {
+  errorEvent: NamespaceOptions['errorEvent'];
+}
+
 /** One socket from its connection to its end: its events are handled one after another, and nothing that they do ends the server. */
 export class SocketSession implements Watched {
   readonly connection: SocketConnection;
   private readonly parts: DialectParts;
   private readonly options: NamespaceOptions;
   private readonly events: ReadonlyMap<string, SocketEvent>;
+  private readonly unknown: UnknownEvents;
   private waiting = 0;
   private order: Promise<void> = atOnce;
 
-  constructor(parts: DialectParts, options: NamespaceOptions, events: ReadonlyMap<string, SocketEvent>, connection: SocketConnection) {
+  constructor(parts: DialectParts, options: NamespaceOptions, events: ReadonlyMap<string, SocketEvent>, unknown: UnknownEvents, connection: SocketConnection) {
     this.parts = parts;
     this.options = options;
     this.events = events;
+    this.unknown = unknown;
     this.connection = connection;
   }
 
@@ -69,7 +76,7 @@ export class SocketSession implements Watched {
     if (!connection.isOpen) return;
     await takeFrom(parts, { name: 'socket-frames', count: parts.settings.limits.requestsPerMinute, windowMs: 60_000 }, connection.viewer.userId);
     const event = this.events.get(name);
-    if (!event) throw new ParleyError('invalid_request', { message: `Unknown event: ${name.slice(0, mostNamed).toWellFormed()}` });
+    if (!event) throw new ParleyError('invalid_request', { message: `Unknown event: ${shortName(name)}` });
     if (event.dialect !== undefined && parts.switches?.isOn(event.dialect) === false) throw new ParleyError('switched_off');
     requireScope(connection.viewer, event.scope);
     const work = async (): Promise<unknown> => event.handle(connection, check(event.schema, payload, 'payload'));
@@ -97,7 +104,14 @@ export class SocketSession implements Watched {
   private answerError(thrown: unknown, event: string, acknowledge: Acknowledge): void {
     const error = this.acknowledgeError(thrown, event, acknowledge);
     if (!this.connection.isOpen) return;
-    const told = (this.events.get(event)?.errorEvent ?? this.options.errorEvent)?.(error, event);
+    const known = this.events.get(event);
+    const errorEvent = known ? (known.errorEvent ?? this.options.errorEvent) : this.unknown.errorEvent;
+    const told = errorEvent?.(error, known ? event : shortName(event));
     if (told) this.connection.emit(told.event, told.payload);
   }
+}
+
+/** As much of an event's name as is repeated. */
+function shortName(event: string): string {
+  return event.slice(0, mostNamed).toWellFormed();
 }

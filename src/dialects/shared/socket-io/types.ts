@@ -59,6 +59,8 @@ export interface NamespaceOptions {
 export interface SocketNamespace {
   /** Adds events. @throws {Error} for one that is there already: two dialects must not mean different things by it */
   on(events: Readonly<Record<string, SocketEvent>>, dialect?: string): void;
+  /** By which event errors of unknown events are told beside the acknowledgement: that of one dialect, where several share the namespace. */
+  onUnknown(errorEvent: NonNullable<NamespaceOptions['errorEvent']>): void;
   /** Calls `listener` when a connection has been let in, once for each. */
   onCome(listener: (connection: SocketConnection) => void): void;
   /** Calls `listener` when a connection has gone, once for each. */
