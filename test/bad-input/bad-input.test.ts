@@ -9,6 +9,13 @@ import { forgedCredentials, hostileBodies, hostileQueries, hostileSegments, host
 import { eventTable, frameTable, routeTable, type Entry } from './table.ts';
 import { secondApp, startWorld, type Chat, type World } from './world.ts';
 
+/** Of a route that repeats another one, the name of that other. */
+function firstOf({ method, url, config }: RouteOptions): string | null {
+  if (url.startsWith(`${secondApp}/v1`)) return `${method} ${url.slice(secondApp.length)}`;
+  const isOlder = ['ultimate', 'oauth'].includes(config?.dialect?.name ?? '') && /^\/api\/v[13]\//.test(url);
+  return isOlder ? `${method} ${url.replace(/v[13]/, 'v4')}` : null;
+}
+
 /** Words that only Ann's chats hold: nobody else may ever be sent them. */
 const secret = 'the treasure lies under the oak';
 
@@ -21,8 +28,8 @@ function suite(world: World): void {
   afterAll(() => world.stop());
 
   const keyOf = (route: RouteOptions): string => `${route.method} ${route.url}`;
-  /** What stands on the second port as well as on the first is the same code, and is asked there only who may. */
-  const again = world.routes.filter((route) => route.url.startsWith(`${secondApp}/v1`));
+  /** What stands on the second port as well as on the first, or under an older version too, is the same code, and is asked there only who may. */
+  const again = world.routes.filter((route) => firstOf(route) !== null);
   /** Socket.IO answers its requests by itself: its events have a table of their own. */
   const built = world.routes.filter((route) => route.config?.notBuilt !== true && route.config?.handsOver !== true && !again.includes(route));
   const notBuilt = world.routes.filter((route) => route.config?.notBuilt === true && !again.includes(route));
@@ -82,10 +89,12 @@ function suite(world: World): void {
       expect(built.map(keyOf).sort()).toEqual(Object.keys(routeTable).sort());
     });
 
-    it('finds the same /v1 on the second port, closed to whoever proves nothing', async () => {
-      const first = world.routes.filter((route) => route.url.startsWith('/v1'));
-      expect(again.map(keyOf).sort()).toEqual(first.map((route) => `${route.method} ${secondApp}${route.url}`).sort());
+    it('finds the same /v1 on the second port, and older versions beside the newest, closed to whoever proves nothing', async () => {
+      expect(again.map((route) => firstOf(route)).filter((key) => key?.includes(' /v1')).sort()).toEqual(world.routes.filter(({ url }) => url.startsWith('/v1')).map(keyOf).sort());
+      const all = new Set(world.routes.map(keyOf));
       for (const route of again) {
+        expect([...all], keyOf(route)).toContain(firstOf(route));
+        if (route.config?.notBuilt === true || routeTable[firstOf(route)!]?.access === 'anyone') continue;
         const path = route.url.replace(/:\w+/g, 'x').replace('*', 'x/y');
         for (const headers of [remote, ...forgedCredentials.map(([, forged]) => forged)]) {
           for (const method of [route.method].flat()) expect([401, 403], keyOf(route)).toContain((await world.request(method, path, { headers })).status);

@@ -72,13 +72,6 @@ const account = { username: 'cleo', password: 'a long password', email: 'cleo@ex
 /** Both tests of ways to a model read this; nobody here has a key for OpenAI. */
 const langchainTrial = { message: 'Hello?', model: 'gpt-4', temperature: 0.5, system_prompt: 'Be kind.' };
 
-/** Entries of the ultimate dialect's versioned routes, under every version. */
-function everyVersion(entries: Record<string, Entry>): Record<string, Entry> {
-  return Object.fromEntries(Object.entries(entries).flatMap(([key, entry]) => ['v4', 'v3', 'v1'].map((version): [string, Entry] =>
-    [key.replace('/api/v4/', `/api/${version}/`), { ...entry, path: (made) => entry.path(made).replace('/api/v4/', `/api/${version}/`) }],
-  )));
-}
-
 const pipelineStage = { name: 'first', model: 'technical', backend_model: 'stand-in/gpt-4o', prompt: 'Say {{input}}', system: 'Be curt.', max_tokens: 100, temperature: 0.5 };
 
 const ultimate: Record<string, Entry> = {
@@ -99,51 +92,49 @@ const ultimate: Record<string, Entry> = {
   'GET /api/ai/chat/statistics': { access: 'user', path: at('/api/ai/chat/statistics'), good: 200, localTrust: true },
   'GET /device': { access: 'anyone', path: at('/device'), query: ['user_code'], good: 200 },
   'POST /device': { access: 'anyone', path: at('/device'), good: 403 },
-  ...everyVersion({
-    'GET /api/v4/stats/enhanced': { access: 'user', path: at('/api/v4/stats/enhanced'), good: 200, localTrust: true },
-    'GET /api/v4/capabilities': { access: 'user', path: at('/api/v4/capabilities'), good: 200, localTrust: true },
-    'GET /api/v4/health/comprehensive': { access: 'user', path: at('/api/v4/health/comprehensive'), good: 200, localTrust: true },
-    'GET /api/v4/analytics/ai-performance': { access: 'user', path: at('/api/v4/analytics/ai-performance'), query: ['timeframe', 'whose'], good: 200, localTrust: true },
-    'GET /api/v4/performance/detailed': { access: 'user', path: at('/api/v4/performance/detailed'), query: ['component', 'timeframe'], good: 200, localTrust: true },
-    'GET /api/v4/health/alerts': { access: 'user', path: at('/api/v4/health/alerts'), good: 200, localTrust: true },
-    'GET /api/v4/ai/pipeline/status': { access: 'user', path: at('/api/v4/ai/pipeline/status'), good: 200, localTrust: true },
-    'POST /api/v4/ai/inference/batch': {
-      access: 'user', path: at('/api/v4/ai/inference/batch'), good: 200, localTrust: true,
-      body: { requests: [{ model: 'stand-in/gpt-4o', input: 'Hello?' }], options: { max_tokens: 100, temperature: 0 }, backend_model: 'stand-in/gpt-4o' },
-    },
-    'POST /api/v4/ai/pipeline/run': {
-      access: 'user', path: at('/api/v4/ai/pipeline/run'), good: 200, localTrust: true,
-      body: { type: 'parallel', input: 'Hello?', stages: [pipelineStage], join: { ...pipelineStage, name: 'last' }, stream: false, wait: true },
-    },
-    'GET /api/v4/ai/pipeline/runs': { access: 'user', path: at('/api/v4/ai/pipeline/runs'), query: ['limit', 'offset'], good: 200, localTrust: true },
-    'GET /api/v4/ai/pipeline/runs/:run_id': { access: 'user', path: ({ pipelineId }) => `/api/v4/ai/pipeline/runs/${pipelineId}`, good: 200, owned: true, localTrust: true },
-    'DELETE /api/v4/ai/pipeline/runs/:run_id': { access: 'user', path: ({ pipelineId }) => `/api/v4/ai/pipeline/runs/${pipelineId}`, good: 200, owned: true, localTrust: true },
-    'GET /api/v4/ai/pipeline/runs/:run_id/events': { access: 'user', path: ({ pipelineId }) => `/api/v4/ai/pipeline/runs/${pipelineId}/events`, good: 200, owned: true, localTrust: true },
-    'GET /api/v4/ai/ollama/status': { access: 'user', path: at('/api/v4/ai/ollama/status'), good: 200, localTrust: true },
-    'POST /api/v4/ai/ollama/generate/stream': {
-      access: 'user', path: at('/api/v4/ai/ollama/generate/stream'), good: 200, localTrust: true,
-      body: { model: 'llama2', prompt: 'Hello?', stream: true, options: { temperature: 0.7, max_tokens: 500 } },
-    },
-    'POST /api/v4/ai/ollama/models/pull': { access: 'admin', path: at('/api/v4/ai/ollama/models/pull'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
-    'POST /api/v4/ai/ollama/models/load': { access: 'admin', path: at('/api/v4/ai/ollama/models/load'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
-    'POST /api/v4/ai/ollama/models/unload': { access: 'admin', path: at('/api/v4/ai/ollama/models/unload'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
-    'POST /api/v4/ai/ollama/models/delete': { access: 'admin', path: at('/api/v4/ai/ollama/models/delete'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
-    'DELETE /api/v4/ai/ollama/models/pulls/:pull_id': { access: 'admin', path: at('/api/v4/ai/ollama/models/pulls/none'), good: 404, localTrust: true },
-    'POST /api/v4/auth/oauth/authorize': {
-      access: 'anyone', path: at('/api/v4/auth/oauth/authorize'), good: 400,
-      body: { client_id: 'nobody', scope: ['chat'], device_info: { platform: 'ios', version: '16.0', device_id: 'iPhone14,2' } },
-    },
-    'POST /api/v4/auth/oauth/token': {
-      access: 'anyone', path: at('/api/v4/auth/oauth/token'), good: 400,
-      body: { grant_type: 'refresh_token', client_id: 'nobody', device_code: 'x', refresh_token: 'x', scope: 'chat' },
-    },
-    'POST /api/v4/auth/oauth/revoke': { access: 'anyone', path: at('/api/v4/auth/oauth/revoke'), body: { token: 'x', client_id: 'nobody', token_type_hint: 'refresh_token' }, good: 200 },
-    'GET /api/v4/auth/oauth/clients': { access: 'admin', path: at('/api/v4/auth/oauth/clients'), good: 200, localTrust: true },
-    'POST /api/v4/auth/oauth/clients': { access: 'admin', path: at('/api/v4/auth/oauth/clients'), body: { client_id: 'no id', name: 'App', scope: ['chat'] }, good: 400, localTrust: true },
-    'DELETE /api/v4/auth/oauth/clients/:client_id': { access: 'admin', path: at('/api/v4/auth/oauth/clients/none'), good: 404, localTrust: true },
-    'GET /api/v4/auth/oauth/grants': { access: 'user', path: at('/api/v4/auth/oauth/grants'), good: 200, localTrust: true },
-    'DELETE /api/v4/auth/oauth/grants/:grant_id': { access: 'user', path: at('/api/v4/auth/oauth/grants/none'), good: 404, localTrust: true },
-  }),
+  'GET /api/v4/stats/enhanced': { access: 'user', path: at('/api/v4/stats/enhanced'), good: 200, localTrust: true },
+  'GET /api/v4/capabilities': { access: 'user', path: at('/api/v4/capabilities'), good: 200, localTrust: true },
+  'GET /api/v4/health/comprehensive': { access: 'user', path: at('/api/v4/health/comprehensive'), good: 200, localTrust: true },
+  'GET /api/v4/analytics/ai-performance': { access: 'user', path: at('/api/v4/analytics/ai-performance'), query: ['timeframe', 'whose'], good: 200, localTrust: true },
+  'GET /api/v4/performance/detailed': { access: 'user', path: at('/api/v4/performance/detailed'), query: ['component', 'timeframe'], good: 200, localTrust: true },
+  'GET /api/v4/health/alerts': { access: 'user', path: at('/api/v4/health/alerts'), good: 200, localTrust: true },
+  'GET /api/v4/ai/pipeline/status': { access: 'user', path: at('/api/v4/ai/pipeline/status'), good: 200, localTrust: true },
+  'POST /api/v4/ai/inference/batch': {
+    access: 'user', path: at('/api/v4/ai/inference/batch'), good: 200, localTrust: true,
+    body: { requests: [{ model: 'stand-in/gpt-4o', input: 'Hello?' }], options: { max_tokens: 100, temperature: 0 }, backend_model: 'stand-in/gpt-4o' },
+  },
+  'POST /api/v4/ai/pipeline/run': {
+    access: 'user', path: at('/api/v4/ai/pipeline/run'), good: 200, localTrust: true,
+    body: { type: 'parallel', input: 'Hello?', stages: [pipelineStage], join: { ...pipelineStage, name: 'last' }, stream: false, wait: true },
+  },
+  'GET /api/v4/ai/pipeline/runs': { access: 'user', path: at('/api/v4/ai/pipeline/runs'), query: ['limit', 'offset'], good: 200, localTrust: true },
+  'GET /api/v4/ai/pipeline/runs/:run_id': { access: 'user', path: ({ pipelineId }) => `/api/v4/ai/pipeline/runs/${pipelineId}`, good: 200, owned: true, localTrust: true },
+  'DELETE /api/v4/ai/pipeline/runs/:run_id': { access: 'user', path: ({ pipelineId }) => `/api/v4/ai/pipeline/runs/${pipelineId}`, good: 200, owned: true, localTrust: true },
+  'GET /api/v4/ai/pipeline/runs/:run_id/events': { access: 'user', path: ({ pipelineId }) => `/api/v4/ai/pipeline/runs/${pipelineId}/events`, good: 200, owned: true, localTrust: true },
+  'GET /api/v4/ai/ollama/status': { access: 'user', path: at('/api/v4/ai/ollama/status'), good: 200, localTrust: true },
+  'POST /api/v4/ai/ollama/generate/stream': {
+    access: 'user', path: at('/api/v4/ai/ollama/generate/stream'), good: 200, localTrust: true,
+    body: { model: 'llama2', prompt: 'Hello?', stream: true, options: { temperature: 0.7, max_tokens: 500 } },
+  },
+  'POST /api/v4/ai/ollama/models/pull': { access: 'admin', path: at('/api/v4/ai/ollama/models/pull'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
+  'POST /api/v4/ai/ollama/models/load': { access: 'admin', path: at('/api/v4/ai/ollama/models/load'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
+  'POST /api/v4/ai/ollama/models/unload': { access: 'admin', path: at('/api/v4/ai/ollama/models/unload'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
+  'POST /api/v4/ai/ollama/models/delete': { access: 'admin', path: at('/api/v4/ai/ollama/models/delete'), body: { model: 'codellama:7b', instance_id: 'nowhere:11434' }, good: 404, localTrust: true },
+  'DELETE /api/v4/ai/ollama/models/pulls/:pull_id': { access: 'admin', path: at('/api/v4/ai/ollama/models/pulls/none'), good: 404, localTrust: true },
+  'POST /api/v4/auth/oauth/authorize': {
+    access: 'anyone', path: at('/api/v4/auth/oauth/authorize'), good: 400,
+    body: { client_id: 'nobody', scope: ['chat'], device_info: { platform: 'ios', version: '16.0', device_id: 'iPhone14,2' } },
+  },
+  'POST /api/v4/auth/oauth/token': {
+    access: 'anyone', path: at('/api/v4/auth/oauth/token'), good: 400,
+    body: { grant_type: 'refresh_token', client_id: 'nobody', device_code: 'x', refresh_token: 'x', scope: 'chat' },
+  },
+  'POST /api/v4/auth/oauth/revoke': { access: 'anyone', path: at('/api/v4/auth/oauth/revoke'), body: { token: 'x', client_id: 'nobody', token_type_hint: 'refresh_token' }, good: 200 },
+  'GET /api/v4/auth/oauth/clients': { access: 'admin', path: at('/api/v4/auth/oauth/clients'), good: 200, localTrust: true },
+  'POST /api/v4/auth/oauth/clients': { access: 'admin', path: at('/api/v4/auth/oauth/clients'), body: { client_id: 'no id', name: 'App', scope: ['chat'] }, good: 400, localTrust: true },
+  'DELETE /api/v4/auth/oauth/clients/:client_id': { access: 'admin', path: at('/api/v4/auth/oauth/clients/none'), good: 404, localTrust: true },
+  'GET /api/v4/auth/oauth/grants': { access: 'user', path: at('/api/v4/auth/oauth/grants'), good: 200, localTrust: true },
+  'DELETE /api/v4/auth/oauth/grants/:grant_id': { access: 'user', path: at('/api/v4/auth/oauth/grants/none'), good: 404, localTrust: true },
 };
 
 /** Every route of the server. One that is missing here fails the suite; those that are not built yet need no entry. */
@@ -212,7 +203,7 @@ export const routeTable: Record<string, Entry> = {
   'POST /api/agent-chat/sessions/:sessionId/stop': { access: 'user', path: (made) => `${session(made)}/stop`, good: 200, owned: true },
 
   ...ultimate,
-  ...everyVersion(operations),
+  ...operations,
 
   'GET /api/chat/conversations': { access: 'user', path: at('/api/chat/conversations'), query: ['limit', 'offset'], good: 200 },
   'POST /api/chat/conversations': {
