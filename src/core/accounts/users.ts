@@ -83,6 +83,7 @@ export function createUsers({ storage, clock, revocations }: { storage: Storage;
       const ids = await storage.write(async (queries) => {
         await queries.updateTable('tokens').set({ revoked_at: clock.now() }).where('revoked_at', 'is', null).execute();
         await queries.updateTable('oauth_grants').set({ revoked_at: clock.now() }).where('revoked_at', 'is', null).execute();
+        await queries.deleteFrom('oauth_requests').where('state', '=', 'approved').execute();
         return queries.selectFrom('users').select('id').execute();
       });
       for (const { id } of ids) revocations.user(id);
@@ -91,13 +92,14 @@ export function createUsers({ storage, clock, revocations }: { storage: Storage;
 }
 
 /**
- * Revokes all tokens of a user, and what was granted to programs. A sign-in under way at this moment may add its row a little later; it is refused by its
+ * Revokes all tokens of a user, and what was granted to programs, whether they have fetched it already or not. A sign-in under way at this moment may add its row a little later; it is refused by its
  * age, because tokens are always younger than `tokens_valid_from`.
  */
 async function endSignIns(queries: WriteQueries, userId: string, now: number): Promise<void> {
   for (const table of ['tokens', 'oauth_grants'] as const) {
     await queries.updateTable(table).set({ revoked_at: now }).where('user_id', '=', userId).where('revoked_at', 'is', null).execute();
   }
+  await queries.deleteFrom('oauth_requests').where('user_id', '=', userId).where('state', '=', 'approved').execute();
   const row = await queries.selectFrom('users').select('tokens_valid_from').where('id', '=', userId).executeTakeFirstOrThrow();
   const latest = await queries.selectFrom('tokens').select('created_at').where('user_id', '=', userId).orderBy('created_at', 'desc').limit(1).executeTakeFirst();
   // The wall clock may have gone back since; this time never does.

@@ -194,6 +194,19 @@ describe.each(engines)('OAuth on %s', (engine) => {
     expect(await refusalOf(refresh(other.refreshToken))).toBe('invalid_grant');
   });
 
+  it('ends an approval that nobody has used yet with the sign-ins of who gave it', async () => {
+    const erin = await signUp('erin');
+    const viewer = await byCookie(erin);
+    const [asked, other, undecided] = [await begin(), await begin(), await begin()];
+    await accounts.oauth.decide(viewer, asked.userCode, true);
+    await accounts.setPassword(erin.user.id, 'another secret 2');
+    expect(await refusalOf(redeem(asked.deviceCode))).toBe('invalid_grant');
+    // What is known by heart of a session that has just ended decides nothing.
+    await expect(accounts.oauth.decide(viewer, other.userCode, true)).rejects.toMatchObject({ code: 'unauthorized' });
+    await accounts.oauth.decide(ann, undecided.userCode, true);
+    expect((await redeem(undecided.deviceCode)).scopes).toEqual(['chat', 'monitoring']);
+  });
+
   it('keeps no code and no token in clear', async () => {
     const asked = await begin();
     await accounts.oauth.decide(ann, asked.userCode, true);

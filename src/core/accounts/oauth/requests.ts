@@ -44,9 +44,12 @@ export function createRequests(parts: OauthParts): Pick<Oauth, 'begin' | 'waitin
       const shown = toWaiting(row, viewer);
       if (approve && shown.scopes.length === 0) throw new ParleyError('forbidden', { message: 'You may not give any of these permissions yourself.' });
       const now = parts.clock.now();
-      const { numUpdatedRows } = await storage.write((queries) => queries.updateTable('oauth_requests')
-        .set({ state: approve ? 'approved' : 'denied', user_id: viewer.userId, scopes: JSON.stringify(shown.scopes) })
-        .where('id', '=', row.id).where('state', '=', 'waiting').where('expires_at', '>', now).executeTakeFirst());
+      const { numUpdatedRows } = await storage.write(async (queries) => {
+        await requireSignedIn(queries, viewer);
+        return queries.updateTable('oauth_requests')
+          .set({ state: approve ? 'approved' : 'denied', user_id: viewer.userId, scopes: JSON.stringify(shown.scopes) })
+          .where('id', '=', row.id).where('state', '=', 'waiting').where('expires_at', '>', now).executeTakeFirst();
+      });
       if (numUpdatedRows === 0n) throw noRequest();
       return shown;
     },
@@ -126,6 +129,13 @@ async function requirePerson({ storage }: OauthParts, viewer: Viewer): Promise<v
     ? await storage.read.selectFrom('tokens').select('origin_id').where('id', '=', viewer.credentialId).executeTakeFirst()
     : undefined;
   if (row?.origin_id !== null) throw new ParleyError('forbidden', { message: 'Sign in to decide this; a key or the token of a program is not enough.' });
+}
+
+/** The session must still hold; its row stays locked, so that whoever ends it finds the approval. @throws {ParleyError} `unauthorized` */
+async function requireSignedIn(queries: WriteQueries, { via, userId, credentialId }: Viewer): Promise<void> {
+  if (via === 'local-trust') return;
+  const row = await queries.selectFrom('tokens').select('id').where('id', '=', credentialId).where('user_id', '=', userId).where('revoked_at', 'is', null).forUpdate().executeTakeFirst();
+  if (!row) throw new ParleyError('unauthorized');
 }
 
 async function redeemIn(queries: WriteQueries, parts: OauthParts, { clientId, deviceCode }: { clientId: string; deviceCode: string }, now: number): Promise<OauthTokens | OauthRefusal> {
