@@ -212,7 +212,7 @@ export function createParts(config: Config, overrides: PartOverrides = {}): Part
   const { accounts, budgets, jobs, models, shared, storage, transfers, logs, tracer } = core;
   const conversations = createConversations({ ...core, log: logs.of('chat'), settings: config });
   observeConversations(tracer, conversations);
-  const { agents, ledger, handingOver, transcripts } = createSessions({ ...core, log: logs.of('agents'), conversations, settings: config });
+  const { agents, ledger, handingOver, transcripts } = createSessions({ ...core, log: logs.of('agents'), ledgerLog: logs.of('blockchain'), conversations, settings: config });
   observeAgents(tracer, agents);
   const presence = createPresence({ ...core, several: core.redis !== null });
   const langchain = createLangchain({ ...core, conversations, provider: core.providers.find(isLangchain) ?? null, features: config.langchain, isWatched: (id) => presence.isWatched(id) });

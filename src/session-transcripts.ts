@@ -1,4 +1,5 @@
 import { ParleyError } from './base/errors.ts';
+import type { Log } from './base/observability/index.ts';
 import type { Viewer } from './core/accounts/index.ts';
 import type { SessionTranscripts } from './dialects/agent-chat/index.ts';
 import { createAgents, type AgentMessage, type AgentNeeds, type Agents, type AgentSettings, type SessionRecord, type Transcript as TranscriptState, type TranscriptKeeper } from './features/agents/index.ts';
@@ -9,11 +10,11 @@ import { createHandingOver, createLedger, type AnchorRecord, type HandingOver, t
  */
 
 /** Sessions of agents, and the ledger that keeps their transcripts: each is given of the other what it needs. */
-export function createSessions(needs: Omit<AgentNeeds, 'settings' | 'transcripts'> & Omit<LedgerNeeds, 'settings'> & Pick<HandingOverNeeds, 'metrics'> & { settings: LedgerSettings & { agents: AgentSettings } }) {
-  const { settings } = needs;
-  const ledger = createLedger(needs);
+export function createSessions(needs: Omit<AgentNeeds, 'settings' | 'transcripts'> & Omit<LedgerNeeds, 'settings'> & Pick<HandingOverNeeds, 'metrics'> & { settings: LedgerSettings & { agents: AgentSettings }; /** Of the ledger; default `log`. */ ledgerLog?: Log }) {
+  const { settings, ledgerLog = needs.log } = needs;
+  const ledger = createLedger({ ...needs, log: ledgerLog });
   const handingOver = createHandingOver({
-    ...needs, ledger,
+    ...needs, log: ledgerLog, ledger,
     transcriptOf: async (id) => {
       const record = await agents.record(id);
       return record && transcriptOf(record);
