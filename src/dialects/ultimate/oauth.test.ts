@@ -62,6 +62,17 @@ describe('OAuth over HTTP', () => {
     expect((await asForm({ grant_type: 'refresh_token', refresh_token: refreshed.refresh_token, client_id: 'mobile_app_123' })).json.error).toBe('invalid_grant');
   });
 
+  it('takes the request as the standard has it too: a form, its scopes in one text', async () => {
+    const asForm = (fields: Record<string, string>): Promise<TestResponse> =>
+      server.request('POST', '/api/v4/auth/oauth/authorize', { raw: new URLSearchParams(fields).toString(), headers: { ...remote, 'content-type': 'application/x-www-form-urlencoded' } });
+    const asked = await asForm({ client_id: 'mobile_app_123', scope: 'chat monitoring' });
+    expect([asked.status, asked.json]).toMatchObject([200, { scope: ['chat', 'monitoring'], user_code: expect.any(String) }]);
+    // The scope may be left out (RFC 8628, section 3.1): then it is all that the program is registered for.
+    expect((await asForm({ client_id: 'mobile_app_123' })).json.scope).toEqual(['chat', 'inference', 'monitoring']);
+    expect((await asForm({ client_id: 'mobile_app_123', scope: 'everything' })).json.error).toBe('invalid_scope');
+    expect((await asForm({ client_id: 'mobile_app_123', scope: '' })).json.error).toBe('invalid_scope');
+  });
+
   it('refuses in the words of the standards', async () => {
     expect((await authorize({ ...printed, client_id: 'nobody' })).json.error).toBe('invalid_client');
     expect((await authorize({ ...printed, scope: ['everything'] })).json.error).toBe('invalid_scope');

@@ -11,7 +11,11 @@ const token = text({ min: 1, max: 2048 });
 const clientId = text({ min: 1, max: 100 });
 const device = z.object({ platform: text({ max: 100 }).optional(), version: text({ max: 100 }).optional(), device_id: text({ max: 200 }).optional() });
 
-const authorizeRequest = z.object({ client_id: clientId, scope: z.array(text({ max: 100 })).max(20).describe(Object.keys(oauthScopes).join(', ')), device_info: device.default({}) });
+const authorizeRequest = z.object({
+  client_id: clientId,
+  scope: z.union([z.array(text({ max: 100 })).max(20), text({ max: 500 })]).optional().describe(`${Object.keys(oauthScopes).join(', ')}: in a list, or in one text with blanks between them; default all that the program is registered for`),
+  device_info: device.default({}),
+});
 const authorizeAnswer = z.object({
   device_code: z.string(), user_code: z.string(), verification_uri: z.string(), verification_uri_complete: z.string(),
   expires_in: z.int(), interval: z.int(), scope: z.array(z.string()),
@@ -28,8 +32,8 @@ export function registerOauth(scope: DialectScope, parts: UltimateParts): void {
   takeForms(scope as unknown as App);
   everyVersion('/api/v4/auth/oauth/authorize', (url, hide) => {
     scope.post(url, { schema: { hide, summary: 'Begins to ask for access: the device authorization request of RFC 8628', body: authorizeRequest, response: { 200: authorizeAnswer } } }, async (request) => {
-      const { client_id, scope: scopes, device_info } = request.body;
-      const made = await oauth.begin({ clientId: client_id, scopes, device: device_info }, credentialsOf(request));
+      const { client_id, scope: asked, device_info } = request.body;
+      const made = await oauth.begin({ clientId: client_id, ...(asked === undefined ? {} : { scopes: scopeList(asked) }), device: device_info }, credentialsOf(request));
       const address = `${addressOfServer(parts, request)}/device`;
       return {
         device_code: made.deviceCode, user_code: made.userCode, verification_uri: address, verification_uri_complete: `${address}?user_code=${made.userCode}`,
@@ -64,8 +68,13 @@ async function tokensFor({ accounts: { oauth } }: UltimateParts, body: z.output<
   }
   if (type !== 'refresh_token') throw new OauthRefusal('unsupported_grant_type');
   if (body.refresh_token === undefined) throw new OauthRefusal('invalid_request');
-  const scopes = body.scope === undefined ? {} : { scopes: body.scope.split(' ').filter(Boolean) };
+  const scopes = body.scope === undefined ? {} : { scopes: scopeList(body.scope) };
   return oauth.refresh({ clientId: id, refreshToken: body.refresh_token, ...scopes }, from);
+}
+
+/** Scopes as OAuth writes them: in one text, with blanks between them (RFC 6749, section 3.3). */
+function scopeList(scope: string | readonly string[]): readonly string[] {
+  return typeof scope === 'string' ? scope.split(' ').filter(Boolean) : scope;
 }
 
 function tokensShape(tokens: OauthTokens): z.output<typeof tokenAnswer> {

@@ -49,7 +49,7 @@ function issuesOf(row: Pick<OauthClientsTable, 'id' | 'name'>, { scopes }: Pick<
   return [
     ...(clientIdForm.test(row.id) ? [] : [issue('client_id', 'must have 1 to 100 letters, digits, dots, underscores or hyphens')]),
     ...(row.name !== '' && row.name.length <= maxNameLength && !/\p{Cc}/u.test(row.name) ? [] : [issue('name', `must have 1 to ${maxNameLength} characters`)]),
-    ...(knownScopes(scopes).length > 0 && scopes.every((scope) => scope in oauthScopes) ? [] : [issue('scope', `must hold some of ${Object.keys(oauthScopes).join(', ')}`)]),
+    ...(knownScopes(scopes).length > 0 && scopes.every((scope) => Object.hasOwn(oauthScopes, scope)) ? [] : [issue('scope', `must hold some of ${Object.keys(oauthScopes).join(', ')}`)]),
   ];
 }
 

@@ -72,8 +72,9 @@ async function begin(parts: OauthParts, request: Parameters<Oauth['begin']>[0], 
   const client = await clientOf(storage.read, request.clientId);
   if (!client) throw new OauthRefusal('invalid_client');
   const registered = scopesOf(client.scopes);
-  const scopes = knownScopes(request.scopes).filter((scope) => registered.includes(scope));
-  if (scopes.length === 0 || !request.scopes.every((scope) => scope in oauthScopes)) throw new OauthRefusal('invalid_scope');
+  const asked = request.scopes ?? registered;
+  const scopes = knownScopes(asked).filter((scope) => registered.includes(scope));
+  if (scopes.length === 0 || !asked.every((scope) => Object.hasOwn(oauthScopes, scope))) throw new OauthRefusal('invalid_scope');
   const now = parts.clock.now();
   const row = (deviceCode: string, userCode: string): OauthRequestsTable => ({
     id: newId(), client_id: client.id, device_code_hash: digestOf(deviceCode), user_code_hash: digestOf(readUserCode(userCode)!), scopes: JSON.stringify(scopes),

@@ -76,8 +76,8 @@ export interface Oauth {
   clients(viewer: Viewer): Promise<OauthClient[]>;
   /** Removes a program, with everything that was granted to it. @throws {ParleyError} `forbidden`, `not_found` */
   removeClient(viewer: Viewer, id: string): Promise<void>;
-  /** Begins to ask for access. @throws {OauthRefusal} `invalid_client`, `invalid_scope`; {ParleyError} `rate_limited` */
-  begin(request: { clientId: string; scopes: readonly string[]; device: OauthDevice }, from: Credentials): Promise<DeviceAuthorization>;
+  /** Begins to ask for access: without scopes for all that the client is registered for. @throws {OauthRefusal} `invalid_client`, `invalid_scope`; {ParleyError} `rate_limited` */
+  begin(request: { clientId: string; scopes?: readonly string[]; device: OauthDevice }, from: Credentials): Promise<DeviceAuthorization>;
   /** What waits under a code that a person has typed. @throws {ParleyError} `not_found`, also when it has expired or was decided; `forbidden`, `rate_limited` */
   waiting(viewer: Viewer, userCode: string): Promise<WaitingRequest>;
   /** Approves or denies what `waiting` has shown. @throws {ParleyError} as `waiting` */
