@@ -2,7 +2,7 @@ import type { Clock } from '../../../base/clock.ts';
 import { asParleyError, ParleyError } from '../../../base/errors.ts';
 import type { Bus } from '../../../base/events/index.ts';
 import { kindOf, type Job, type Jobs } from '../../../base/jobs/index.ts';
-import type { OllamaServers } from '../providers/ollama/index.ts';
+import { listedName, type OllamaServers } from '../providers/ollama/index.ts';
 import { failureCode, pullOf, pullTopic, runPull, type PullPayload } from './pull-job.ts';
 import type { OllamaPool, OllamaPull, PullOutcome } from './types.ts';
 
@@ -102,11 +102,7 @@ function onThisMachine(id: string): string {
 }
 
 function isSame(one: PullPayload, other: PullPayload): boolean {
-  return one.instanceId === other.instanceId && tagged(one.model) === tagged(other.model);
-}
-
-function tagged(model: string): string {
-  return /:[^/]*$/.test(model) ? model : `${model}:latest`;
+  return one.instanceId === other.instanceId && listedName(one.model) === listedName(other.model);
 }
 
 /** @throws {ParleyError} why no instance got anything at all: a name that is none, a registry that does not answer */

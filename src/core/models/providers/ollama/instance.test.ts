@@ -50,6 +50,19 @@ describe('An instance of Ollama', () => {
     });
   });
 
+  it('lists a model under a shorter name than it may be asked for by: without the registry that Ollama asks anyway, and with its tag', async () => {
+    const pulled = (name: string) => ({ '/api/tags': { body: { models: [{ name }] } }, '/api/ps': { body: { models: [] } }, '/api/pull': { body: { status: 'success' } } });
+    for (const [asked, listed] of [
+      ['localhost:5000/team/llama', 'localhost:5000/team/llama:latest'], ['library/llama2', 'llama2:latest'], ['registry.ollama.ai/library/llama2:7b', 'llama2:7b'],
+      ['registry.ollama.ai/team/llama', 'team/llama:latest'], ['llama2', 'llama2:latest'],
+    ] as const) {
+      await using(pulled(listed), async (provider) => {
+        for await (const { totalBytes } of provider.servers.pull(provider.servers.ids[0]!, asked, call.signal)) expect(totalBytes).toBe(0);
+        expect([asked, await provider.servers.instances()]).toMatchObject([asked, [{ succeeded: 1, failed: 0, models: [listed] }]]);
+      });
+    }
+  });
+
   it('that is a Parley is known by its refusal, and used again when Ollama is there after all', async () => {
     const refused = { status: 421, body: { error: 'Parley does not answer a Parley as if it were Ollama.' } };
     await using({ '/api/tags': refused, '/api/chat': refused }, async (provider) => {

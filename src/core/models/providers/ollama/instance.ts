@@ -3,6 +3,7 @@ import { createBreaker, type Breaker } from '../../breaker.ts';
 import { callJson, parseAddress, replyErrorOf, type Address, type HttpClient, type HttpRequest, type Service } from '../../wire/index.ts';
 import { isParleyItself, label, readStatusError } from './errors.ts';
 import { LoadedModels } from './memory.ts';
+import { listedName } from './names.ts';
 import { Pace } from './pace.ts';
 import { InstanceRecord } from './record.ts';
 import { readDetails, readRunning, readTags, type InstalledModel } from './tags.ts';
@@ -94,7 +95,7 @@ export function createInstance(url: string, { client, clock, onLoaded }: Instanc
     state.isParley = false;
     return state.models;
   };
-  const nameOf = (model: string): string => (!state.models?.has(model) && !model.includes(':') ? `${model}:latest` : model);
+  const nameOf = (model: string): string => (state.models?.has(model) ? model : listedName(model));
 
   return {
     id, address, service, record, memory, request, nameOf,

@@ -122,6 +122,20 @@ describe('when an instance fails before it said anything', () => {
     expect(chats(one)).toBe(6);
   });
 
+  test('and all are left alone, it is said that they are, and for how long', async () => {
+    let time = 0;
+    await pool.stop!();
+    pool = start({ now: () => time, monotonic: () => time });
+    await pool.models({ signal, apiKey: null });
+    one.otherwise({ status: 500 });
+    other.otherwise({ status: 500 });
+    for (let round = 0; round < 5; round += 1) expect((await ask()).at(-1)).toMatchObject({ type: 'error', error: { code: 'provider_error', status: 500 } });
+    time = 20_000;
+    expect(await ask()).toEqual([{ type: 'error', error: { code: 'provider_unavailable', message: expect.stringMatching(/failed several times in a row .* left alone for 40 more seconds/), retryAfterMs: 40_000, serviceFault: true } }]);
+    await expect(pool.embed!({ model: 'llama2:latest', texts: ['x'] }, { signal, apiKey: null })).rejects.toMatchObject({ code: 'provider_unavailable', retryAfterMs: 40_000 });
+    expect(chats(one) + chats(other)).toBe(10);
+  });
+
   test('a faulty request is not taken elsewhere', async () => {
     one.otherwise({ status: 400 });
     other.otherwise({ status: 400 });

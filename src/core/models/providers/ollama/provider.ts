@@ -1,7 +1,7 @@
 import type { Clock } from '../../../../base/clock.ts';
 import { asParleyError } from '../../../../base/errors.ts';
 import type { Permit } from '../../breaker.ts';
-import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyEvent } from '../../types.ts';
+import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
 import { callJson, createHttpClient, failedReply, replyErrorOf, saysSomething, streamReply, toParleyError, unreadable, wholePatience } from '../../wire/index.ts';
 import { label } from './errors.ts';
 import { createInstance, type Instance } from './instance.ts';
@@ -225,12 +225,17 @@ function contextLengthOf(instance: Instance, model: string): number | null {
   return instance.models?.get(instance.nameOf(model))?.contextLength ?? null;
 }
 
-function nobody(instances: readonly Instance[]) {
+function nobody(instances: readonly Instance[]): ReplyError {
   const hosts = instances.map((instance) => instance.address.host).join(', ');
   if (instances.length > 0 && instances.every((instance) => instance.isParley)) {
-    return { code: 'provider_unavailable' as const, message: `At ${hosts} answers Parley itself (OLLAMA_API_PORT), which is not asked as Ollama.`, serviceFault: true };
+    return { code: 'provider_unavailable', message: `At ${hosts} answers Parley itself (OLLAMA_API_PORT), which is not asked as Ollama.`, serviceFault: true };
   }
-  return { code: 'provider_unavailable' as const, message: hosts === '' ? 'Ollama is switched off.' : `${label} cannot be reached at ${hosts}. Is it running?`, serviceFault: true };
+  const retryAfterMs = Math.ceil(Math.min(...instances.filter(({ isParley }) => !isParley).map(({ breaker }) => breaker.retryAfterMs())));
+  if (retryAfterMs > 0 && instances.some(({ isReachable }) => isReachable)) {
+    const message = `${label} at ${hosts} has failed several times in a row and is left alone for ${Math.ceil(retryAfterMs / 1000)} more seconds.`;
+    return { code: 'provider_unavailable', message, retryAfterMs, serviceFault: true };
+  }
+  return { code: 'provider_unavailable', message: hosts === '' ? 'Ollama is switched off.' : `${label} cannot be reached at ${hosts}. Is it running?`, serviceFault: true };
 }
 
 /** Every model once. It is local only where every instance that has it is: the answer may come from any of them. */
