@@ -20,18 +20,23 @@ function findChromium(): string | undefined {
 const chromium = process.env.CHROMIUM_PATH ?? findChromium();
 if (chromium !== undefined) process.env.CHROMIUM_PATH = chromium;
 
+/** Suites beside the code that start whole servers in their process; none of them keeps anything outside of its own. */
+const wholeServers = ['src/dialects/**/*.test.ts'];
+
 export default defineConfig({
   test: {
     globalSetup: ['test/setup/suites.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
-    // Many suites wait for servers more than they compute: two side by side also on a small machine.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Many suites wait for servers more than they compute: one more than there are processors keeps all of them at work.
+    maxWorkers: availableParallelism() + 1,
     execArgv: ['--disable-warning=ExperimentalWarning'],
     // A developer's own settings must not reach the servers under test.
     env: { DATA_DIR: '', DATABASE_URL: '', OPENAI_API_KEY: '', OLLAMA_URLS: 'off', LOG_LEVEL: 'silent' },
     projects: [
-      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'web/src/**/*.test.{ts,tsx}'] } },
+      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'web/src/**/*.test.{ts,tsx}'], exclude: wholeServers } },
+      // Each of these files loads the whole server, which takes longer than most of their tests: once for each worker is enough.
+      { extends: true, test: { name: 'dialects', include: wholeServers, isolate: false } },
       { extends: true, test: { name: 'rules', include: ['test/rules/**/*.test.ts'] } },
       { extends: true, test: { name: 'system', include: ['test/**/*.test.ts'], exclude: ['test/rules/**'], testTimeout: 60_000, hookTimeout: 60_000 } },
     ],
