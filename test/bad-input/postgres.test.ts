@@ -1,5 +1,7 @@
-import { describe, it } from 'vitest';
+import { describe } from 'vitest';
 import { badInputSuite } from './bad-input-suite.ts';
 
-if (process.env['DATABASE_URL_TEST']) await badInputSuite('postgres');
-else describe.skip('On postgres', () => it('needs DATABASE_URL_TEST', () => {}));
+const isThere = Boolean(process.env['DATABASE_URL_TEST']);
+describe.skipIf(!isThere)('PostgreSQL', async () => {
+  if (isThere) await badInputSuite('postgres');
+});
