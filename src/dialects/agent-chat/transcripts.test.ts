@@ -156,7 +156,7 @@ describe('Transcripts over the wire', () => {
     });
 
     it.each([
-      ['without a file', {}], ['with no text', { file: 7 }], ['of a session without a name', { file: 'x', session: '' }], ['with a witness that is none', { file: '{}', witness: 'no witness' }],
+      ['without a file', {}], ['with no text', { file: 7 }], ['of a session without a name', { file: 'x', session: '' }], ['with a witness that is none', { file: '{}', witness: 'no witness' }], ['with a second copy that is none', { file: '{}', against: 'no copy' }],
       ['as a text', 'text'], ['with a witness that is too long', { file: 'x', witness: 'x'.repeat(100_001) }],
     ])('is not checked %s', async (_, body) => {
       const answer = await server.request('POST', `${ledger}/check`, { as: bob, body });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { newSigningKey, signValue, type SigningKey } from './signing.ts';
 import { copyOf, openLedgerHouse, type DeepWritable, type LedgerHouse } from './testing.ts';
 import type { MessageRecord, SealedTranscript, TrustedKeys, Verification, VerifyOptions, Witness } from './types.ts';
-import { canonicalJson, chainOf, digestOf, entriesOf, hexOf, leafOf, unsignedHead, verifyTranscript } from './verify/index.ts';
+import { bytesOfHex, canonicalJson, chainOf, digestOf, entriesOf, FormError, hexOf, leafOf, nodeHash, unsignedHead, verifyTranscript } from './verify/index.ts';
 
 type File = DeepWritable<SealedTranscript>;
 
@@ -305,6 +305,56 @@ describe('A fork', () => {
     witness.consistency[0] = 'a'.repeat(64);
     const newest = (await house.ledger.transcript({ userId: house.ownerId, role: 'user' }, sealed.seal.statement.session))!;
     expect(await verifyTranscript(newest, keys, { witness: witness as Witness })).toMatchObject({ verdict: 'forked' });
+  });
+
+  it('of a transcript is told also beside a noted head, whatever head the second file has, and whatever its clock says', async () => {
+    const other = copyOf(sealed);
+    message(other, 4).text = 'We never said that.';
+    chainAnew(other);
+    await forge(other);
+    const noted = (await house.ledger.witness(sealed.log.head.size))!;
+    const witness: Witness = { ...noted, head: sealed.log.head, other: null, consistency: [] };
+    expect(await verifyTranscript(sealed, keys, { witness })).toMatchObject({ verdict: 'valid' });
+    expect(await verifyTranscript(sealed, keys, { witness, against: other })).toMatchObject({ verdict: 'forked', first: { position: 4 } });
+    const lying = copyOf(other);
+    message(lying, 5).sent_at = moveTime(message(lying, 5).sent_at, 3_600_000 * 5);
+    chainAnew(lying);
+    await forge(lying);
+    expect(await verifyTranscript(lying, keys)).toMatchObject({ verdict: 'clock' });
+    expect(await verifyTranscript(sealed, keys, { against: lying })).toMatchObject({ verdict: 'forked', first: { position: 4 } });
+  });
+
+  it('behind a noted head, dated back into the time of a retired key that was stolen, is told by the times of both heads', async () => {
+    const own = await openLedgerHouse();
+    const old = await own.database.storage.read.selectFrom('ledger_keys').selectAll().executeTakeFirst();
+    expect(old).toBeUndefined();
+    const genuine = await own.ledger.seal(own.transcript());
+    const row = await own.database.storage.read.selectFrom('ledger_keys').selectAll().executeTakeFirstOrThrow();
+    const stolen = { id: row.id, publicKey: row.public_key, privateKey: own.secrets.decrypt(row.private_key!, `ledger-key:${row.id}`) };
+    own.clockOff = 60_000;
+    await own.ledger.rotateKey();
+    own.clockOff = 120_000;
+    await own.ledger.seal(own.transcript());
+    const noted = (await own.ledger.witness())!.head;
+    const trusted = await own.ledger.keys();
+    await own.close();
+    // Whoever has the old key writes a third entry behind the two that everybody knows, and dates it before the second.
+    const forged = copyOf(genuine);
+    message(forged, 2).text = 'I owe you a million.';
+    Object.assign(forged.entries[0]!.record, { session: 'never held' });
+    chainAnew(forged);
+    forged.seal.statement.session = 'never held';
+    forged.seal.signature = signValue('transcript seal', forged.seal.statement, stolen.privateKey);
+    const leaf = leafOf(forged.seal);
+    const head = { ...unsignedHead(noted), size: 3, root: hexOf(nodeHash(bytesOfHex(noted.root), leaf)), time: genuine.seal.statement.sealed_at, key: stolen.id };
+    forged.log = { index: 2, leaf: hexOf(leaf), logged_at: genuine.seal.statement.sealed_at, inclusion: [noted.root], head: { ...head, signature: signValue('log head', head, stolen.privateKey) } };
+    const witness: Witness = { format: 'parley-ledger-witness', version: 1, head: noted, other: forged.log.head, consistency: [hexOf(leaf)] };
+    expect(await verifyTranscript(forged, trusted, { witness, now: Date.now() + 180_000 })).toMatchObject({ verdict: 'forked', explanation: expect.stringContaining('older') as string });
+  });
+
+  it('cannot be covered up by a second file that is none: the genuine one is not blamed for it', async () => {
+    const verdict = await verifyTranscript(sealed, keys, { against: '{' }).catch((error: unknown) => error);
+    expect(verdict).toBeInstanceOf(FormError);
   });
 
   it('by a noted head that nobody signed is none', async () => {

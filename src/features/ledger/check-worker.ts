@@ -6,14 +6,13 @@ import { FormError, readWitness, verifyTranscript } from './verify/index.ts';
 const { file, trusted, witness, against, session } = workerData as CheckRequest;
 
 async function answer(): Promise<CheckAnswer> {
+  let parameter: 'witness' | 'against' = 'witness';
   try {
-    return {
-      verification: await verifyTranscript(file, trusted, {
-        ...(session === undefined ? {} : { session }), ...(against === undefined ? {} : { against }), ...(witness === undefined ? {} : { witness: readWitness(witness) }),
-      }),
-    };
+    const noted = witness === undefined ? {} : { witness: readWitness(witness) };
+    parameter = 'against';
+    return { verification: await verifyTranscript(file, trusted, { ...(session === undefined ? {} : { session }), ...(against === undefined ? {} : { against }), ...noted }) };
   } catch (error) {
-    if (error instanceof FormError) return { wrongForm: error.message };
+    if (error instanceof FormError) return { wrongForm: error.message, parameter };
     throw error;
   }
 }

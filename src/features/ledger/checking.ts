@@ -17,12 +17,12 @@ export interface CheckRequest {
 }
 
 /** What it answers: one of both. */
-export type CheckAnswer = { verification: Verification } | { wrongForm: string };
+export type CheckAnswer = { verification: Verification } | { wrongForm: string; parameter: 'witness' | 'against' };
 
 export interface Checks {
   /**
    * Checks a file in a thread of its own, because a large one takes long.
-   * @throws {ParleyError} `invalid_request` for a witness that is none, `queue_full`, `too_large` for one that takes too long
+   * @throws {ParleyError} `invalid_request` for a witness or a second copy that is none, `queue_full`, `too_large` for one that takes too long
    */
   check(trusted: TrustedKeys, file: string, options: Pick<VerifyOptions, 'session'> & { witness?: string; against?: string }): Promise<Verification>;
 }
@@ -43,7 +43,7 @@ export function createChecks(): Checks {
       asked += 1;
       try {
         const answer = await places.within(new AbortController().signal, () => ask({ trusted, file, ...options }));
-        if ('wrongForm' in answer) throw new ParleyError('invalid_request', { message: answer.wrongForm, parameter: 'witness', cause: new FormError(answer.wrongForm) });
+        if ('wrongForm' in answer) throw new ParleyError('invalid_request', { message: answer.wrongForm, parameter: answer.parameter, cause: new FormError(answer.wrongForm) });
         return answer.verification;
       } finally {
         asked -= 1;

@@ -9,6 +9,9 @@ import { isSigned, keyIdOf } from './signature.ts';
 import type { Hash } from './hashes.ts';
 import type { Difference, SealedTranscript, SignedHead, TrustedKey, TrustedKeys, Verdict, Verification, VerifyOptions, Witness } from './types.ts';
 
+/** The second copy has been read. */
+type CheckOptions = Omit<VerifyOptions, 'against'> & { against?: SealedTranscript };
+
 /** What one check found: null when it found nothing. */
 interface Finding {
   verdict: Exclude<Verdict, 'valid'>;
@@ -19,8 +22,10 @@ interface Finding {
 /**
  * Checks a sealed transcript with nothing but the file and the keys. What is found first, in the order of docs/ledger.md, is
  * the verdict: who signed it, then whether every record is what was signed, then the log, then the times.
+ * @throws {FormError} for an `against` that is no transcript: that says nothing about the file
  */
-export async function verifyTranscript(file: unknown, trusted: TrustedKeys, options: VerifyOptions = {}): Promise<Verification> {
+export async function verifyTranscript(file: unknown, trusted: TrustedKeys, { against, ...given }: VerifyOptions = {}): Promise<Verification> {
+  const options: CheckOptions = against === undefined ? given : { ...given, against: readOther(against) };
   try {
     const sealed = readSealedTranscript(file);
     const finding = await checkSealed(sealed, trusted, options);
@@ -38,7 +43,16 @@ export async function verifyTranscript(file: unknown, trusted: TrustedKeys, opti
   }
 }
 
-async function checkSealed(sealed: SealedTranscript, trusted: TrustedKeys, options: VerifyOptions): Promise<Finding | null> {
+function readOther(against: unknown): SealedTranscript {
+  try {
+    return readSealedTranscript(against);
+  } catch (error) {
+    if (!(error instanceof FormError)) throw error;
+    throw new FormError(`The second copy cannot be compared with. ${error.message}`, { cause: error });
+  }
+}
+
+async function checkSealed(sealed: SealedTranscript, trusted: TrustedKeys, options: CheckOptions): Promise<Finding | null> {
   return (
     (await checkSeal(sealed, trusted, options)) ??
     checkRecords(sealed) ??
@@ -52,7 +66,7 @@ async function checkSealed(sealed: SealedTranscript, trusted: TrustedKeys, optio
 }
 
 /** The key, and that it signed the statement. */
-async function checkSeal(sealed: SealedTranscript, trusted: TrustedKeys, options: VerifyOptions): Promise<Finding | null> {
+async function checkSeal(sealed: SealedTranscript, trusted: TrustedKeys, options: CheckOptions): Promise<Finding | null> {
   const { statement, public_key, signature } = sealed.seal;
   // What the statement says must hold by itself, whoever signed it: nobody honest signs another root.
   const chain = chainOf(statement.records);
@@ -125,43 +139,54 @@ async function checkWitness(head: SignedHead, { head: noted, other, consistency 
   if (second && !provesConsistency(sizeAndRoot(first!), sizeAndRoot(second), consistency.map(bytesOfHex))) {
     return forked(`The log with ${second.size} entries does not begin as the one with ${first!.size} did: it was rewritten.`);
   }
+  if (second && Date.parse(second.time) < Date.parse(first!.time)) {
+    // The clock of a log never goes back: a key that has retired since can only date a later head before an earlier one.
+    return forked(`The head with ${second.size} entries (${second.time}) is older than the one with ${first!.size} (${first!.time}): the log was gone on with by somebody else.`);
+  }
   const same = known.find(({ size }) => size === head.size);
   if (same) return same.root === head.root ? null : forked(`The log showed two faces: with ${head.size} entries it had one root in this file and another when it was noted.`);
   return { verdict: 'no_common_head', explanation: `The noted head has ${noted.size} entries, the file's has ${head.size}, and no proof leads from one to the other. \`parley ledger witness\` writes one.` };
 }
 
-/** Another file of the same session: two that are signed and differ are a fork. */
-async function checkAgainst(sealed: SealedTranscript, trusted: TrustedKeys, { against, ...options }: VerifyOptions): Promise<Finding | null> {
-  if (against === undefined) return null;
-  const other = readSealedTranscript(against);
+/**
+ * Another file of the same session: two that are signed and differ are a fork. That the other's records, head or times are
+ * wrong changes nothing about what was signed.
+ */
+async function checkAgainst(sealed: SealedTranscript, trusted: TrustedKeys, { against: other }: CheckOptions): Promise<Finding | null> {
+  if (other === undefined) return null;
   const { statement } = other.seal;
   if (statement.session !== sealed.seal.statement.session) return { verdict: 'wrong_session', explanation: `The other file is of the session ${statement.session}.` };
-  if ((await checkSealed(other, trusted, options)) !== null) return null;
   const { head } = sealed.log;
-  if (other.log.head.ledger === head.ledger && other.log.head.size === head.size && other.log.head.root !== head.root) return { verdict: 'forked', explanation: `The log showed two faces: with ${head.size} entries it has one root here and another in the other file.` };
+  const isFaced = other.log.head.ledger === head.ledger && other.log.head.size === head.size && other.log.head.root !== head.root;
+  if (isFaced && (await checkHead(other.log.head, trusted)) === null) return { verdict: 'forked', explanation: `The log showed two faces: with ${head.size} entries it has one root here and another in the other file.` };
+  if ((await checkSeal(other, trusted, {})) !== null || outOfTime(trusted, statement.key, statement.sealed_at)) return null;
   const first = firstOf(sealed, statement.records);
   if (first) return { verdict: 'forked', explanation: `Two different transcripts of this session are both signed. ${sentenceOf(first)}`, first };
-  if (statement.ledger === sealed.seal.statement.ledger && other.log.leaf !== sealed.log.leaf) return { verdict: 'forked', explanation: 'This session was sealed twice in one log.' };
+  if (statement.ledger === sealed.seal.statement.ledger && hexOf(leafOf(other.seal)) !== sealed.log.leaf) return { verdict: 'forked', explanation: 'This session was sealed twice in one log.' };
   return null;
 }
 
-/** Where a file that nobody vouches for differs from one that is whole. */
-async function comparedWith(sealed: SealedTranscript, trusted: TrustedKeys, { against, ...options }: VerifyOptions): Promise<Difference | null> {
-  if (against === undefined) return null;
-  const other = readSealedTranscript(against);
-  return (await checkSealed(other, trusted, options)) === null ? firstOf(sealed, other.seal.statement.records) : null;
+/** Where a file that nobody vouches for differs from one that is signed. */
+async function comparedWith(sealed: SealedTranscript, trusted: TrustedKeys, { against: other }: CheckOptions): Promise<Difference | null> {
+  if (other === undefined || (await checkSeal(other, trusted, {})) !== null) return null;
+  return firstOf(sealed, other.seal.statement.records);
 }
 
 function checkTimes(sealed: SealedTranscript, trusted: TrustedKeys, { now }: VerifyOptions): Finding | null {
   const { statement } = sealed.seal;
   for (const [id, time] of [[statement.key, statement.sealed_at], [sealed.log.head.key, sealed.log.head.time]] as const) {
-    const { created_at, retired_at } = keyNamed(trusted, id)!;
-    if (time < created_at || (retired_at !== null && time > retired_at)) {
-      return { verdict: 'key_out_of_time', explanation: `It was signed at ${time} with a key that was used from ${created_at} to ${retired_at ?? 'now'}.` };
-    }
+    const used = outOfTime(trusted, id, time);
+    if (used) return { verdict: 'key_out_of_time', explanation: `It was signed at ${time} with a key that was used from ${used.created_at} to ${used.retired_at ?? 'now'}.` };
   }
   const lie = clockLie(sealed, now ?? Date.now());
   return lie === null ? null : { verdict: 'clock', explanation: `Nothing was changed, but a clock was wrong when it was recorded: ${lie}` };
+}
+
+/** The key, when it was not in use at a time; null when it was. */
+function outOfTime(trusted: TrustedKeys, id: string, time: string): TrustedKey | null {
+  const key = keyNamed(trusted, id)!;
+  const at = Date.parse(time);
+  return at < Date.parse(key.created_at) || (key.retired_at !== null && at > Date.parse(key.retired_at)) ? key : null;
 }
 
 function firstOf({ entries }: SealedTranscript, records: readonly string[]): Difference | null {
