@@ -68,6 +68,10 @@ it('parley ledger and parley verify: written here, checked anywhere, and the alt
   expect(JSON.parse((await parley.run(['verify', altered, '--keys', keys, '--json'], '', elsewhere)).stdout)).toMatchObject({ verdict: 'altered', first: { position: 2, message: 'm2' } });
   expect(await parley.run(['verify', file, '--keys', keys, '--session', 'session-2'], '', elsewhere)).toMatchObject({ code: 2, stdout: expect.stringContaining('replayed') as string });
   expect(await parley.run(['verify', saved('broken.json', '{'), '--keys', keys], '', elsewhere)).toMatchObject({ code: 2, stdout: expect.stringContaining('malformed') as string });
+  expect(await parley.run(['verify', file, '--keys', keys, '--against', saved('copy.json', '{')], '', elsewhere)).toMatchObject({ code: 1, stderr: expect.stringContaining('no transcript') as string });
+  const mangled = join(folder, 'mangled.json');
+  writeFileSync(mangled, Buffer.concat([readFileSync(file), Buffer.of(0xff)]));
+  expect(await parley.run(['verify', mangled, '--keys', keys], '', elsewhere)).toMatchObject({ code: 1, stderr: expect.stringContaining('UTF-8') as string });
   expect(await parley.run(['verify', file, '--keys', file], '', elsewhere)).toMatchObject({ code: 1, stderr: expect.stringContaining('no file of keys') as string });
   expect(await parley.run(['verify', join(folder, 'missing.json')], '', elsewhere)).toMatchObject({ code: 1, stderr: expect.stringContaining('There is no file') as string });
 });

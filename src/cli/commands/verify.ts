@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readConfig } from '../../config.ts';
-import { FormError, readTrustedKeys, readWitness, verifyTranscript, type TrustedKeys, type Verification } from '../../features/ledger/index.ts';
+import { FormError, readSealedTranscript, readTrustedKeys, readWitness, textOfFile, verifyTranscript, type TrustedKeys, type Verification } from '../../features/ledger/index.ts';
 import { CommandError } from '../failure.ts';
 import { withLedger } from '../open-ledger.ts';
 
@@ -25,7 +25,7 @@ export async function verify(file: string, options: VerifyCommand): Promise<void
   const trusted = options.keys === undefined ? await ownKeys() : given(readTrustedKeys, await readText(options.keys));
   const result = await verifyTranscript(text, trusted, {
     ...(options.session === undefined ? {} : { session: options.session }),
-    ...(options.against === undefined ? {} : { against: await readText(options.against) }),
+    ...(options.against === undefined ? {} : { against: given(readSealedTranscript, await readText(options.against)) }),
     ...(options.witness === undefined ? {} : { witness: given(readWitness, await readText(options.witness)) }),
   });
   console.log(options.json ? JSON.stringify(result, null, 2) : show(result));
@@ -59,5 +59,8 @@ async function readText(file: string): Promise<string> {
   const found = await stat(file).catch(() => null);
   if (!found?.isFile()) throw new CommandError(`There is no file ${file}.`);
   if (found.size > mostBytes) throw new CommandError(`${file} is too large.`);
-  return await readFile(file, 'utf8');
+  const text = textOfFile(await readFile(file));
+  // Another reader may put something else in the place of what is no letter.
+  if (text === null) throw new CommandError(`${file} is no text in UTF-8.`);
+  return text;
 }

@@ -48,3 +48,13 @@ export function joined(...parts: readonly Bytes[]): Bytes {
   }
   return whole;
 }
+
+/** The text of a file; null when it is not UTF-8. A mark in front of it stays: JSON has none. */
+export function textOfFile(bytes: Uint8Array | ArrayBuffer): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) return null;
+    throw error;
+  }
+}

@@ -3,7 +3,7 @@
  * anything outside of it.
  */
 export type * from './types.ts';
-export { bytesOfHex, hexOf } from './bytes.ts';
+export { bytesOfHex, hexOf, textOfFile } from './bytes.ts';
 export { canonicalJson, CanonicalError, type Json, type JsonObject } from './canonical-json.ts';
 export { chainOf, digestOf, entriesOf, leafOf, mostCharacters, mostMessages, unsignedHead, type TranscriptRecord } from './chain.ts';
 export { clockSkewMs } from './clock-check.ts';

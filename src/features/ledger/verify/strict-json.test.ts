@@ -21,6 +21,15 @@ describe('JSON that is read strictly', () => {
     expect(() => parseStrictJson('[{"a":{"b":1,"b":1}}]')).toThrow(/two members/);
   });
 
+  it('reads texts of any length', () => {
+    for (const text of ['x'.repeat(20_000_000), '"\n'.repeat(1_000_000)]) expect(parseStrictJson(JSON.stringify(text)) === text).toBe(true);
+  });
+
+  it('refuses numbers of which a reader with longer numbers would show more than is hashed', () => {
+    for (const number of ['9007199254740993', '0.1000000000000000055', '1e-400', '42.00000000000000000001', `1${'0'.repeat(500)}`.slice(0, 300) + '1']) expect(() => parseStrictJson(number), number).toThrow(/more digits/);
+    for (const number of ['9007199254740992', '1.50', '15e-1', '0.0', '-0', '1E+2', '5e-324', '0.30000000000000004', '1.7976931348623157e308', '123456789012345680000']) expect(parseStrictJson(number), number).toBe(Number(number));
+  });
+
   it('refuses unpaired surrogates, numbers without end, and nesting without end', () => {
     expect(() => parseStrictJson('"\\ud800"')).toThrow(/surrogate/);
     expect(() => parseStrictJson('1e999')).toThrow(/too large/);

@@ -5,8 +5,9 @@ export class StrictJsonError extends Error {}
 
 /**
  * Reads JSON as I-JSON (RFC 7493): two members of one name are refused, because `JSON.parse` keeps the last and another
- * reader may keep the first, so that one signed file would say two things. Unpaired surrogates, numbers without a finite
- * value and nesting deeper than `mostNesting` are refused, too.
+ * reader may keep the first, so that one signed file would say two things. For the same reason numbers are refused that say
+ * more than a double holds, such as 9007199254740993: a reader with longer numbers would show another value than the one
+ * that is hashed. So are unpaired surrogates, numbers without a finite value and nesting deeper than `mostNesting`.
  * @throws {StrictJsonError}
  */
 export function parseStrictJson(text: string): Json {
@@ -14,11 +15,23 @@ export function parseStrictJson(text: string): Json {
   return reader.document();
 }
 
-/** A whole JSON string, escapes included (RFC 8259, section 7). */
+/** What stands in a JSON string as it is, and one escape (RFC 8259, section 7). Apart, because one expression for a whole string of millions of characters needs more stack than there is. */
 // oxlint-disable-next-line no-control-regex
-const stringForm = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const plainForm = /[^"\\\u0000-\u001f]*/y;
+const escapeForm = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 const numberForm = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const spaceForm = /[ \t\n\r]*/y;
+
+/** Characters of a number: no double needs as many. */
+const longestNumber = 400;
+
+/** What a JSON number says, digit for digit: 1.50e1 and 15 are the same. */
+function decimalOf(written: string): string {
+  const [, sign, whole, fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(written)!;
+  const digits = `${whole}${fraction}`.replace(/^0+/, '');
+  const short = digits.replace(/0+$/, '');
+  return short === '' ? '0' : `${sign}${short}e${Number(exponent) - fraction.length + (digits.length - short.length)}`;
+}
 
 class Reader {
   readonly #text: string;
@@ -80,9 +93,14 @@ class Reader {
   }
 
   #string(): string {
-    const written = this.#match(stringForm);
-    if (written === null) throw this.#wrong('a text is expected');
-    const text = JSON.parse(written) as string;
+    const from = this.#at;
+    if (this.#text[from] !== '"') throw this.#wrong('a text is expected');
+    this.#at += 1;
+    do this.#match(plainForm);
+    while (this.#match(escapeForm) !== null);
+    if (this.#text[this.#at] !== '"') throw this.#wrong('a text is expected');
+    this.#at += 1;
+    const text = JSON.parse(this.#text.slice(from, this.#at)) as string;
     if (!text.isWellFormed()) throw this.#wrong('a text has an unpaired surrogate');
     return text;
   }
@@ -92,6 +110,7 @@ class Reader {
     if (written === null) throw this.#wrong('a value is expected');
     const value = Number(written);
     if (!Number.isFinite(value)) throw this.#wrong('a number is too large');
+    if (written.length > longestNumber || decimalOf(written) !== decimalOf(JSON.stringify(value))) throw this.#wrong('a number has more digits than every reader keeps');
     return value;
   }
 
