@@ -262,7 +262,8 @@ describe('Fetching a model', () => {
     expect((await world.status()).pulls).toEqual([]);
   });
 
-  it('can be ended, and then is not done', async () => {
+  it('can be ended, and then is not done; who watches it is told', async () => {
+    const watching = await open(world.owner);
     const scripted = one.next({ endpoint: 'pull', layers: [1000], gated: true });
     const waiting = pull({ model: 'qwen', instance_id: idOf(one) });
     const request = await scripted.request;
@@ -270,6 +271,7 @@ describe('Fetching a model', () => {
     expect((await sendRequest(world.url, 'DELETE', `/api/v4/ai/ollama/models/pulls/${id}`, { as: world.ann })).status).toBe(403);
     expect((await sendRequest(world.url, 'DELETE', `/api/v4/ai/ollama/models/pulls/${id}`, { as: world.owner })).json).toMatchObject({ success: true, model: 'qwen' });
     await request.aborted;
+    expect(await watching.next('ollama_pull_progress', ({ state }) => state === 'cancelled')).toMatchObject({ id, model_name: 'qwen', instance_id: idOf(one), error: null });
     expect((await waiting).json).toMatchObject({ success: false, instance_results: { [idOf(one)]: false }, download_progress: { [`${idOf(one)}:qwen`]: expect.any(Number) } });
   });
 
@@ -286,6 +288,9 @@ describe('Fetching a model', () => {
     const manage = (action: string, model: string) => sendRequest(world.url, 'POST', `/api/v4/ai/ollama/models/${action}`, { as: world.owner, body: { model, instance_id: idOf(one) } });
     expect((await manage('load', 'codellama:7b')).json).toEqual({ success: true, model: 'codellama:7b', instance_results: { [idOf(one)]: true } });
     expect((await world.details(one)).loaded_models).toContain('codellama:7b');
+    const loaded = (await world.status()).instance_details.flatMap((instance: Json) => instance.loaded_models).length;
+    const read = async (path: string): Promise<Json> => (await sendRequest(world.url, 'GET', path, { as: world.ann })).json;
+    expect([(await read('/api/v4/stats/enhanced')).ai_status.models_loaded, (await read('/api/v4/health/comprehensive')).components.ai_systems.models_loaded]).toEqual([loaded, loaded]);
     expect((await manage('unload', 'codellama:7b')).json.success).toBe(true);
     expect((await world.details(one)).loaded_models).not.toContain('codellama:7b');
     expect((await manage('delete', 'codellama:7b')).json.success).toBe(true);

@@ -45,7 +45,7 @@ export class RunningJob {
   async run(handler: JobHandler): Promise<{ ending: Ending; reported: Reported | null }> {
     let ending: Ending;
     try {
-      const result = await handler(toJob(this.row), { signal: this.#abort.signal, report: async (progress, note) => this.#report(progress, note) });
+      const result = await handler(toJob(this.row), { signal: this.#abort.signal, isCancelled: () => this.#reason === 'cancelled', report: async (progress, note) => this.#report(progress, note) });
       ending = this.#aborted() ?? { state: 'done', result: result ?? null };
     } catch (error) {
       ending = this.#aborted() ?? this.#failure(error);

@@ -41,6 +41,8 @@ export interface Job {
 export interface JobRun {
   /** Aborted when the job is cancelled, its lease is lost, or the server stops. */
   signal: AbortSignal;
+  /** Whether it was aborted because somebody has cancelled it: then it does not go on later. */
+  isCancelled(): boolean;
   /** Saves progress (0 to 1, null when not known) and a note; at most a few times a second reach the database. */
   report(progress: number | null, note?: unknown): Promise<void>;
 }

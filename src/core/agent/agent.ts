@@ -6,6 +6,7 @@ import type { Accounts, Viewer } from '../accounts/index.ts';
 import { chatProfiles, type ChatProfileName, type Conversations } from '../conversations/index.ts';
 import type { Caller, ModelInfo, Models } from '../models/index.ts';
 import { createHealth } from './health.ts';
+import { instancesUp, modelsLoaded } from './models-now.ts';
 import { createCoreProbes, storageWorks } from './probes.ts';
 import type { Agent, AgentCapabilities, AgentFeature } from './types.ts';
 
@@ -51,6 +52,7 @@ export function createAgent(parts: AgentParts): Agent {
       profiles: offer.canChat ? (Object.keys(chatProfiles) as ChatProfileName[]) : [],
       ollamaInstances,
       balancesOllama: ollamaInstances > 1,
+      chatModels: offer.models.length,
     };
   };
   const health = createHealth(parts, probes, { uptimeSeconds: () => (clock.monotonic() - began) / 1000, offered: (viewer) => offered(models, viewer) });
@@ -80,7 +82,7 @@ export function createAgent(parts: AgentParts): Agent {
       return {
         startedAt,
         features: featuresOf(offer),
-        modelsLoaded: loaded.length,
+        modelsLoaded: modelsLoaded(models),
         ollamaInstances: instancesUp(models),
         usesGpu: loaded.some(({ gpuBytes }) => gpuBytes > 0),
         chatWorks: works && offer.canChat,
@@ -113,8 +115,4 @@ function featuresOf({ models, canChat }: Offer): AgentFeature[] {
 /** Its weights are here, or on a server of Ollama. */
 function isOwn({ provider, location }: ModelInfo): boolean {
   return location === 'local' || provider === 'ollama';
-}
-
-export function instancesUp(models: Pick<Models, 'instances'>): number {
-  return models.instances().filter(({ provider, isReachable }) => provider === 'ollama' && isReachable).length;
 }

@@ -2,6 +2,7 @@ import type { Storage } from '../../base/storage/index.ts';
 import type { Viewer } from '../accounts/index.ts';
 import type { ChatStatistics, Conversations } from '../conversations/index.ts';
 import type { Models } from '../models/index.ts';
+import { instancesUp, modelsLoaded } from './models-now.ts';
 import type { CoreProbes } from './probes.ts';
 import { disabled, overall, scored } from './scores.ts';
 import type { Agent, AgentHealth, ComponentHealth, ComponentName, Probe } from './types.ts';
@@ -37,14 +38,13 @@ export function createHealth(parts: HealthParts, probes: CoreProbes, around: Aro
       blockchain: disabled,
       conversation_ai: scored(chatProbes(core, offer.canChat, statistics), ['storage', 'model']),
     };
-    const instances = parts.models.instances().filter(({ provider }) => provider === 'ollama');
     return {
       ...overall(components),
       components,
       uptimeSeconds: around.uptimeSeconds(),
       ...memory(),
-      modelsLoaded: parts.models.loaded().length,
-      ollamaInstances: instances.filter(({ isReachable }) => isReachable).length,
+      modelsLoaded: modelsLoaded(parts.models),
+      ollamaInstances: instancesUp(parts.models),
       answersRunning,
       successRate,
       activeConversations: statistics.active,

@@ -16,6 +16,8 @@ export interface AgentCapabilities {
   ollamaInstances: number;
   /** At least two servers of Ollama answer. */
   balancesOllama: boolean;
+  /** Language models that can be asked, wherever they run. */
+  chatModels: number;
 }
 
 /** How this server is. Counts of what it does not have are 0. */
@@ -23,7 +25,7 @@ export interface AgentStatus {
   /** Milliseconds since the epoch. */
   startedAt: number;
   features: readonly AgentFeature[];
-  /** Models in the memory of this process. */
+  /** Models in the memory of this process and of servers of Ollama. */
   modelsLoaded: number;
   ollamaInstances: number;
   /** Whether a loaded model uses a GPU. */

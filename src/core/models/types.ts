@@ -282,6 +282,8 @@ export interface ModelInstance {
   isReachable: boolean;
   /** Whether it has answered since the start: one that never has may not be there at all. */
   hasAnswered: boolean;
+  /** Models in its memory; 0 when it does not answer, or does not say. */
+  modelsLoaded: number;
 }
 
 /** A model in the memory of this process. Times are milliseconds since the epoch. */

@@ -254,8 +254,13 @@ describe.each(engines)('The ultimate dialect on %s', (engine) => {
       expect(capabilities).toMatchObject({
         agent_id: expect.stringMatching(/^ultimate-[0-9a-f]{8}$/), version: '4.1.0-enhanced', capabilities: ['ai', 'security', 'conversational_ai'], ai_models: ['one'],
         chat_models: ['general', 'technical', 'creative', 'sentiment', 'transformer'], p2p_capabilities: [], ollama_features: [], task_types: [],
-        enhanced_features: { real_time_chat: true, context_memory: true, voice_support: false, file_analysis: false, multi_model_pipeline: true, p2p_coordination: false },
+        enhanced_features: { real_time_chat: true, context_memory: true, voice_support: false, file_analysis: false, multi_model_pipeline: false, p2p_coordination: false },
       });
+      // With one model there is nothing to choose from; a second one makes a pipeline of several.
+      const { list: listed } = server.models;
+      server.models.list = async (caller) => (await listed.call(server.models, caller)).flatMap((model) => [model, { ...model, id: 'stub/two', model: 'two' }]);
+      expect((await server.request('GET', '/api/v4/capabilities', { as: ann })).json.enhanced_features.multi_model_pipeline).toBe(true);
+      server.models.list = listed;
       const status = (await server.request('GET', '/api/v4/stats/enhanced', { as: ann })).json;
       expect(status).toMatchObject({ agent_id: capabilities.agent_id, running: true, registered: false, current_tasks: 0, ai_status: { conversation_manager_active: true, gpu_available: false }, p2p_status: { enabled: false, network_enabled: false } });
       expect(status.stats.conversations_active).toBe((await statistics(ann)).active_conversations);

@@ -62,7 +62,7 @@ describe.each([['Socket.IO', overSocketIo], ['plain frames', overPlainFrames]] a
     const client = await come();
     expect(client.greeting).toEqual({
       agent_id: expect.stringMatching(/^ultimate-/), version: '4.1.0-enhanced', p2p_enabled: false, chat_enabled: true,
-      enhanced_features: { real_time_chat: true, context_memory: true, voice_support: false, file_analysis: false, multi_model_pipeline: true, p2p_coordination: false },
+      enhanced_features: { real_time_chat: true, context_memory: true, voice_support: false, file_analysis: false, multi_model_pipeline: false, p2p_coordination: false },
     });
   });
 

@@ -61,9 +61,10 @@ export function registerStatus(scope: DialectScope, parts: UltimateParts): void 
 }
 
 /** The features of capabilities and of the event `connected`: from one place, so that they agree. */
-export function enhancedFeaturesOf({ features }: Pick<AgentCapabilities, 'features'>): z.output<typeof enhancedFeatures> {
+export function enhancedFeaturesOf({ features, chatModels }: Pick<AgentCapabilities, 'features' | 'chatModels'>): z.output<typeof enhancedFeatures> {
+  const chats = features.includes('chat');
   // Voice, files and peers are not built yet.
-  return { real_time_chat: features.includes('chat'), context_memory: true, voice_support: false, file_analysis: false, multi_model_pipeline: features.includes('chat'), p2p_coordination: false };
+  return { real_time_chat: chats, context_memory: true, voice_support: false, file_analysis: false, multi_model_pipeline: chats && chatModels > 1, p2p_coordination: false };
 }
 
 function capabilitiesShape(id: string, found: AgentCapabilities): z.output<typeof capabilitiesAnswer> {

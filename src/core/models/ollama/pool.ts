@@ -3,7 +3,7 @@ import { asParleyError, ParleyError } from '../../../base/errors.ts';
 import type { Bus } from '../../../base/events/index.ts';
 import { kindOf, type Job, type Jobs } from '../../../base/jobs/index.ts';
 import { listedName, type OllamaServers } from '../providers/ollama/index.ts';
-import { failureCode, pullOf, pullTopic, runPull, type PullPayload } from './pull-job.ts';
+import { failureCode, pullOf, pullTopic, runPull, tellPull, type PullPayload } from './pull-job.ts';
 import type { OllamaPool, OllamaPull, PullOutcome } from './types.ts';
 
 export interface OllamaPoolOptions {
@@ -81,7 +81,9 @@ export function createOllamaPool(options: OllamaPoolOptions): OllamaPool {
     async cancel(id) {
       const job = await jobs.get(id);
       if (!job || kindOf(job.kind) !== anyKind) throw new ParleyError('not_found', { message: 'There is no such download.' });
-      return pullOf((await jobs.cancel(id))!);
+      const pull = pullOf((await jobs.cancel(id))!);
+      if (pull.state === 'cancelled' && job.state !== 'cancelled') tellPull(bus, pull);
+      return pull;
     },
   };
 }

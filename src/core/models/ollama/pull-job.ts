@@ -20,6 +20,11 @@ export interface PullNote extends PullProgress {
 /** Topic of the bus under which downloads are told. */
 export const pullTopic = 'ollama-pulls';
 
+/** Tells the listeners on every instance of this server how far a download is. */
+export function tellPull(bus: Bus, pull: OllamaPull): void {
+  bus.publish(pullTopic, { type: 'pull', pull });
+}
+
 /** Milliseconds between two reports. */
 const reportMs = 300;
 /** Percent of a download that has not succeeded, at most: the last of it is that the instance lists the model. */
@@ -35,7 +40,7 @@ export interface PullParts {
 export async function runPull(job: Job, run: JobRun, { servers, bus, clock }: PullParts): Promise<null> {
   const { model, instanceId } = job.payload as PullPayload;
   let note: PullNote = { status: '', completedBytes: 0, totalBytes: 0 };
-  const tell = (state: OllamaPull['state'], error: string | null): void => bus.publish(pullTopic, { type: 'pull', pull: { ...pullOf({ ...job, state, note }), error } });
+  const tell = (state: OllamaPull['state'], error: string | null): void => tellPull(bus, { ...pullOf({ ...job, state, note }), error });
   let reportedAt = -Infinity;
   try {
     for await (const progress of servers.pull(instanceId, model, run.signal)) {
@@ -50,7 +55,8 @@ export async function runPull(job: Job, run: JobRun, { servers, bus, clock }: Pu
     note = { ...note, code: error.code };
     await run.report(percentOf(note) / 100, note);
     // One that the server broke off by stopping goes on later.
-    if (!run.signal.aborted) tell('failed', error.message);
+    if (run.isCancelled()) tell('cancelled', null);
+    else if (!run.signal.aborted) tell('failed', error.message);
     throw error;
   }
   await run.report(1, note);

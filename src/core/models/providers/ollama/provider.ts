@@ -1,7 +1,7 @@
 import type { Clock } from '../../../../base/clock.ts';
 import { asParleyError } from '../../../../base/errors.ts';
 import type { Permit } from '../../breaker.ts';
-import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
+import type { CallOptions, EmbedRequest, EmbedResult, ModelInfo, ModelInstance, ModelProvider, ModelRequest, ProviderState, ReplyError, ReplyEvent } from '../../types.ts';
 import { callJson, createHttpClient, failedReply, replyErrorOf, saysSomething, streamReply, toParleyError, unreadable, wholePatience } from '../../wire/index.ts';
 import { label } from './errors.ts';
 import { createInstance, type Instance } from './instance.ts';
@@ -9,7 +9,7 @@ import { toChatBody } from './messages.ts';
 import { refusal } from './options.ts';
 import { createPool, isLoaded, type Pool } from './pool.ts';
 import { createChatReplyReader } from './reply.ts';
-import { createServers, type OllamaServers } from './servers.ts';
+import { createServers, loadedOn, type OllamaServers } from './servers.ts';
 import type { InstalledModel } from './tags.ts';
 
 export interface OllamaOptions {
@@ -61,8 +61,13 @@ export function createOllamaProvider(options: OllamaOptions): OllamaProvider {
     changedAt: () => Math.max(...instances.map((instance) => instance.changedAt)),
     embed: (request, call) => embed(house, request, call),
     state: () => stateOf(house),
-    instances: () => instances.map(({ address, isReachable, models }) => ({ provider: 'ollama', host: address.host, isReachable: isReachable && models !== null, hasAnswered: models !== null })),
+    instances: () => instances.map(modelInstance),
   };
+}
+
+function modelInstance(instance: Instance): ModelInstance {
+  const hasAnswered = instance.models !== null;
+  return { provider: 'ollama', host: instance.address.host, isReachable: instance.isReachable && hasAnswered, hasAnswered, modelsLoaded: loadedOn(instance)?.length ?? 0 };
 }
 
 interface House {

@@ -74,9 +74,21 @@ export function createServers({ instances, pool, timeoutMs, listeners }: Servers
   };
 }
 
-function describe({ id, address, record, models, isReachable, memory, breaker }: Instance): OllamaInstance {
+/** Models that an instance lists; none when it does not answer. */
+function listedBy({ models, isReachable }: Instance): string[] {
+  return isReachable && models !== null ? [...models.keys()] : [];
+}
+
+/** Those of them in its memory; null when it does not say. */
+export function loadedOn(instance: Instance): string[] | null {
+  const names = listedBy(instance);
+  if (!instance.isReachable || instance.models === null || names.some((name) => instance.memory.has(name) === null)) return null;
+  return names.filter((name) => instance.memory.has(name));
+}
+
+function describe(instance: Instance): OllamaInstance {
+  const { id, address, record, models, isReachable, breaker } = instance;
   const answered = isReachable && models !== null;
-  const names = answered ? [...models.keys()] : [];
   const isTroubled = record.oftenFails || breaker.state().state === 'OPEN';
   return {
     id,
@@ -88,8 +100,8 @@ function describe({ id, address, record, models, isReachable, memory, breaker }:
     succeeded: record.succeeded,
     failed: record.failed,
     meanMs: record.meanMs,
-    models: names,
-    loaded: !answered || names.some((name) => memory.has(name) === null) ? null : names.filter((name) => memory.has(name)),
+    models: listedBy(instance),
+    loaded: loadedOn(instance),
     probedAt: record.probedAt,
   };
 }
