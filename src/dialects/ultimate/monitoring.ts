@@ -107,10 +107,10 @@ export const subscribeMetrics = z.preprocess(
  */
 export function subscribe({ monitoring, clock }: UltimateParts, socket: AgentSocket, asked: z.output<typeof subscribeMetrics>): Record<string, unknown> {
   const { timeframe, include_distributed: distributed } = asked;
-  const every = monitoring.subscriptions.begin(socket, socket.viewer.userId, asked.interval_seconds * 1000, async () => {
+  const every = monitoring.subscriptions.begin(socket, socket.viewer.userId, asked.interval_seconds * 1000, async (isCurrent) => {
     const shape = analyticsShape(timeframe, await monitoring.recentAnalytics(socket.viewer, timeframe));
     // Figures go stale: who cannot take them now gets the next ones.
-    if (!socket.isOpen || socket.isSlow) return;
+    if (!isCurrent() || !socket.isOpen || socket.isSlow) return;
     const { inference_analytics, distributed_analytics } = shape;
     socket.emit('ai_metrics', { time: isoTime(clock.now()), timeframe: timeframe.text, inference_analytics, ...(distributed ? { distributed_analytics } : {}) });
   });

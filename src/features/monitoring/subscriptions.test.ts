@@ -41,6 +41,23 @@ test('a subscriber has one subscription: the last', async () => {
   expect(told).toEqual(['first', 'second', 'second']);
 });
 
+test('a report that is still being made when it ends, or another takes its place, is told to nobody', async () => {
+  const ann = {};
+  const reading = Promise.withResolvers<void>();
+  const slowly = (text: string) => async (isCurrent: () => boolean): Promise<void> => {
+    await reading.promise;
+    if (isCurrent()) told.push(text);
+  };
+  subscriptions.begin(ann, 'ann', 1000, slowly('replaced'));
+  subscriptions.begin(ann, 'ann', 1000, slowly('current'));
+  const ben = {};
+  subscriptions.begin(ben, 'ben', 1000, slowly('ended'));
+  subscriptions.end(ben);
+  reading.resolve();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(told).toEqual(['current']);
+});
+
 test('nothing is left behind an end', async () => {
   const ann = {};
   subscriptions.begin(ann, 'ann', 1000, says('figures'));

@@ -30,10 +30,11 @@ export class Subscriptions<Subscriber extends object> {
   /**
    * Calls `tell` at once and then at this pace, until `end`; a subscription it has already ends. While one report is made,
    * the next is left out.
+   * @param tell is told whether the subscription still holds, so that what took it a while to find is not told behind its end
    * @returns the pace that is kept, milliseconds
    * @throws {ParleyError} `rate_limited` when this user, or everybody together, has too many
    */
-  begin(subscriber: Subscriber, userId: string, everyMs: number, tell: () => Promise<void>): number {
+  begin(subscriber: Subscriber, userId: string, everyMs: number, tell: (isCurrent: () => boolean) => Promise<void>): number {
     const known = this.subscriptions.get(subscriber);
     if (!known) this.requirePlace(userId);
     clearInterval(known?.timer);
@@ -42,11 +43,12 @@ export class Subscriptions<Subscriber extends object> {
     const tellOnce = (): void => {
       if (telling) return;
       telling = true;
-      tell()
+      tell(() => this.subscriptions.get(subscriber)?.timer === timer)
         .catch((error: unknown) => this.log.error({ err: error }, 'a subscriber could not be told its figures'))
         .finally(() => (telling = false));
     };
-    this.subscriptions.set(subscriber, { userId, timer: setInterval(tellOnce, pace).unref() });
+    const timer = setInterval(tellOnce, pace).unref();
+    this.subscriptions.set(subscriber, { userId, timer });
     tellOnce();
     return pace;
   }
