@@ -85,7 +85,7 @@ export const settingTable = {
   HEDERA_MAX_CHUNKS: { type: 'number', default: '200', meaning: 'Most messages of 1024 bytes that one transcript may take; each costs a fee' },
   HEDERA_TIMEOUT: { type: 'number', default: '60', meaning: 'Seconds that one submission may take; what is missing then is submitted the next time' },
   MAX_CONTENT_LENGTH: { type: 'number', default: '104857600', meaning: 'Most bytes of any request body; many routes take less (docs/limits.md)' },
-  DRAIN_SECONDS: { type: 'number', default: '10', meaning: 'Seconds a stopping server lets answers finish' },
+  DRAIN_SECONDS: { type: 'number', default: '10', meaning: 'Seconds a stopping server lets answers finish, 0 to 86400' },
   RESTARTED_BY_SERVICE: { type: 'flag', default: 'off', meaning: 'A service manager starts the server again whenever it ends with code 75, so that administrators may restart it over the network (docs/operations.md)' },
   OPEN_BROWSER: { type: 'flag', default: 'off', meaning: 'Open the page in a browser at start' },
 } as const satisfies Record<string, SettingRow>;
@@ -199,7 +199,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     hedera: hederaSettings(read, dataDir),
     budgets: { perUser: budgetsPerUser(list('BUDGET_PER_USER')), unpriced: choice('BUDGET_UNPRICED', settingTable.BUDGET_UNPRICED.choices) },
     maxContentLength: wholeNumber('MAX_CONTENT_LENGTH'),
-    drainMs: number('DRAIN_SECONDS') * 1000,
+    drainMs: within(read, 'DRAIN_SECONDS', 0, 86_400, false) * 1000,
     openBrowser: flag('OPEN_BROWSER'),
     restartedByService: flag('RESTARTED_BY_SERVICE'),
     given: givenSettings(environment),
@@ -258,22 +258,23 @@ function modelServices({ text, number, flag, choice, list, pairs }: ReturnType<t
 }
 
 /** What holds in sessions of two agents. */
-function agentSettings({ number }: ReturnType<typeof readers>) {
-  const within = (name: SettingName, least: number, most: number, isWhole: boolean): number => {
-    const value = number(name);
-    if (value < least || value > most || (isWhole && !Number.isInteger(value))) throw new ConfigError(`${name} must be a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}, not "${value}".`);
-    return value;
-  };
+function agentSettings(read: ReturnType<typeof readers>) {
   return {
     limits: {
-      turns: within('AGENT_TURNS', 1, 10_000, true),
-      depth: within('AGENT_DEPTH', 1, 100, true),
-      milliseconds: Math.round(within('AGENT_MINUTES', 1, 43_200, false) * 60_000),
-      costMicros: Math.round(within('AGENT_COST', 0, 1000, false) * 1e6),
+      turns: within(read, 'AGENT_TURNS', 1, 10_000, true),
+      depth: within(read, 'AGENT_DEPTH', 1, 100, true),
+      milliseconds: Math.round(within(read, 'AGENT_MINUTES', 1, 43_200, false) * 60_000),
+      costMicros: Math.round(within(read, 'AGENT_COST', 0, 1000, false) * 1e6),
     },
-    runsAtOnce: within('AGENT_RUNS', 1, 10_000, true),
-    transcriptMs: within('TRANSCRIPT_WAIT', 0, 300, false) * 1000,
+    runsAtOnce: within(read, 'AGENT_RUNS', 1, 10_000, true),
+    transcriptMs: within(read, 'TRANSCRIPT_WAIT', 0, 300, false) * 1000,
   };
+}
+
+function within({ number }: ReturnType<typeof readers>, name: SettingName, least: number, most: number, isWhole: boolean): number {
+  const value = number(name);
+  if (value < least || value > most || (isWhole && !Number.isInteger(value))) throw new ConfigError(`${name} must be a ${isWhole ? 'whole ' : ''}number from ${least} to ${most}, not "${value}".`);
+  return value;
 }
 
 /** How transcripts reach Hedera; null when no account is named. What is wrong with a value is told where it is used. */

@@ -35,7 +35,7 @@ export function createRunningSettings(config: Config): RunningSettings {
     const isSet = isSecret ? secrets.includes(name) : changed[name] !== undefined || atStart[name] !== undefined;
     return {
       name, type: row.type, meaning: row.meaning, choices: 'choices' in row ? row.choices : [],
-      value: isSecret ? null : (changed[name] ?? atStart[name] ?? row.default),
+      value: isSecret ? null : withoutCredentials(changed[name] ?? atStart[name] ?? row.default),
       default: isSecret ? null : row.default,
       isSet,
       source: changed[name] !== undefined ? 'run-time' : isSet ? 'environment' : 'default',
@@ -62,4 +62,9 @@ export function createRunningSettings(config: Config): RunningSettings {
       for (const carry of Object.values(changeable)) carry(config, fresh);
     },
   };
+}
+
+/** Addresses may hold what one signs in with. */
+function withoutCredentials(value: string): string {
+  return value.replace(/\/\/[^/\s,]*@/g, '//[hidden]@');
 }

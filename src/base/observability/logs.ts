@@ -5,6 +5,8 @@ import type { Log } from './log.ts';
 export interface Logs {
   /** The log of a component; its lines carry the component's name. The same one at every call. */
   of(component: Component): Log;
+  /** The same at `info`, whatever its level: for lines that were asked for by name. */
+  always(component: Component): Log;
   /** The level of all components that have none of their own. */
   readonly base: LogLevel;
   /** The level at which a component's log runs now, read from it. */
@@ -21,10 +23,12 @@ export interface Logs {
  */
 export function createLogs(root: Log): Logs {
   const logs = new Map(components.map((component) => [component, root.child({ component })]));
+  const always = new Map(components.map((component) => [component, root.child({ component }, { level: 'info' })]));
   let base = root.level as LogLevel;
   let hasDebug = root.isLevelEnabled('debug');
   return {
     of: (component) => logs.get(component)!,
+    always: (component) => always.get(component)!,
     get base() {
       return base;
     },

@@ -178,9 +178,8 @@ export class Tracer {
   }
 
   #log(component: Component, facts: { step: string; outcome: string }, ms: number): void {
-    const log = this.#logs.of(component);
-    if (this.#watching.performance.has(component)) log.info({ ...facts, ms }, 'performance');
-    else log.debug({ ...facts, ms }, 'step');
+    if (this.#watching.performance.has(component)) this.#logs.always(component).info({ ...facts, ms }, 'performance');
+    else this.#logs.of(component).debug({ ...facts, ms }, 'step');
   }
 
   #since(trace: Trace): number {

@@ -24,6 +24,11 @@ export function showable(thrown: unknown): ParleyError {
   }
 }
 
+/** Whether something went wrong in the server: neither what is not built nor what an administrator has switched off is. */
+export function isFault(error: ParleyError): boolean {
+  return error.status >= 500 && error.code !== 'not_implemented' && error.code !== 'switched_off';
+}
+
 /** HTTP status of an error in a dialect. */
 export function statusOf(error: ParleyError, dialect: Dialect): number {
   return dialect.status?.(error) ?? error.status;
@@ -32,7 +37,7 @@ export function statusOf(error: ParleyError, dialect: Dialect): number {
 /** Sends an error in the form of a dialect. Faults of the server go to the log with their cause. */
 export function sendError(thrown: unknown, dialect: Dialect, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   const error = showable(thrown);
-  if (error.status >= 500 && error.code !== 'not_implemented') logFault(error, request, log);
+  if (isFault(error)) logFault(error, request, log);
   if (dialect.headers) reply.headers(dialect.headers());
   for (const [name, value] of Object.entries(errorHeaders(error))) reply.header(name, value);
   return reply

@@ -5,6 +5,7 @@ import { asParleyError, errorTable, ParleyError } from '../../base/errors.ts';
 import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import { ambiguity } from './addresses.ts';
+import { isFault } from './errors.ts';
 import type { DialectSwitches } from './switches.ts';
 import { pathOf, patternNames, patternToExpression } from './paths.ts';
 
@@ -129,7 +130,7 @@ export function createUpgradeRouter(parts: RouterParts): UpgradeRouter {
       await route.open({ socket, request, params, query: queryOf(request.url ?? '/'), id: entry.id });
     } catch (thrown) {
       const error = asParleyError(thrown);
-      if (error.status >= 500) parts.log.error({ socketId: entry.id, errorCode: error.code, err: error.cause ?? error }, error.message);
+      if (isFault(error)) parts.log.error({ socketId: entry.id, errorCode: error.code, err: error.cause ?? error }, error.message);
       socket.close(error.closeCode, closeReason(error.message));
     } finally {
       socket.resume();

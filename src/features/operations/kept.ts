@@ -10,8 +10,12 @@ export interface Kept {
   /** Reads all and has them used; called again whenever another instance has changed one. */
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Changes one for all instances, and uses it here before this resolves. Null forgets it. */
-  change(key: string, value: unknown): Promise<void>;
+  /**
+   * Changes one for all instances, and uses it here before this resolves. Of two who change it at the same time the second one
+   * begins with what the first one has made of it.
+   * @param next what is to be kept in place of what is kept; null forgets it. What it throws leaves all as it is
+   */
+  change(key: string, next: (kept: unknown) => unknown): Promise<void>;
 }
 
 /**
@@ -45,10 +49,12 @@ export function createKept({ storage, bus, log }: { storage: Storage; bus: Bus; 
       stopListening = null;
       await reading.catch(() => undefined);
     },
-    async change(key, value) {
+    async change(key, next) {
       await storage.write(async (queries) => {
-        if (value === null) await queries.deleteFrom('settings').where('key', '=', rowKey(key)).execute();
-        else await queries.insertInto('settings').values({ key: rowKey(key), value: JSON.stringify(value) }).onConflict((conflict) => conflict.column('key').doUpdateSet({ value: JSON.stringify(value) })).execute();
+        // A row that is there can be locked; so it stays, also when nothing is kept in it.
+        await queries.insertInto('settings').values({ key: rowKey(key), value: 'null' }).onConflict((conflict) => conflict.column('key').doNothing()).execute();
+        const row = await queries.selectFrom('settings').select('value').where('key', '=', rowKey(key)).forUpdate().executeTakeFirstOrThrow();
+        await queries.updateTable('settings').set({ value: JSON.stringify(next(parsed(row.value))) }).where('key', '=', rowKey(key)).execute();
       });
       await readAgain();
       bus.publish(topic, { type: 'changed', key });

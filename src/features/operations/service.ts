@@ -18,11 +18,8 @@ export function createOperations(needs: OperationsNeeds): Operations {
   const switching = createSwitching(needs);
   const backups = dataDir === null ? null : createBackups(dataDir);
   const works = createDatabaseWorks(needs, backups);
-  /** Settings that were changed at run time, as they are kept. */
-  let changed: Record<string, string> = {};
   const useSettings = (value: unknown): void => {
-    changed = usable(needs, value);
-    settings.use(changed);
+    settings.use(usable(needs, value));
     debugging.setBase(settings.list().find(({ name }) => name === 'LOG_LEVEL')!.value as LogLevel);
   };
   const kept = createKept(needs, { settings: useSettings, debug: debugging.use, modules: switching.use });
@@ -58,13 +55,16 @@ export function createOperations(needs: OperationsNeeds): Operations {
         return (await switching.list(viewer)).find((module) => module.name === name)!;
       }),
     settings: allowed(() => settings.list()),
-    async changeSetting(viewer, name, value) {
+    async changeSetting(viewer, name, given) {
       requireAdministrator(viewer);
+      const value = given?.trim() ?? null;
       // Before it is written down: a secret that somebody tries to set must not stand in the audit log.
       settings.check(name, value);
       return await audit.act(viewer, 'setting.change', { setting: name, value }, async () => {
-        const { [name]: _, ...others } = changed;
-        await kept.change('settings', value === null ? others : { ...others, [name]: value });
+        await kept.change('settings', (now) => {
+          const { [name]: _, ...others } = usable(needs, now);
+          return value === null ? others : { ...others, [name]: value };
+        });
         log.info({ setting: name }, 'a setting was changed');
         return settings.list().find((setting) => setting.name === name)!;
       });
@@ -86,7 +86,8 @@ function createWatching({ tracer }: OperationsNeeds, { audit, allowed, debugging
     configureDebug: (viewer, wish) =>
       audit.act(viewer, 'debug.configure', { ...wish }, async () => {
         const before = debugging.state();
-        await kept.change('debug', await debugging.wanted(wish));
+        const wanted = await debugging.wanted(wish);
+        await kept.change('debug', () => wanted);
         return { before, now: debugging.state() };
       }),
     traces: allowed((_viewer, limit, component) => tracer.traces(limit, component)),
@@ -105,8 +106,9 @@ function usable({ settings, log }: OperationsNeeds, value: unknown): Record<stri
   const found: Record<string, string> = {};
   for (const [name, text] of Object.entries(typeof value === 'object' && value !== null ? value : {})) {
     try {
-      settings.check(name, String(text));
-      found[name] = String(text);
+      const trimmed = String(text).trim();
+      settings.check(name, trimmed);
+      found[name] = trimmed;
     } catch (error) {
       log.warn({ err: error, setting: name }, 'a setting that was changed at run time is not used');
     }
@@ -130,20 +132,27 @@ function createRestoring(backups: Backups | null, dataDir: string | null, { audi
     const found = await stagedRestore(files().dataDir);
     return found && { backup: String(found.note['backup'] ?? ''), by: String(found.note['by'] ?? ''), stagedAt: found.stagedAt, bytes: found.bytes };
   };
+  let last: Promise<unknown> = Promise.resolve();
+  /** What is staged is a file and a note beside it: they are changed together, or one would speak of another one. */
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const turn = last.then(work, work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
   return {
     backups: allowed(async () => await files().backups.list()),
     openBackup: (viewer, name) => audit.act(viewer, 'backup.download', { backup: name }, () => files().backups.get(name)),
     deleteBackup: (viewer, name) => audit.act(viewer, 'backup.delete', { backup: name }, () => files().backups.delete(name)),
     stageRestore: (viewer, name) =>
-      audit.act(viewer, 'database.restore', { backup: name }, async () => {
+      audit.act(viewer, 'database.restore', { backup: name }, () => inTurn(async () => {
         const { path } = await files().backups.get(name);
         await stageRestore(path, files().dataDir, { backup: name, by: viewer.username }, now());
         return (await staged())!;
-      }),
+      })),
     stagedRestore: allowed(async () => await staged()),
     dropRestore: (viewer) =>
       audit.act(viewer, 'database.restore.drop', {}, async () => {
-        if (!(await dropStagedRestore(files().dataDir))) throw new ParleyError('not_found', { message: 'No restore is waiting.' });
+        if (!(await inTurn(() => dropStagedRestore(files().dataDir)))) throw new ParleyError('not_found', { message: 'No restore is waiting.' });
       }),
   };
 }

@@ -6,8 +6,8 @@ import type { ModuleState, OperationsNeeds, Switches } from './types.ts';
 export interface Switching {
   readonly switches: Switches;
   list(viewer: Viewer): Promise<ModuleState[]>;
-  /** The names that are off when this one is switched. @throws {ParleyError} `not_found`, `conflict` for what cannot be switched */
-  wanted(viewer: Viewer, name: string, on: boolean): Promise<string[]>;
+  /** What makes of the names that are off those that are when this one is switched. @throws {ParleyError} `not_found`, `conflict` for what cannot be switched */
+  wanted(viewer: Viewer, name: string, on: boolean): Promise<(kept: unknown) => string[]>;
   use(kept: unknown): void;
 }
 
@@ -27,15 +27,22 @@ export function createSwitching({ modules, dialects }: Pick<OperationsNeeds, 'mo
         if (!known) throw new ParleyError('not_found', { message: 'There is no such module.' });
         throw new ParleyError('conflict', { message: `${name} cannot be switched while the server runs: others need it, or it is set at the start.` });
       }
-      const names = new Set(off);
-      if (on) names.delete(name);
-      else names.add(name);
-      return [...names].sort();
+      return (kept) => {
+        const names = namesIn(kept);
+        if (on) names.delete(name);
+        else names.add(name);
+        return [...names].sort();
+      };
     },
     use(kept) {
       const was = off;
-      off = new Set(Array.isArray(kept) ? kept.filter((name) => typeof name === 'string' && Object.hasOwn(dialects, name)) : []);
+      off = new Set([...namesIn(kept)].filter((name) => Object.hasOwn(dialects, name)));
       for (const name of off) if (!was.has(name)) for (const listener of listeners) listener(name);
     },
   };
+}
+
+/** Those of dialects that only other instances have are among them. */
+function namesIn(kept: unknown): Set<string> {
+  return new Set(Array.isArray(kept) ? kept.filter((name) => typeof name === 'string') : []);
 }

@@ -18,6 +18,7 @@ import { sqliteDialect } from './dialect.ts';
 import { translateSqliteError, withFolder } from './errors.ts';
 import { GroupCommit } from './group-commit.ts';
 import { lockDataFolder, makeDatabaseFile, makeDataFolder } from './folder-lock.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { applyStagedRestore, backupsFolder } from './staged-restore.ts';
 import { TurnLogWriter } from './turn-log.ts';
 import { askOnce, type WorkerAnswer, type WorkerRequest } from './worker-client.ts';
@@ -69,7 +70,10 @@ export class SqliteStorage implements Storage {
     makeDataFolder(dataDir);
     const unlock = exclusive ? lockDataFolder(dataDir) : () => {};
     try {
-      if (exclusive) await applyStagedRestore(dataDir, join(dataDir, backupsFolder), this.#options);
+      if (exclusive) {
+        await removeLeftovers([dataDir, join(dataDir, backupsFolder)]);
+        await applyStagedRestore(dataDir, join(dataDir, backupsFolder), this.#options);
+      }
       makeDatabaseFile(this.#path);
       const writer = new SqliteConnection({ path: this.#path, dataDir, fullSync, queryOnly: false });
       const checkpoints = new Checkpoints({ path: this.#path, fullSync, readOnly: false }, this.#lock, log);

@@ -1,7 +1,7 @@
 import type { Socket } from 'socket.io';
 import { ParleyError } from '../../../base/errors.ts';
 import { check } from '../validation.ts';
-import { showable } from '../errors.ts';
+import { isFault, showable } from '../errors.ts';
 import type { DialectParts } from '../types.ts';
 import { requireScope, takeFrom } from '../viewers.ts';
 import type { Watched } from '../credential-watch.ts';
@@ -96,7 +96,7 @@ export class SocketSession implements Watched {
 
   private acknowledgeError(thrown: unknown, event: string, acknowledge: Acknowledge): ParleyError {
     const error = showable(thrown);
-    if (error.status >= 500) this.parts.log.error({ event, errorCode: error.code, err: error.cause ?? error }, error.message);
+    if (isFault(error)) this.parts.log.error({ event, errorCode: error.code, err: error.cause ?? error }, error.message);
     if (this.connection.isOpen) acknowledge?.({ error: error.message, code: error.code });
     return error;
   }
