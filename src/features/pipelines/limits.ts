@@ -9,6 +9,8 @@ export const itemsAtOnce = 4;
 
 /** Characters of what is given to a stage, or to an item of a batch. */
 export const mostInput = 50_000;
+/** Characters that a stage may ask at once, its prompt filled in. */
+export const mostQuestion = 1_000_000;
 /** Characters that a stage may answer. */
 export const mostOutput = 200_000;
 /** Stages of one run, the joining one not counted. */
