@@ -131,6 +131,49 @@ describe.skipIf(!hasBrowser)('Transcripts in the page', () => {
     expect(await stranger.getByRole('link', { name: 'Sign in' }).count()).toBe(1);
   });
 
+  describe('in a browser that cannot check signatures', () => {
+    let old: Page;
+    beforeAll(async () => {
+      old = await world.open('/agents');
+      await old.addInitScript('Object.defineProperty(Crypto.prototype, "subtle", { value: undefined })');
+      await old.goto(`${world.url}/verify`);
+      await old.getByText('This browser cannot check signatures on this page').waitFor();
+    });
+
+    it('are checked by the server, whose verdict is never shown beside another file', async () => {
+      const answer = Promise.withResolvers<void>();
+      await old.route('**/api/agent-chat/ledger/check', async (route) => {
+        await answer.promise;
+        await route.continue();
+      });
+      await drop(old, sealed);
+      const checked = old.waitForResponse('**/api/agent-chat/ledger/check');
+      await old.getByRole('button', { name: 'Send it to this server' }).click();
+      await drop(old, changed((file) => (file.entries[2]!.record.text = 'Two!')));
+      answer.resolve();
+      await (await checked).finished();
+      await old.evaluate('new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 100)))');
+      expect(await verdict(old, 'valid').count()).toBe(0);
+      await old.getByRole('button', { name: 'Send it to this server' }).click();
+      await verdict(old, 'altered').waitFor();
+    });
+
+    it('are not said to be checked by other keys than those of the server', async () => {
+      await old.getByLabel('File of keys').setInputFiles({ name: 'keys.json', mimeType: 'application/json', buffer: Buffer.from(keys) });
+      await old.getByText('not by those in your file').waitFor();
+      expect(await old.getByRole('button', { name: 'Send it to this server' }).count()).toBe(0);
+    });
+  });
+
+  it('that are no UTF-8 are refused, as parley verify does', async () => {
+    await page.getByRole('button', { name: 'Take away: File of keys' }).click();
+    await page.getByRole('button', { name: 'Take away: Transcript' }).click();
+    await transferFile(page, { target: '[data-drop-zone]', kind: 'drop', name: 'transcript.json', type: 'application/json', content: Buffer.concat([Buffer.from(sealed), Buffer.of(0xff)]) });
+    await page.getByRole('alert').filter({ hasText: 'is no text in UTF-8' }).waitFor();
+    await drop(page, `\ufeff${sealed}`);
+    await verdict(page, 'malformed').waitFor();
+  });
+
   it('fit a phone', async () => {
     const phone = await world.open('/verify', { viewport: { width: 360, height: 720 }, isMobile: true, hasTouch: true });
     await drop(phone, changed((file) => (file.entries[1]!.record.text = 'averyveryveryverylongword'.repeat(20))));

@@ -9,7 +9,7 @@ const accept = '.json,application/json';
 /** Checks a sealed transcript in this browser: nothing of it is sent anywhere. */
 export function ProofView() {
   const check = useCheck();
-  const { files, checked, problem, askServer } = check;
+  const { files, checked, problem, canHere, askServer } = check;
   return (
     <div className="space-y-5">
       <p className="text-sm leading-relaxed text-soft">
@@ -29,10 +29,11 @@ export function ProofView() {
         </div>
       </details>
       {problem && <Notice kind="error">{problem}</Notice>}
-      {askServer && (
+      {!canHere && (
         <Notice kind="warning">
           This browser cannot check signatures on this page: it has no Ed25519, or the page did not come over TLS.{' '}
-          {files.transcript && (
+          {files.keys && 'This server checks by its own keys alone, not by those in your file: use `parley verify`, or take the file of keys away.'}
+          {files.transcript && askServer && (
             <button type="button" className="font-medium underline underline-offset-2" onClick={askServer}>
               Send it to this server, which checks it
             </button>

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { messageOf } from '../../shared/api/index.ts';
 import { checkOnServer, keysQuery } from './keys.ts';
-import { canVerifyHere, FormError, readSealedTranscript, readTrustedKeys, readWitness, verifyTranscript, type SealedTranscript, type TrustedKeys, type Verification } from './verifier.ts';
+import { canVerifyHere, FormError, readSealedTranscript, readTrustedKeys, readWitness, textOfFile, verifyTranscript, type SealedTranscript, type TrustedKeys, type Verification } from './verifier.ts';
 
 /** A file that was chosen. */
 export interface Chosen {
@@ -39,12 +39,14 @@ export interface Check {
   checked: Checked | null;
   /** Why it cannot be checked. */
   problem: string | null;
-  /** Lets the server check, where the browser cannot; null where it can. */
+  /** Whether this browser can check signatures on this page. */
+  canHere: boolean;
+  /** Lets the server check, by its own keys, where the browser cannot; null where it can, and where other keys were chosen. */
   askServer: (() => void) | null;
 }
 
 /** Most bytes of a file that is read: what `parley verify` reads as well. */
-const mostBytes = 130_000_000;
+const mostBytes = 300_000_000;
 
 const none: Files = { transcript: null, keys: null, witness: null, against: null };
 
@@ -55,41 +57,39 @@ export function useCheck(): Check {
   const [checked, setChecked] = useState<Checked | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [canHere, setCanHere] = useState(true);
+  /** The files that the server was asked about. */
+  const [asked, setAsked] = useState<{ files: Files } | null>(null);
   useEffect(() => void canVerifyHere().then(setCanHere), []);
   const serverKeys = server.data ?? null;
   useEffect(() => {
     let isOld = false;
     setChecked(null);
     setProblem(null);
-    if (canHere) {
-      check(files, serverKeys).then(
-        (found) => isOld || setChecked(found),
-        (reason: unknown) => isOld || setProblem(reason instanceof FormError ? reason.message : messageOf(reason)),
-      );
-    }
+    const work = canHere ? check(files, serverKeys) : asked?.files === files ? checkThere(files) : null;
+    // What is said of other files than those that are shown is said to nobody.
+    work?.then(
+      (found) => isOld || setChecked(found),
+      (reason: unknown) => isOld || setProblem(reason instanceof FormError ? reason.message : messageOf(reason)),
+    );
     return () => void (isOld = true);
-  }, [files, serverKeys, canHere]);
+  }, [files, serverKeys, canHere, asked]);
   const choose = (kind: FileKind, file: File | null): void => {
     if (file === null) return setFiles((before) => ({ ...before, [kind]: null }));
     if (file.size > mostBytes) return setProblem(`${file.name} is too large to be a transcript.`);
-    file.text().then(
-      (text) => setFiles((before) => ({ ...before, [kind]: { name: file.name, text } })),
+    file.arrayBuffer().then(
+      (bytes) => {
+        const text = textOfFile(bytes);
+        if (text === null) return setProblem(`${file.name} is no text in UTF-8.`);
+        setFiles((before) => ({ ...before, [kind]: { name: file.name, text } }));
+      },
       () => setProblem(`${file.name} cannot be read.`),
     );
   };
-  const askServer = (): void => {
-    const { transcript, witness, against } = files;
-    if (!transcript) return;
-    checkOnServer(transcript.text, witness?.text ?? null, against?.text ?? null).then(
-      (result) => setChecked({ result, sealed: readable(transcript.text) }),
-      (reason: unknown) => setProblem(messageOf(reason)),
-    );
-  };
   return {
-    files, choose, checked, problem,
+    files, choose, checked, problem, canHere,
     keys: files.keys ? keysOf(files.keys) : serverKeys,
     keysFrom: files.keys ? 'file' : serverKeys ? 'server' : server.isPending ? 'loading' : 'none',
-    askServer: canHere ? null : askServer,
+    askServer: canHere || files.keys ? null : () => setAsked({ files }),
   };
 }
 
@@ -100,6 +100,11 @@ async function check({ transcript, keys, witness, against }: Files, serverKeys: 
   if (!trusted) return null;
   const result = await verifyTranscript(transcript.text, trusted, { ...(witness ? { witness: readWitness(witness.text) } : {}), ...(against ? { against: against.text } : {}) });
   return { result, sealed: readable(transcript.text) };
+}
+
+async function checkThere({ transcript, witness, against }: Files): Promise<Checked | null> {
+  if (!transcript) return null;
+  return { result: await checkOnServer(transcript.text, witness?.text ?? null, against?.text ?? null), sealed: readable(transcript.text) };
 }
 
 function keysOf({ text }: Chosen): TrustedKeys | null {

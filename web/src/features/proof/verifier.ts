@@ -3,6 +3,6 @@
  * the keys: nothing is asked of anybody while it runs.
  */
 export {
-  canVerifyHere, FormError, readSealedTranscript, readTrustedKeys, readWitness, verifyTranscript,
+  canVerifyHere, FormError, readSealedTranscript, readTrustedKeys, readWitness, textOfFile, verifyTranscript,
   type SealedTranscript, type TrustedKeys, type Verdict, type Verification, type Witness,
 } from '../../../../src/features/ledger/verify/index.ts';
