@@ -152,9 +152,12 @@ describe('Streamed generation', () => {
     const leaving = new AbortController();
     const told = generate(world, ask, { signal: leaving.signal, onEvent: () => leaving.abort() });
     const request = await scripted.request;
+    const running = async (): Promise<number> => (await sendRequest(world.url, 'GET', '/api/v4/health/comprehensive', { as: world.ann })).json.components.ai_systems.active_inferences;
+    expect(await running()).toBe(1);
     scripted.release();
     await expect(told).rejects.toThrow();
     await request.aborted;
+    await expect.poll(running).toBe(0);
     expect(request.piecesSent).toBe(1);
     expect(await world.details(server)).toMatchObject({ active_connections: 0 });
   });

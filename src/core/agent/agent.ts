@@ -14,7 +14,7 @@ export interface AgentParts {
   storage: Storage;
   accounts: Pick<Accounts, 'owner'>;
   models: Models;
-  conversations: Pick<Conversations, 'statistics'>;
+  conversations: Pick<Conversations, 'statistics' | 'callsRunning'>;
   clock: Clock;
   log: Log;
   /** Where the database lies on this machine; null when it lies elsewhere. */

@@ -16,7 +16,7 @@ const mostAnswerMs = 30_000;
 interface HealthParts {
   storage: Storage;
   models: Models;
-  conversations: Pick<Conversations, 'statistics'>;
+  conversations: Pick<Conversations, 'statistics' | 'callsRunning'>;
 }
 
 interface Around {
@@ -45,7 +45,7 @@ export function createHealth(parts: HealthParts, probes: CoreProbes, around: Aro
       ...memory(),
       modelsLoaded: modelsLoaded(parts.models),
       ollamaInstances: instancesUp(parts.models),
-      answersRunning,
+      answersRunning: answersRunning + parts.conversations.callsRunning(),
       successRate,
       activeConversations: statistics.active,
       averageAnswerMs: statistics.averageDurationMs,

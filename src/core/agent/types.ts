@@ -78,7 +78,7 @@ export interface AgentHealth {
   memoryInUse: number;
   modelsLoaded: number;
   ollamaInstances: number;
-  /** Answers that are being made now, on all instances. */
+  /** Answers that are being made now: those that are kept on all instances, others in this process. */
   answersRunning: number;
   /** Of the viewer's calls of models that ended in the last 24 hours, those that ended well; null when there were none. */
   successRate: number | null;

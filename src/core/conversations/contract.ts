@@ -168,6 +168,8 @@ export interface Conversations extends Part {
   tellAside(conversationId: string, event: AsideEvent): void;
   /** Tokens of all answers of a conversation, prompt and text: of those whose figures are both known, on whatever branch. */
   tokensUsed(viewer: Viewer, conversationId: string): Promise<number>;
+  /** Calls that are not kept and are being answered in this process now; vectors and pictures are not counted. */
+  callsRunning(): number;
   /** Vectors of texts; only the usage row is kept. @throws {ParleyError} as `Models.resolve` and `Models.embed` */
   embedUnstored(viewer: Viewer, request: { model: string | null; texts: string[]; dimensions?: number; dialect: string }, signal: AbortSignal): Promise<EmbedResult & { model: string }>;
   /** Pictures, as many as asked for or an error; only the usage row is kept. @throws {ParleyError} as `Models.resolve`, `Models.draw` and `Budgets.reserve` */

@@ -81,6 +81,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     forgetAnswer: (viewer, messageId) => forgetAnswer(parts, cancel, viewer, messageId),
     answerUnstored: unstored.answerUnstored,
     ...createAsides(parts, sources, unstored),
+    callsRunning: () => unstored.running.size,
     embedUnstored: unstored.embedUnstored,
     drawUnstored: unstored.drawUnstored,
 
