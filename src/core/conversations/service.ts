@@ -82,8 +82,7 @@ export function createConversations(needs: ConversationNeeds): Conversations {
     answerUnstored: unstored.answerUnstored,
     ...createAsides(parts, sources, unstored),
     callsRunning: () => unstored.running.size,
-    embedUnstored: unstored.embedUnstored,
-    drawUnstored: unstored.drawUnstored,
+    embedUnstored: unstored.embedUnstored, drawUnstored: unstored.drawUnstored,
 
     async start() {
       if (needs.runsTurns === false) return;

@@ -93,9 +93,7 @@ export function createNamespace(parts: NamespaceParts, namespace: Namespace, opt
     get size() {
       return namespace.sockets.size;
     },
-    get events() {
-      return [...events.keys()];
-    },
+    get events() { return [...events.keys()]; },
   };
 }
 
