@@ -5,7 +5,7 @@ import type { PipelineRunsTable } from '../../base/storage/index.ts';
 import type { Viewer } from '../../core/accounts/index.ts';
 import { runKinds } from './kinds.ts';
 import { endRun, readRun } from './rows.ts';
-import { createTeller } from './telling.ts';
+import { createTeller, topicOf } from './telling.ts';
 import type { PipelineNeeds } from './types.ts';
 
 export const jobKind = 'pipeline';
@@ -26,6 +26,10 @@ export async function work(needs: PipelineNeeds, runMs: number, job: Job, { sign
   const abort = (): void => stop.abort();
   if (signal.aborted) abort();
   else signal.addEventListener('abort', abort, { once: true });
+  // Ended on another instance; the rows say the same, and the job notices within seconds where this is not heard.
+  const leave = bus.subscribe(topicOf(runId), (message) => {
+    if (message.type === 'cancelled') abort();
+  });
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
@@ -50,6 +54,7 @@ export async function work(needs: PipelineNeeds, runMs: number, job: Job, { sign
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
+    leave();
     teller.changed();
   }
   return null;

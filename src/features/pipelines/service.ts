@@ -55,7 +55,7 @@ export function createPipelines(needs: PipelineNeeds): Pipelines {
         return found.run;
       }
       if (found.row.job_id !== null) await jobs.cancel(found.row.job_id);
-      bus.publish(topicOf(id), { type: 'changed' });
+      bus.publish(topicOf(id), { type: 'cancelled' });
       return own(viewer, id);
     },
     follow: (viewer, id, signal) => followRun(needs, viewer, id, signal),
