@@ -107,6 +107,33 @@ describe.skipIf(!partInstalled)('Transcripts on Hedera', () => {
     expect(await readBack(sealed)).toMatchObject({ outcome: 'same' });
   });
 
+  it('arrive once when the answer of the node is lost, and another says that the money is not enough for it now', async () => {
+    await open();
+    let [taken, refusals] = ['', 3];
+    network.fault = (number, id) => {
+      if (number === 2) taken = id;
+      if (number === 2) return 'lost answer';
+      return id === taken && (refusals -= 1) >= 0 ? { precheck: 'INSUFFICIENT_PAYER_BALANCE' } : null;
+    };
+    const sealed = await sealLong(3);
+    expect(await handOver(sealed)).toMatchObject({ state: 'done' });
+    expect(network.messages.map(({ chunk }) => chunk!.number).sort()).toEqual(network.messages.map((_, index) => index + 1));
+    expect(await readBack(sealed)).toMatchObject({ outcome: 'same' });
+  });
+
+  it('arrive once when nobody knew the last time, and the first answer now is a refusal', async () => {
+    await open({ content: 'proof' });
+    network.fault = () => 'silent';
+    const sealed = await sealLong(3);
+    await handOver(sealed, { timeoutMs: 1500 });
+    expect(network.messages).toHaveLength(1);
+    let refusals = 2;
+    network.fault = () => ((refusals -= 1) >= 0 ? { precheck: 'INSUFFICIENT_PAYER_BALANCE' } : null);
+    await handOver(sealed);
+    expect(await handOver(sealed)).toMatchObject({ state: 'done' });
+    expect(network.messages).toHaveLength(1);
+  });
+
   it('are not submitted by a key that is not the one of the account', async () => {
     await open({ privateKey: 'a'.repeat(64) });
     expect(await handOver(await sealLong())).toMatchObject({ state: 'failed', transactions: [], problem: expect.stringContaining('INVALID_SIGNATURE') as string });
@@ -211,6 +238,56 @@ describe.skipIf(!partInstalled)('Transcripts on Hedera', () => {
       const sent = network.submissions.length;
       expect(await handOver(sealed)).toMatchObject({ state: 'partial', problem: expect.stringContaining('Nobody knows which parts arrived') as string });
       expect(network.submissions.length).toBe(sent);
+    });
+
+    it('whose network may still take what nobody knows of is waited for: neither sent anew nor given up', async () => {
+      await open({ content: 'proof' });
+      network.fault = () => 'silent';
+      network.mirror.shows = () => null;
+      const sealed = await sealLong(2);
+      await handOver(sealed, { timeoutMs: 1500 });
+      network.fault = () => null;
+      const sent = network.submissions.length;
+      // Too late to be sent again, and the mirror has not heard of it yet.
+      house.clockOff = 115_000;
+      expect(await handOver(sealed)).toMatchObject({ state: 'failed', problem: expect.stringContaining('Nobody knows yet') as string });
+      network.mirror.shows = (message) => message;
+      expect(await handOver(sealed)).toMatchObject({ state: 'done' });
+      expect([network.submissions.length - sent, network.messages.length]).toEqual([0, 1]);
+    });
+
+    it('is looked up also in a topic that others have written much to since', async () => {
+      await open();
+      network.fault = (number) => (number > 1 ? 'silent' : null);
+      const sealed = await sealLong(2);
+      await handOver(sealed, { timeoutMs: 4000 });
+      await age(sealed, 3600);
+      // One of those that nobody knows of has not arrived.
+      network.messages.pop();
+      const [last] = network.messages.slice(-1);
+      for (let count = 1; count <= 5100; count += 1) network.messages.push({ ...last!, sequence: last!.sequence + count, consensusAt: last!.consensusAt + 1_000_000_000_000n, chunk: null });
+      network.fault = () => null;
+      expect(await handOver(sealed)).toMatchObject({ state: 'done' });
+      const parts = network.messages.flatMap(({ chunk }) => (chunk ? [chunk.number] : []));
+      expect(new Set(parts).size).toBe(parts.length);
+    });
+
+    it('is not begun anew because it could not be sent again', async () => {
+      await open({ content: 'proof' });
+      network.fault = () => 'silent';
+      const sealed = await sealLong(2);
+      await handOver(sealed, { timeoutMs: 1500 });
+      const broken = mkdtempSync(join(tmpdir(), 'parley-broken-part-'));
+      const sdk = join(broken, 'node_modules', '@hiero-ledger', 'sdk');
+      mkdirSync(sdk, { recursive: true });
+      writeFileSync(join(sdk, 'package.json'), JSON.stringify({ name: '@hiero-ledger/sdk', version: '2.87.0', main: 'index.js', exports: './index.js' }));
+      writeFileSync(join(sdk, 'index.js'), 'throw new Error("out of memory")');
+      const other = await house.another({ hedera: settingsFor(network, { content: 'proof', partFolders: [broken] }) });
+      expect((await other.anchor(sealed))[1]).toMatchObject({ state: 'failed', problem: expect.stringContaining('cannot be used') as string });
+      rmSync(broken, { recursive: true });
+      network.fault = () => null;
+      expect(await handOver(sealed)).toMatchObject({ state: 'done' });
+      expect(network.messages).toHaveLength(1);
     });
 
     /** Makes the transactions of a submission older by so many seconds, in what was kept and in the network. */

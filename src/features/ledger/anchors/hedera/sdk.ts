@@ -53,4 +53,6 @@ export interface SdkSubmit {
   freezeWith(client: unknown): this;
   execute(client: SdkClient, timeoutMs?: number): Promise<{ getReceiptQuery(client?: SdkClient): SdkReceiptQuery }>;
   _makeTransactionData(): object;
+  /** One submission to one node; the SDK makes several. */
+  _execute(channel: unknown, request: unknown): Promise<unknown>;
 }

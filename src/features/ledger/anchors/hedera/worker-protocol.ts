@@ -20,6 +20,8 @@ export interface ChunkRequest {
   number: number;
   total: number;
   bytes: Uint8Array;
+  /** It was sent before, and nobody knows what became of that. */
+  mayHaveArrived: boolean;
   /** Milliseconds for the submission and its receipt. */
   timeoutMs: number;
 }

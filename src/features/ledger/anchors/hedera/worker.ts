@@ -30,11 +30,16 @@ function connect(sdk: Sdk): SdkClient {
   return client.setOperator(sdk.AccountId.fromString(accountId), keyOf(sdk, privateKey)).setDefaultRegenerateTransactionId(false).setMaxAttempts(10).setMinBackoff(100).setMaxBackoff(4000);
 }
 
+/** How often a part was sent without any answer: it may have arrived all the same, whatever another node says later. */
+interface Sendings {
+  unanswered: number;
+}
+
 /**
  * A transaction with one part of a message. The SDK cuts messages into parts by itself, but only all of them at once; here
  * each is submitted by itself, so that those that are missing can be submitted alone.
  */
-function partOf(sdk: Sdk, chunk: ChunkRequest): SdkSubmit {
+function partOf(sdk: Sdk, chunk: ChunkRequest, sendings: Sendings): SdkSubmit {
   const chunkInfo = { initialTransactionID: sdk.TransactionId.fromString(chunk.initialTransactionId)._toProtobuf(), total: chunk.total, number: chunk.number };
   class TopicMessagePart extends sdk.TopicMessageSubmitTransaction {
     override freezeWith(client: unknown): this {
@@ -45,6 +50,13 @@ function partOf(sdk: Sdk, chunk: ChunkRequest): SdkSubmit {
 
     override _makeTransactionData(): object {
       return { ...super._makeTransactionData(), chunkInfo };
+    }
+
+    override async _execute(channel: unknown, request: unknown): Promise<unknown> {
+      sendings.unanswered += 1;
+      const answer = await super._execute(channel, request);
+      sendings.unanswered -= 1;
+      return answer;
     }
   }
   const part = new TopicMessagePart().setTopicId(connection.topicId).setMessage(chunk.bytes).setTransactionId(sdk.TransactionId.fromString(chunk.transactionId)).setRegenerateTransactionId(false);
@@ -63,27 +75,29 @@ async function submit(sdk: Sdk, client: SdkClient, chunk: ChunkRequest): Promise
   const until = performance.now() + chunk.timeoutMs;
   const left = (): number => Math.max(1, Math.round(until - performance.now()));
   let pause = shortestPauseMs;
-  let result = await trySubmit(sdk, client, chunk, left);
+  const sendings: Sendings = { unanswered: chunk.mayHaveArrived ? 1 : 0 };
+  let result = await trySubmit(sdk, client, chunk, sendings, left);
   while (result.outcome === 'unknown' && left() > pause && !abandoned.has(chunk.request)) {
     await sleep(pause);
     pause = Math.min(pause * 2, longestPauseMs);
     // A client avoids nodes for many seconds after a broken connection, and of few nodes none is left: a new one asks at once.
     const another = connect(sdk);
-    result = await trySubmit(sdk, another, chunk, left).finally(() => another.close());
+    result = await trySubmit(sdk, another, chunk, sendings, left).finally(() => another.close());
   }
   return result;
 }
 
-async function trySubmit(sdk: Sdk, client: SdkClient, chunk: ChunkRequest, left: () => number): Promise<ChunkResult> {
+async function trySubmit(sdk: Sdk, client: SdkClient, chunk: ChunkRequest, sendings: Sendings, left: () => number): Promise<ChunkResult> {
   let query: SdkReceiptQuery;
   try {
-    query = (await partOf(sdk, chunk).execute(client, left())).getReceiptQuery(client);
+    query = (await partOf(sdk, chunk, sendings).execute(client, left())).getReceiptQuery(client);
   } catch (error) {
     if (!(error instanceof sdk.StatusError)) return { outcome: 'unknown', problem: sentenceOf(error) };
     const status = error.status.toString();
     // It may have arrived before, when its answer was lost: the topic says so the next time.
     if (status === expired) return { outcome: 'unknown', problem: `The network answered ${status}.` };
     // A node that answers so has taken it, and any node has its receipt.
+    if (status !== duplicate && sendings.unanswered > 0) return { outcome: 'unknown', problem: `The network answered ${status}, and may have taken it before.` };
     if (status !== duplicate) return { outcome: 'refused', status, problem: `The network answered ${status}.` };
     query = new sdk.TransactionReceiptQuery().setTransactionId(sdk.TransactionId.fromString(chunk.transactionId));
   }

@@ -36,9 +36,9 @@ export async function startMirror(topic: string, messages: readonly TopicMessage
 function pageOf(messages: readonly TopicMessage[], mirror: Mirror, url: URL): object {
   const limit = Number(url.searchParams.get('limit') ?? 25);
   const bounds = url.searchParams.getAll('sequencenumber').map((bound) => bound.split(':') as [string, string]);
-  const from = url.searchParams.get('timestamp')?.replace('gte:', '') ?? null;
+  const times = url.searchParams.getAll('timestamp').map((bound) => bound.split(':') as [string, string]);
   const fits = ({ sequence, consensusAt }: TopicMessage): boolean =>
-    bounds.every(([kind, bound]) => (kind === 'gte' ? sequence >= Number(bound) : kind === 'gt' ? sequence > Number(bound) : sequence <= Number(bound))) && (from === null || timeOf(consensusAt) >= from);
+    bounds.every(([kind, bound]) => (kind === 'gte' ? sequence >= Number(bound) : kind === 'gt' ? sequence > Number(bound) : sequence <= Number(bound))) && times.every(([kind, bound]) => (kind === 'gte' ? timeOf(consensusAt) >= bound : timeOf(consensusAt) <= bound));
   const shown = messages.filter(fits);
   const page = shown.slice(0, limit);
   const next = new URL(url);

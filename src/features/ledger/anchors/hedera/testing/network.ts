@@ -16,9 +16,9 @@ export interface TopicMessage {
 /**
  * What goes wrong with one submission. `busy`: the node says BUSY. `unreachable`: nothing is taken, the connection breaks.
  * `lost answer`: it is taken, and the connection breaks. `silent`: it is taken, and nothing is ever answered. A status: the
- * receipt says that one, and nothing reaches the topic.
+ * receipt says that one, and nothing reaches the topic; or the precheck does, whatever came before.
  */
-export type Fault = 'busy' | 'unreachable' | 'lost answer' | 'silent' | { receipt: string };
+export type Fault = 'busy' | 'unreachable' | 'lost answer' | 'silent' | { receipt: string } | { precheck: string };
 
 /** A network of one node on a port of its own, with one topic and one account, and its mirror node. */
 export interface TestNetwork {
@@ -101,9 +101,9 @@ class Node {
       return breakOff();
     }
     const isSigned = sigMap.sigPair.some(({ ed25519 }) => ed25519.length === 64 && verify(null, bodyBytes, this.#publicKey, ed25519));
-    const status = fault === 'busy' ? 'BUSY' : this.#precheck(body, id, isSigned);
+    const status = fault === 'busy' ? 'BUSY' : isOf(fault, 'precheck') ? fault.precheck : this.#precheck(body, id, isSigned);
     note(status);
-    if (status === 'OK') this.#receipts.set(id, typeof fault === 'object' && fault !== null ? { status: this.#code(fault.receipt) } : this.#consensus(body, id));
+    if (status === 'OK') this.#receipts.set(id, isOf(fault, 'receipt') ? { status: this.#code(fault.receipt) } : this.#consensus(body, id));
     if (fault === 'silent') return;
     if (fault === 'lost answer') return breakOff();
     answer(null, this.#wire.TransactionResponse.encode({ nodeTransactionPrecheckCode: this.#code(status) }).finish());
@@ -161,6 +161,10 @@ class Node {
     if (code === undefined) throw new Error(`There is no status ${status}.`);
     return code;
   }
+}
+
+function isOf<Name extends 'receipt' | 'precheck'>(fault: Fault | null, name: Name): fault is Extract<Fault, Record<Name, string>> {
+  return typeof fault === 'object' && fault !== null && name in fault;
 }
 
 function accountOf({ shardNum, realmNum, accountNum }: WireAccount): string {
