@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { newId } from '../../base/ids.ts';
 import type { Log } from '../../base/observability/index.ts';
@@ -7,6 +8,8 @@ import type { AnchorOptions, AnchorRecord, SealedTranscript } from './types.ts';
 
 /** Milliseconds after which whoever submits and says nothing is taken for dead. */
 const leaseMs = 30_000;
+/** Milliseconds between two looks at what another server submits. */
+const lookMs = 200;
 
 interface Needs {
   storage: Storage;
@@ -24,11 +27,11 @@ export class Submissions {
     this.#needs = needs;
   }
 
-  /** Submits to one anchor, or goes on. Never throws for what the anchor does. */
+  /** Submits to one anchor, goes on, or waits for the server that does at this moment. Never throws for what the anchor does. */
   async submit(anchor: Anchor, sealed: SealedTranscript, options: AnchorOptions): Promise<AnchorRecord> {
     const id = sealed.seal.statement.session;
     const owner = newId();
-    const row = await this.#claim(id, anchor.name, owner);
+    const row = (await this.#claim(id, anchor.name, owner)) ?? (await this.#join(id, anchor, owner, options));
     if (row === null) return await this.#recordNow(anchor, id, 'Another server is submitting it at this moment.');
     const progress = progressOf(row);
     const ending = new AbortController();
@@ -41,7 +44,7 @@ export class Submissions {
     } catch (error) {
       this.#needs.log.error({ err: error, transcript: id, anchor: anchor.name }, 'A transcript could not be handed over');
       const reached = await this.#row(id, anchor.name);
-      submitted = { state: reached?.state === 'partial' ? 'partial' : 'failed', progress: reached ? (progressOf(reached) ?? {}) : {}, problem: 'It could not be handed over; the log of the server says why.' };
+      submitted = { state: reached && this.#recordOf(reached).transactions.length > 0 ? 'partial' : 'failed', progress: reached ? (progressOf(reached) ?? {}) : {}, problem: 'It could not be handed over; the log of the server says why.' };
     } finally {
       clearInterval(heart);
     }
@@ -63,8 +66,21 @@ export class Submissions {
     return row ? progressOf(row) : null;
   }
 
-  /** Takes the work; null when somebody else has it, or it is done. */
-  async #claim(id: string, anchor: string, owner: string): Promise<LedgerAnchorsTable | null> {
+  /** Waits until another server has done what it can, or the time is over; then null. Takes the work over when that server has died. */
+  async #join(id: string, anchor: Anchor, owner: string, options: AnchorOptions): Promise<LedgerAnchorsTable | null> {
+    const within = AbortSignal.timeout(options.timeoutMs ?? anchor.timeoutMs);
+    const signal = options.signal ? AbortSignal.any([within, options.signal]) : within;
+    for (;;) {
+      const row = await this.#row(id, anchor.name);
+      if (!row || row.state === 'done' || row.owner === null || signal.aborted) return null;
+      const taken = await this.#claim(id, anchor.name, owner, row.owner);
+      if (taken) return taken;
+      await sleep(lookMs, null, { signal }).catch(() => null);
+    }
+  }
+
+  /** Takes the work; null when somebody else has it, or it is done. @param from of whom alone, when that one says nothing any more */
+  async #claim(id: string, anchor: string, owner: string, from?: string): Promise<LedgerAnchorsTable | null> {
     const { storage, clock } = this.#needs;
     const now = databaseTime(storage.engine, clock);
     return await storage.write(async (queries) => {
@@ -74,7 +90,7 @@ export class Submissions {
       const row = await queries.updateTable('ledger_anchors')
         .set((expression) => ({ owner, lease_until: databaseTime(storage.engine, clock, leaseMs), attempts: expression('attempts', '+', 1), changed_at: now }))
         .where('transcript_id', '=', id).where('anchor', '=', anchor).where('state', '<>', 'done')
-        .where((expression) => expression.or([expression('owner', 'is', null), expression('lease_until', '<', now)])).returningAll().executeTakeFirst();
+        .where((expression) => expression.or([...(from === undefined ? [expression('owner', 'is', null)] : []), expression.and([...(from === undefined ? [] : [expression('owner', '=', from)]), expression('lease_until', '<', now)])])).returningAll().executeTakeFirst();
       return row ?? null;
     });
   }

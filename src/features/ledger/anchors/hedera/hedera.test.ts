@@ -304,14 +304,29 @@ describe.skipIf(!partInstalled)('Transcripts on Hedera', () => {
     }
   });
 
-  it('are submitted by one server at a time', async () => {
+  it('are submitted by one server at a time, and the other waits for it: both say the same', async () => {
     await open();
     const sealed = await sealLong();
     const other = await house.another();
     const records = await Promise.all([handOver(sealed), other.anchor(sealed).then((all) => all[1]!)]);
-    expect(records.filter(({ state }) => state === 'done').length).toBeGreaterThanOrEqual(1);
-    const parts = records.find(({ state }) => state === 'done')!.parts!;
-    expect(network.messages).toHaveLength(parts);
+    expect(records[0]).toMatchObject({ state: 'done', problem: null });
+    expect(records[1]).toEqual(records[0]);
+    expect(network.messages).toHaveLength(records[0]!.parts!);
+  });
+
+  it('are not waited for longer than asked, and taken over from a server that has died', async () => {
+    await open({ content: 'proof' });
+    const sealed = await sealLong(2);
+    const { storage } = house.database;
+    const id = sealed.seal.statement.session;
+    network.fault = () => ({ receipt: 'INSUFFICIENT_PAYER_BALANCE' });
+    await handOver(sealed);
+    network.fault = () => null;
+    await storage.write((queries) => queries.updateTable('ledger_anchors').set({ owner: 'dead', lease_until: Date.now() + 60_000 }).where('transcript_id', '=', id).execute());
+    expect(await handOver(sealed, { timeoutMs: 300 })).toMatchObject({ state: 'failed', transactions: [] });
+    const waiting = handOver(sealed);
+    await storage.write((queries) => queries.updateTable('ledger_anchors').set({ lease_until: Date.now() - 1 }).where('transcript_id', '=', id).execute());
+    expect(await waiting).toMatchObject({ state: 'done' });
   });
 
   describe('A mirror that lies', () => {
