@@ -50,8 +50,10 @@ function watchParent(onLost) {
  */
 async function runCommand(node, args, onReady) {
   for (;;) {
-    const code = await runOnce(node, args, onReady);
+    const { code, toldToEnd } = await runOnce(node, args, onReady);
     if (code !== restartCode || !isServer(args)) return code;
+    // It had begun to end in order to be started again, and was not to be.
+    if (toldToEnd) return 0;
     say('starting again, as an administrator wants it.');
   }
 }
@@ -60,7 +62,7 @@ function isServer(args) {
   return args.length === 0 || args[0] === 'serve';
 }
 
-/** The same once. */
+/** The same once. @returns {Promise<{ code: number, toldToEnd: boolean }>} */
 function runOnce(node, args, onReady) {
   const { script, cwd } = scriptFor(args);
   const env = environmentFor(node, process.env.NODE_COMPILE_CACHE ? {} : { NODE_COMPILE_CACHE: path.join(cache, 'compiled') });
@@ -71,9 +73,14 @@ function runOnce(node, args, onReady) {
       // The fourth is a channel on which the server says that it is ready, and by which it notices our end.
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     });
-    const forward = new Map(signals.map((signal) => [signal, () => child.kill(signal)]));
+    let toldToEnd = false;
+    const end = (signal) => {
+      toldToEnd = true;
+      child.kill(signal);
+    };
+    const forward = new Map(signals.map((signal) => [signal, () => end(signal)]));
     for (const [signal, send] of forward) process.on(signal, send);
-    const endWatch = watchParent(() => child.kill('SIGTERM'));
+    const endWatch = watchParent(() => end('SIGTERM'));
     // So that the server knows that it may end in order to be started again.
     if (isServer(args)) child.send({ type: 'starter', restarts: true }, () => undefined);
     child.on('message', (message) => {
@@ -84,7 +91,7 @@ function runOnce(node, args, onReady) {
       endWatch();
       for (const [name, send] of forward) process.off(name, send);
       if (signal) process.kill(process.pid, signal);
-      resolve(signal ? 1 : code);
+      resolve({ code: signal ? 1 : code, toldToEnd });
     });
   });
 }

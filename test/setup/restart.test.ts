@@ -36,6 +36,29 @@ test('a server that the start script has started can be started again over the n
   }
 });
 
+test('a start script that is told to end while the server is started again ends', { timeout: 60_000 }, async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'parley-restart-'));
+  const run = `require('./scripts/start/command.cjs').runCommand(process.execPath, ['serve'], () => undefined).then((code) => process.exit(code));`;
+  const child = spawn(process.execPath, ['-e', run], {
+    cwd: projectRoot, stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'], HOME: dataDir, PORT: '0', DATA_DIR: dataDir, OLLAMA_URLS: 'off', LOG_LEVEL: 'error', DRAIN_SECONDS: '1' },
+  });
+  const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
+  try {
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    await expect.poll(() => /http:\/\/localhost:\d+/.test(output), { timeout: 30_000, message: output }).toBe(true);
+    const address = `http://127.0.0.1:${/http:\/\/localhost:(\d+)/.exec(output)![1]}`;
+    expect((await sendRequest(address, 'POST', '/api/v4/management/restart')).status).toBe(202);
+    child.kill('SIGTERM');
+    expect([0, 'SIGTERM']).toContain(await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 15_000, 'still there').unref())]));
+  } finally {
+    child.kill('SIGTERM');
+    await exited;
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});
+
 test('a server that a service manager runs ends with the code by which it is started again', { timeout: 60_000 }, async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'parley-restart-'));
   const server = spawnServer({ dataDir, environment: { RESTARTED_BY_SERVICE: 'on' } });
