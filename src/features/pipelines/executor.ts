@@ -43,8 +43,7 @@ export async function work(needs: PipelineNeeds, runMs: number, job: Job, { sign
   } catch (thrown) {
     // A stopping server breaks calls of models off before it stops jobs.
     if (signal.aborted || (!isLate && thrown instanceof ParleyError && thrown.code === 'cancelled')) {
-      const changed = await storage.write((queries) => queries.updateTable('pipeline_runs').set({ state: 'waiting' }).where('id', '=', runId).where('state', '=', 'running').executeTakeFirst());
-      if (Number(changed.numUpdatedRows) === 0) return null;
+      if (!(await putBack(needs, runId, job))) return null;
       throw new ParleyError('shutting_down', { cause: thrown });
     }
     const error = isLate ? new ParleyError('provider_timeout', { message: `The run took longer than ${runMs / 1000} seconds.` }) : asParleyError(thrown);
@@ -80,4 +79,17 @@ async function viewerOf({ accounts }: PipelineNeeds, { owner_id: userId, api_key
   if (keyId === null) return { ...common, via: 'internal', credentialId: null };
   if (!(await accounts.apiKeys(userId)).some(({ id }) => id === keyId)) throw new ParleyError('forbidden', { message: 'The API key that this run was begun with is revoked.' });
   return { ...common, via: 'api-key', credentialId: keyId };
+}
+
+/**
+ * Lets a run wait again. False when it has ended, or is not this job's to put back: whoever was taken for dead and wakes up again
+ * must not touch what another server works on by now.
+ */
+async function putBack({ storage }: PipelineNeeds, runId: string, { id, attempts }: Job): Promise<boolean> {
+  const changed = await storage.write((queries) =>
+    queries.updateTable('pipeline_runs').set({ state: 'waiting' }).where('id', '=', runId).where('state', '=', 'running')
+      .where((where) => where.exists(where.selectFrom('jobs').select('id').where('id', '=', id).where('state', '=', 'running').where('attempts', '=', attempts)))
+      .executeTakeFirst(),
+  );
+  return Number(changed.numUpdatedRows) > 0;
 }
