@@ -100,3 +100,8 @@ export function isErrorCode(code: string): code is ErrorCode {
 export function asParleyError(thrown: unknown): ParleyError {
   return thrown instanceof ParleyError ? thrown : new ParleyError('internal', { cause: thrown });
 }
+
+/** Whether something went wrong in the server: neither what is not built nor what an administrator has switched off is. */
+export function isFault(error: ParleyError): boolean {
+  return error.status >= 500 && error.code !== 'not_implemented' && error.code !== 'switched_off';
+}

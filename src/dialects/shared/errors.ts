@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { asParleyError, ParleyError } from '../../base/errors.ts';
+import { asParleyError, isFault, ParleyError } from '../../base/errors.ts';
 import type { Log } from '../../base/observability/index.ts';
 import { pathOf } from './paths.ts';
 import type { Dialect } from './types.ts';
@@ -22,11 +22,6 @@ export function showable(thrown: unknown): ParleyError {
       if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new ParleyError('invalid_request', { cause: thrown });
       return asParleyError(thrown);
   }
-}
-
-/** Whether something went wrong in the server: neither what is not built nor what an administrator has switched off is. */
-export function isFault(error: ParleyError): boolean {
-  return error.status >= 500 && error.code !== 'not_implemented' && error.code !== 'switched_off';
 }
 
 /** HTTP status of an error in a dialect. */

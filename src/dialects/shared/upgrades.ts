@@ -1,11 +1,10 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { asParleyError, errorTable, ParleyError } from '../../base/errors.ts';
+import { asParleyError, errorTable, isFault, ParleyError } from '../../base/errors.ts';
 import type { Limiter } from '../../base/limits/index.ts';
 import type { Log, Metrics } from '../../base/observability/index.ts';
 import { ambiguity } from './addresses.ts';
-import { isFault } from './errors.ts';
 import type { DialectSwitches } from './switches.ts';
 import { pathOf, patternNames, patternToExpression } from './paths.ts';
 

@@ -32,7 +32,6 @@ export function createDatabaseWorks({ storage, jobs, clock, metrics, dataDir }: 
     if (job?.kind !== kind) throw new ParleyError('not_found', { message: 'There is no such job.' });
     return job;
   };
-  const goingOn = async (work: DatabaseWork): Promise<Job | undefined> => (await jobs.list({ kind, states: ['waiting', 'running'] }, 10)).find((job) => workOf(job) === work);
   const requireRoom = async (times: number): Promise<void> => {
     if (dataDir === null) return;
     const { bavail, bsize } = await statfs(dataDir);
@@ -79,13 +78,13 @@ export function createDatabaseWorks({ storage, jobs, clock, metrics, dataDir }: 
   return {
     async begin(viewer, work) {
       if (work === 'backup' && !backups) throw new ParleyError('not_implemented', { message: elsewhere });
-      const going = await goingOn(work);
+      const going = await goingOn(jobs, work);
       if (going) return going;
       if (work === 'vacuum') await requireQuiet();
       if (work === 'vacuum' || work === 'backup') await requireRoom(work === 'vacuum' ? 2 : 1);
       const payload = { work, name: work === 'backup' ? await backups!.newName(clock.now()) : null };
       const id = await jobs.enqueue({ kind, userId: viewer.userId, payload, maxAttempts: 2, dedupKey: `${kind} ${work}`, again: true });
-      const begun = id === null ? await goingOn(work) : await getJob(id);
+      const begun = id === null ? await goingOn(jobs, work) : await getJob(id);
       if (!begun) throw new ParleyError('conflict', { message: 'Somebody else had begun the same, and it has just ended.' });
       return begun;
     },
@@ -96,6 +95,11 @@ export function createDatabaseWorks({ storage, jobs, clock, metrics, dataDir }: 
       return (await jobs.cancel(id))!;
     },
   };
+}
+
+/** The job that does this work, or will. */
+async function goingOn(jobs: OperationsNeeds['jobs'], work: DatabaseWork): Promise<Job | undefined> {
+  return (await jobs.list({ kind, states: ['waiting', 'running'] }, 10)).find((job) => workOf(job) === work);
 }
 
 /** What a job of this kind does. */

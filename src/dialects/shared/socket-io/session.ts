@@ -1,7 +1,7 @@
 import type { Socket } from 'socket.io';
-import { ParleyError } from '../../../base/errors.ts';
+import { isFault, ParleyError } from '../../../base/errors.ts';
 import { check } from '../validation.ts';
-import { isFault, showable } from '../errors.ts';
+import { showable } from '../errors.ts';
 import type { DialectParts } from '../types.ts';
 import { requireScope, takeFrom } from '../viewers.ts';
 import type { Watched } from '../credential-watch.ts';
