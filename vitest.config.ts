@@ -22,6 +22,10 @@ if (chromium !== undefined) process.env.CHROMIUM_PATH = chromium;
 
 /** Suites beside the code that start whole servers in their process; none of them keeps anything outside of its own. */
 const wholeServers = ['src/dialects/**/*.test.ts'];
+const wholeSystems = ['test/{page,contract,dialects,documents}/**/*.test.ts'];
+
+/** Time limits, milliseconds, where servers and browsers are started. */
+const patient = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
@@ -38,7 +42,8 @@ export default defineConfig({
       // Each of these files loads the whole server, which takes longer than most of their tests: once for each worker is enough.
       { extends: true, test: { name: 'dialects', include: wholeServers, isolate: false } },
       { extends: true, test: { name: 'rules', include: ['test/rules/**/*.test.ts'] } },
-      { extends: true, test: { name: 'system', include: ['test/**/*.test.ts'], exclude: ['test/rules/**'], testTimeout: 60_000, hookTimeout: 60_000 } },
+      { extends: true, test: { name: 'system', include: ['test/**/*.test.ts'], exclude: ['test/rules/**', ...wholeSystems], ...patient } },
+      { extends: true, test: { name: 'system-dialects', include: wholeSystems, isolate: false, ...patient } },
     ],
   },
 });
