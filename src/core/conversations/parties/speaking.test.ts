@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { engines, openTestStorage, type TestStorage } from '../../../base/storage/testing.ts';
 import type { Viewer } from '../../accounts/index.ts';
@@ -94,6 +95,26 @@ describe.each(engines)('Parties for which models speak, on %s', (engine) => {
     }
     const ben = await addViewer(database.storage, `ben ${id}`);
     await expect(house.conversations.close(ben, id)).rejects.toMatchObject({ code: 'forbidden' });
+  });
+
+  it.runIf(engine === 'postgres')('what is whole while another server closes the conversation comes behind its end, and not in front of it', async () => {
+    await say('host', 'Welcome');
+    const answer = await house.conversations.speak(ann, id, as('guest'));
+    const call = await house.models.call();
+    call.text('Thanks');
+    const closedAt = Date.now() + 60_000;
+    await database.storage.write(async (queries) => {
+      const { rows: [own] } = await sql<{ pid: number }>`select pg_backend_pid() as pid from conversations where id = ${id} for update`.execute(queries);
+      call.finish();
+      // Until the end of the answer waits for this transaction.
+      for (;;) {
+        const { rows: [waiting] } = await sql<{ count: string }>`select count(*) as count from pg_locks where not granted and ${own!.pid} = any(pg_blocking_pids(pid))`.execute(queries);
+        if (Number(waiting!.count) > 0) break;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      await queries.updateTable('conversations').set({ last_activity_at: closedAt }).where('id', '=', id).execute();
+    });
+    expect((await ended(answer)).endedAt).toBeGreaterThan(closedAt);
   });
 
   it('notes of features are told in order with the messages', async () => {
