@@ -24,6 +24,8 @@ interface Seat {
   agentId: string;
   /** What was whole up to here is known to the client. */
   told: Place;
+  /** It was told that the session has ended. */
+  isOver: boolean;
   stop: () => void;
 }
 
@@ -162,7 +164,7 @@ export class SessionClient implements AgentClient {
     });
     this.leave();
     const [newest] = await readSaid(this.parts.storage.read, session, { limit: 1, newestFirst: true });
-    seat = { session, agentId, told: newest?.place ?? { at: 0, seq: 0 }, stop };
+    seat = { session, agentId, told: newest?.place ?? { at: 0, seq: 0 }, isOver: false, stop };
     this.seat = seat;
     this.received = early;
     this.parts.joined.add(this);
@@ -254,7 +256,7 @@ export class SessionClient implements AgentClient {
       case 'participant_left':
         return event.userId === this.viewer.userId ? this.leave() : undefined;
       case 'deleted':
-        await this.tell({ kind: 'ended', sessionId: seat.session.id, transcriptSubmitted: false });
+        if (!seat.isOver) await this.tell({ kind: 'ended', sessionId: seat.session.id, transcriptSubmitted: false });
         return this.leave();
       default:
         return undefined;
@@ -301,12 +303,15 @@ export class SessionClient implements AgentClient {
     this.own.delete(message.id);
   }
 
-  private async hearNote({ session }: Seat, note: Record<string, unknown>): Promise<void> {
+  private async hearNote(seat: Seat, note: Record<string, unknown>): Promise<void> {
+    const { session } = seat;
     const isOwn = note['client'] === this.id;
     if (note['kind'] === 'joined' && !isOwn) await this.tell({ kind: 'agent-joined', agentId: String(note['agentId']) });
     if (note['kind'] === 'skipped') await this.tell({ kind: 'skipped', agentId: String(note['agentId']), reason: note['reason'] as SkipReason });
     if (note['kind'] === 'trigger-failed' && isOwn) await this.tell({ kind: 'trigger-failed', error: new ParleyError(note['code'] as ErrorCode, { message: String(note['message']) }) });
-    if (note['kind'] === 'ended') await this.tell({ kind: 'ended', sessionId: session.id, transcriptSubmitted: note['transcriptSubmitted'] === true });
+    if (note['kind'] !== 'ended') return;
+    seat.isOver = true;
+    await this.tell({ kind: 'ended', sessionId: session.id, transcriptSubmitted: note['transcriptSubmitted'] === true });
   }
 }
 

@@ -110,6 +110,23 @@ describe.each(engines)('Sessions of agents on %s', (engine) => {
     expect(await house.agents.record(other.id)).toBeNull();
   });
 
+  it('are told to have ended once, with what became of their transcript, also when their conversation is deleted then', async () => {
+    const { id } = await newSession();
+    handOver = async () => submitted;
+    const { client, next, told } = listen(house.agents, ann);
+    await client.join(id, one);
+    await client.end(id);
+    expect(await next('ended')).toMatchObject({ transcriptSubmitted: true });
+    await house.conversations.delete(ann, id);
+    const other = await newSession();
+    const watcher = listen(house.agents, ann);
+    await watcher.client.join(other.id, one);
+    await house.conversations.delete(ann, other.id);
+    expect(await watcher.next('ended')).toMatchObject({ transcriptSubmitted: false });
+    for (let looks = 0; looks < 200 && house.agents.joined > 0; looks += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect([house.agents.joined, told.filter(({ kind }) => kind === 'ended').length]).toEqual([0, 1]);
+  });
+
   it('end in time, also when the ledger takes long; its receipt is there later', async () => {
     const { id } = await newSession();
     const receipt = Promise.withResolvers<Transcript>();
