@@ -25,9 +25,10 @@ describe.skipIf(!postgresTestUrl())('servers on one PostgreSQL database', () => 
   }
 
   /** Ends the connection that holds a lock, as an administrator or a network does. */
+  /** Resolves when they have ended: until then their locks are held. */
   async function endLockConnections(storage: Storage): Promise<void> {
     const { sql } = await import('kysely');
-    await sql`select pg_terminate_backend(locks.pid) from pg_locks locks
+    await sql`select pg_terminate_backend(locks.pid, 10000) from pg_locks locks
       where locktype = 'advisory' and objid = (hashtext(current_schema())::bigint & 4294967295)::oid`.execute(storage.read);
   }
 
