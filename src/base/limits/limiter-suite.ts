@@ -49,6 +49,21 @@ export function limiterSuite(make: () => LimiterAtTime): void {
     expect(allowedAt.length).toBeGreaterThan(1000);
   });
 
+  test('lets several together through or none of them, and says when there is room for all', async () => {
+    const { limiter, pass } = make();
+    const ten = { name: 'calls', count: 10, windowMs: 60_000 };
+    expect(await limiter.take(ten, 'ann', 4)).toEqual({ allowed: true, remaining: 6, retryAfterMs: 0 });
+    pass(10_000);
+    expect(await limiter.take(ten, 'ann', 3)).toMatchObject({ allowed: true, remaining: 3 });
+    pass(10_000);
+    expect(await limiter.take(ten, 'ann', 6)).toEqual({ allowed: false, remaining: 3, retryAfterMs: 40_000 });
+    expect(await limiter.take(ten, 'ann', 8)).toEqual({ allowed: false, remaining: 3, retryAfterMs: 50_000 });
+    expect(await limiter.take(ten, 'ann', 3)).toMatchObject({ allowed: true, remaining: 0 });
+    expect(await limiter.take(ten, 'ann', 11)).toMatchObject({ allowed: false, retryAfterMs: 60_000 });
+    pass(40_000);
+    expect(await limiter.take(ten, 'ann', 4)).toMatchObject({ allowed: true, remaining: 0 });
+  });
+
   test('of nothing refuses everything; of no number, nothing', async () => {
     const { limiter } = make();
     expect(await limiter.take({ ...limit, count: 0 }, 'ann')).toMatchObject({ allowed: false, retryAfterMs: 60_000 });

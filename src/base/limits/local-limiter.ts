@@ -22,19 +22,19 @@ export function createLocalLimiter(clock: Clock, maxSubjects = 100_000): Limiter
       if (held.of(key) >= count) return null;
       return held.take(key, () => undefined);
     },
-    async take(limit, subject) {
+    async take(limit, subject, together = 1) {
       if (limit.count === Infinity) return { allowed: true, remaining: Infinity, retryAfterMs: 0 };
       const key = `${limit.name} ${subject}`;
       const now = clock.now();
       const events = subjects.get(key) ?? { moments: [], count: 0 };
       forget(events, now - limit.windowMs);
-      const allowed = events.count < limit.count;
-      if (allowed) add(events, now, limit.windowMs / momentsPerWindow);
+      const allowed = events.count + together <= limit.count;
+      if (allowed) add(events, together, now, limit.windowMs / momentsPerWindow);
       // Last in the order of use.
       subjects.delete(key);
       if (events.count > 0) subjects.set(key, events);
       if (subjects.size > maxSubjects) subjects.delete(subjects.keys().next().value!);
-      const retryAfterMs = allowed ? 0 : limit.count === 0 ? limit.windowMs : events.moments[0]!.at + limit.windowMs - now;
+      const retryAfterMs = allowed ? 0 : together > limit.count ? limit.windowMs : leavesAt(events, events.count + together - limit.count) + limit.windowMs - now;
       return { allowed, remaining: Math.max(0, limit.count - events.count), retryAfterMs };
     },
   };
@@ -49,13 +49,19 @@ function forget(events: Events, before: number): void {
   if (expired > 0) events.moments.splice(0, expired);
 }
 
-function add(events: Events, now: number, momentMs: number): void {
+/** When the moment was that makes room for so many when it has left the window. */
+function leavesAt({ moments }: Events, wanted: number): number {
+  let gone = 0;
+  return moments.find(({ count }) => (gone += count) >= wanted)!.at;
+}
+
+function add(events: Events, together: number, now: number, momentMs: number): void {
   const last = events.moments.at(-1);
-  events.count += 1;
+  events.count += together;
   if (last && now - last.from < momentMs) {
     last.at = now;
-    last.count += 1;
+    last.count += together;
   } else {
-    events.moments.push({ from: now, at: now, count: 1 });
+    events.moments.push({ from: now, at: now, count: together });
   }
 }

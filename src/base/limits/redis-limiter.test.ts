@@ -33,7 +33,7 @@ describe.skipIf(!redisTestUrl())('a limit over Redis', () => {
     const name = (given: string): string => `${made} ${given}`;
     return {
       limiter: {
-        take: (limit, subject) => limiter.take({ ...limit, name: name(limit.name) }, subject),
+        take: (limit, subject, events) => limiter.take({ ...limit, name: name(limit.name) }, subject, events),
         hold: (places, subject) => limiter.hold({ ...places, name: name(places.name) }, subject),
       }, now: () => now,
       pass: (milliseconds) => void (now += milliseconds),

@@ -9,15 +9,16 @@ import { momentsPerWindow, type Limit, type Limiter, type LimitVerdict } from '.
  * The same sliding window as the local limiter, in one atomic step, by the clock of Redis. One hash for each subject:
  * `first` and `last` number the moments that are kept, `sum` counts their events, and each moment is
  * "<its first event> <its last event> <events>" in milliseconds. It expires one window after its last event.
- * ARGV: count, window in milliseconds, moments in a window, and for tests a time in place of the clock's.
+ * ARGV: count, window in milliseconds, moments in a window, events that come together, and for tests a time in place of
+ * the clock's.
  */
 const takeOne = makeScript(`
-local now = tonumber(ARGV[4])
+local now = tonumber(ARGV[5])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
-local count, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local count, window, together = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
 local key = KEYS[1]
 local known = redis.call('HMGET', key, 'first', 'last', 'sum')
 local first, last, sum = tonumber(known[1] or 1), tonumber(known[2] or 0), tonumber(known[3] or 0)
@@ -32,9 +33,14 @@ while first <= last do
   redis.call('HDEL', key, first)
   first, sum = first + 1, sum - events
 end
-if sum >= count then
+if sum + together > count then
   if first ~= kept then redis.call('HSET', key, 'first', first, 'sum', sum) end
-  local from, at = moment(first)
+  local number, wanted = first, sum + together - count
+  local from, at, events = moment(number)
+  while events < wanted do
+    wanted, number = wanted - events, number + 1
+    from, at, events = moment(number)
+  end
   return {0, math.max(0, count - sum), at + window - now}
 end
 local from, events = now, 0
@@ -44,8 +50,8 @@ if first <= last then
 else
   last = last + 1
 end
-sum = sum + 1
-redis.call('HSET', key, last, string.format('%.0f %.0f %.0f', from, now, events + 1), 'first', first, 'last', last, 'sum', sum)
+sum = sum + together
+redis.call('HSET', key, last, string.format('%.0f %.0f %.0f', from, now, events + together), 'first', first, 'last', last, 'sum', sum)
 redis.call('PEXPIRE', key, window + 1000)
 return {1, count - sum, 0}
 `);
@@ -78,9 +84,9 @@ export function createRedisLimiter({ redis, instanceId, clock, log, metrics, red
   let pausedUntil = -Infinity;
   let isAlone = false;
 
-  const alone = (limit: Limit, subject: string): Promise<LimitVerdict> => {
+  const alone = (limit: Limit, subject: string, together: number): Promise<LimitVerdict> => {
     metrics.limitsCountedAlone.inc();
-    return local.take(limit, subject);
+    return local.take(limit, subject, together);
   };
   const failed = (error: unknown): void => {
     pausedUntil = clock.monotonic() + pauseMs;
@@ -111,18 +117,18 @@ export function createRedisLimiter({ redis, instanceId, clock, log, metrics, red
         return alone();
       }
     },
-    async take(limit, subject) {
-      if (limit.count === Infinity || limit.count === 0) return local.take(limit, subject);
-      if (!canAsk()) return alone(limit, subject);
+    async take(limit, subject, together = 1) {
+      if (limit.count === Infinity || limit.count < together) return local.take(limit, subject, together);
+      if (!canAsk()) return alone(limit, subject, together);
       const key = `${redis.prefix}limit:${limit.name}:${subject.slice(0, longestSubject)}`;
-      const values = [String(limit.count), String(Math.ceil(limit.windowMs)), String(momentsPerWindow), redisTime ? String(redisTime()) : ''];
+      const values = [String(limit.count), String(Math.ceil(limit.windowMs)), String(momentsPerWindow), String(together), redisTime ? String(redisTime()) : ''];
       try {
         const verdict = verdictOf(await redis.commands.script(takeOne, [key], values, patienceMs));
         worked();
         return verdict;
       } catch (error) {
         if (redis.commands.client || !(error instanceof RedisAwayError)) failed(error);
-        return alone(limit, subject);
+        return alone(limit, subject, together);
       }
     },
   };

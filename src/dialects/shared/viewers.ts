@@ -134,11 +134,12 @@ export function requireScope(viewer: Viewer, scope: Scope | null): void {
 }
 
 /**
- * Counts one event against a limit.
- * @throws {ParleyError} `rate_limited` with the time after which it fits again
+ * Counts events against a limit, all of them or none.
+ * @throws {ParleyError} `rate_limited` with the time after which they fit again, `invalid_request` for more than ever fit
  */
-export async function takeFrom(parts: { limiter: Limiter; metrics: Metrics }, limit: Limit, subject: string): Promise<void> {
-  refuseBeyond(parts, limit, await parts.limiter.take(limit, subject));
+export async function takeFrom(parts: { limiter: Limiter; metrics: Metrics }, limit: Limit, subject: string, events = 1): Promise<void> {
+  if (events > 1 && events > limit.count) throw new ParleyError('invalid_request', { message: `At most ${limit.count} calls are allowed in ${limit.windowMs / 1000} seconds: ${events} at once never are.` });
+  refuseBeyond(parts, limit, await parts.limiter.take(limit, subject, events));
 }
 
 function refuseBeyond(parts: { metrics: Metrics }, limit: Limit, verdict: LimitVerdict): void {

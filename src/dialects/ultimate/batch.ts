@@ -88,10 +88,9 @@ function refuseForms(viewer: Viewer, headers: IncomingHttpHeaders): void {
   if (headers['sec-fetch-site'] === undefined && headers.origin === undefined && headers['x-csrf-token'] === undefined) throw new ParleyError('csrf_failed');
 }
 
-/** Every call of a model counts like one of /v1. @throws {ParleyError} `rate_limited` */
+/** Every call of a model counts like one of /v1: all of them, or none when there is no room for all. @throws {ParleyError} `rate_limited`, `invalid_request` */
 export async function takeCalls(parts: UltimateParts, userId: string, calls: number): Promise<void> {
-  const limit = { name: 'completions', count: parts.settings.limits.completionsPerMinute, windowMs: 60_000 };
-  await Promise.all(Array.from({ length: calls }, () => takeFrom(parts, limit, userId)));
+  await takeFrom(parts, { name: 'completions', count: parts.settings.limits.completionsPerMinute, windowMs: 60_000 }, userId, calls);
 }
 
 function answerShape(requests: readonly BatchItem[], { items, groups, durationMs }: BatchOutcome): z.output<typeof answer> {

@@ -58,11 +58,15 @@ describe('Batches and pipelines over HTTP', () => {
     await expect.poll(() => signal.aborted).toBe(true);
   });
 
-  it('every item counts as a call', async () => {
-    const requests = Array.from({ length: 21 }, () => ({ model: 'missing', input: 'x' }));
-    const refused = await server.request('POST', batchUrl, { as: ben, body: { requests } });
+  it('every item counts as a call, and a batch that is refused as none', async () => {
+    const ask = async (count: number) => server.request('POST', batchUrl, { as: ben, body: { requests: Array.from({ length: count }, () => ({ model: 'missing', input: 'x' })) } });
+    const all = await ask(21);
+    expect([all.status, all.json.error.code]).toEqual([400, 'invalid_request']);
+    await ask(12);
+    const refused = await ask(12);
     expect([refused.status, refused.json.error.code]).toEqual([429, 'rate_limited']);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await ask(2)).status).not.toBe(429);
   });
 
   it('a run is told piece by piece, and can be looked at, followed again and forgotten', async () => {
