@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { asParleyError } from '../../base/errors.ts';
+import { systemClock } from '../../base/clock.ts';
+import { asParleyError, ParleyError } from '../../base/errors.ts';
+import { createOpenaiCompatibleProvider } from './providers/openai-compatible/index.ts';
 import { guest, openHouse, owner, type House, type HouseOptions } from './testing.ts';
 import type { Caller } from './service.ts';
 
@@ -157,6 +159,13 @@ describe('no name means the default', () => {
     house.pass(20_000);
     await found('nobody'); // Lists all providers anew.
     expect(await found(null)).toBe('nearby/local-model');
+  });
+
+  test('keeps to a configured model whose service is only too slow to list', async () => {
+    const models = async (): Promise<never> => { throw new ParleyError('provider_timeout'); };
+    const slow = { ...createOpenaiCompatibleProvider({ id: 'slow', baseUrl: 'http://127.0.0.1:9/v1', timeoutMs: 300, clock: systemClock }), models };
+    await open({ settings: { defaultModel: 'slow/large' }, more: [slow] });
+    expect(await found(null)).toBe('slow/large');
   });
 
   test('is an error when there is no model at all', async () => {

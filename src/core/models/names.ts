@@ -119,14 +119,17 @@ export class Names {
     throw new ParleyError('no_model');
   }
 
-  /** The configured default, if it works: a model that no list has confirmed does not, for sure. */
+  /**
+   * The configured default, if it works: a model that no list has confirmed does not, for sure. A service that was only too
+   * slow to list is there, and asked: on a busy machine nobody should get another model than the one that was chosen.
+   */
   async #configured(caller: Caller): Promise<Target | null> {
     const { defaultModel } = this.#parts;
     if (defaultModel === null) return null;
     try {
       const target = await this.#named(defaultModel, caller);
       const listing = await this.#listing(this.#byId.get(target.provider)!, caller);
-      return listing && !listing.error ? target : null;
+      return listing && (!listing.error || listing.error.code === 'provider_timeout') ? target : null;
     } catch (thrown) {
       if (thrown instanceof ParleyError) return null;
       throw thrown;
