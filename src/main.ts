@@ -88,7 +88,10 @@ function end(reason: string): never {
   process.exit(1);
 }
 
-/** SIGTERM, SIGINT and SIGHUP drain and stop; so does the end of the start script. A second signal ends at once. */
+/**
+ * SIGTERM, SIGINT and SIGHUP drain and stop; so does the end of the start script. A second signal ends at once. Who wants to be
+ * started again says so also when stopping failed or took too long.
+ */
 function stopOnSignals(parts: Parts): (reason: string, code?: number) => void {
   let stoppingSince: number | null = null;
   const stop = (reason: string, code = 0): void => {
@@ -102,13 +105,13 @@ function stopOnSignals(parts: Parts): (reason: string, code?: number) => void {
     process.stdout.write(`\n  Stopping; running answers have ${drainMs / 1000} s to end. Once more stops at once.\n`);
     setTimeout(() => {
       parts.log.error('the server did not stop in time');
-      process.exit(1);
+      process.exit(code || 1);
     }, drainMs + stopGraceMs).unref();
     parts.stop().then(
       () => process.exit(code),
       (error: unknown) => {
         parts.log.error({ err: error }, 'stopping failed');
-        process.exit(1);
+        process.exit(code || 1);
       },
     );
   };
