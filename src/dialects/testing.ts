@@ -114,7 +114,7 @@ export const scriptedModel: ModelInfo = {
  */
 export async function startTestServer(options: ServerOptions = {}): Promise<TestServer> {
   const database = await openTestStorage(options.engine ?? 'sqlite');
-  const settings = readConfig({ PORT: '0', DATA_DIR: database.dataDir, OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', LOG_LEVEL: options.log?.level ?? 'silent', LIMIT_LOGINS_PER_MINUTE: '100000', LIMIT_SOCKETS_PER_ADDRESS: '1000', LIMIT_REQUESTS_PER_MINUTE: '100000', ...options.settings });
+  const settings = readConfig({ PORT: '0', DATA_DIR: database.dataDir, OLLAMA_URLS: 'off', DRAIN_SECONDS: '0', ...(options.log && options.log.level !== 'info' ? { LOG_LEVEL: options.log.level } : {}), LIMIT_LOGINS_PER_MINUTE: '100000', LIMIT_SOCKETS_PER_ADDRESS: '1000', LIMIT_REQUESTS_PER_MINUTE: '100000', ...options.settings });
   const base = { storage: database.storage, clock: options.clock ?? systemClock, log: options.log ?? silentLog(), metrics: createMetrics(), instanceId: newId(), settings };
   const logs = createLogs(base.log);
   const tracer = new Tracer({ clock: base.clock, logs });
