@@ -30,7 +30,10 @@ export function createSessionUse({ storage, clock, log }: { storage: Storage; cl
     writing.add(written);
   };
 
+  const settle = async (): Promise<void> => void (await Promise.all(writing));
+
   return {
+    settle,
     note(tokenId) {
       const now = clock.now();
       const use = uses.get(tokenId);
@@ -45,13 +48,12 @@ export function createSessionUse({ storage, clock, log }: { storage: Storage; cl
       use.writtenAt = now;
       write(tokenId, now);
     },
-    async settle() {
-      await Promise.all(writing);
-    },
     async activeSessions(viewer, withinMs, limit) {
       if (!mayAdminister(viewer)) throw new ParleyError('forbidden', { message: 'Only an administrator may do this.' });
       const now = clock.now();
       const since = now - withinMs;
+      // A use that is being written just now counts.
+      await settle();
       // What this process knows better than the rows is at most one pause between two writes younger.
       const valid = storage.read.selectFrom('tokens').innerJoin('users', 'users.id', 'tokens.user_id')
         .where('tokens.revoked_at', 'is', null).where('tokens.expires_at', '>', now).where('users.disabled_at', 'is', null)

@@ -35,7 +35,7 @@ describe.each(engines)('Sessions of agents on %s', (engine) => {
     handOver = async () => nothing;
     announced.length = 0;
     bus = countingBus();
-    house = await startAgents(database, { bus, transcripts: keeper, settings: { transcriptMs: 50 } });
+    house = await startAgents(database, { bus, transcripts: keeper, settings: { transcriptMs: 1000 } });
     ann = await addViewer(database.storage, 'ann');
   });
   afterEach(async () => {
