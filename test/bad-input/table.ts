@@ -197,7 +197,7 @@ export const routeTable: Record<string, Entry> = {
   'GET /api/agent-chat/ledger/keys': { access: 'anyone', path: at('/api/agent-chat/ledger/keys'), good: 200 },
   'GET /api/agent-chat/ledger/head': { access: 'anyone', path: at('/api/agent-chat/ledger/head'), good: 200 },
   'GET /api/agent-chat/ledger/witness': { access: 'anyone', path: at('/api/agent-chat/ledger/witness'), query: ['size'], good: 200 },
-  'POST /api/agent-chat/ledger/check': { access: 'user', path: at('/api/agent-chat/ledger/check'), body: { file: '{}', session: 'one', against: '{}' }, good: 200 },
+  'POST /api/agent-chat/ledger/check': { access: 'user', path: at('/api/agent-chat/ledger/check'), body: { file: '{}', session: 'one' }, good: 200 },
   'POST /api/agent-chat/sessions/:sessionId/run': { access: 'user', path: (made) => `${session(made)}/run`, body: { turns: 1, message: 'Hello?' }, good: 202, owned: true },
   'POST /api/agent-chat/sessions/:sessionId/pause': { access: 'user', path: (made) => `${session(made)}/pause`, good: 409, owned: true },
   'POST /api/agent-chat/sessions/:sessionId/stop': { access: 'user', path: (made) => `${session(made)}/stop`, good: 200, owned: true },
@@ -302,6 +302,7 @@ export const agentEvents: Record<string, (made: Chat) => Record<string, unknown>
   start_distributed_inference: ({ chatId }) => ({ model: 'transformer', input: 'Hello', priority: 8, consensus_required: true, conversation_id: chatId }),
   join_p2p_network: () => ({ bootstrap_nodes: ['node1.example.com:4001'] }),
   subscribe_ai_metrics: () => ({ interval_seconds: 5, include_distributed: true }),
+  unsubscribe_ai_metrics: () => ({}),
   get_blockchain_analytics: () => ({ timeframe: '1h' }),
   voice_message: ({ chatId }) => ({ audio_data: 'GkXfow==', conversation_id: chatId, format: 'webm' }),
 };
