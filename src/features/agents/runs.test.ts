@@ -160,7 +160,7 @@ describe.each(engines)('Agents that talk by themselves on %s', (engine) => {
     expect(await spoken(id)).toEqual(['one: Hello', 'two: Whole.', 'one: Whole.', 'two: Whole.']);
   });
 
-  it.runIf(engine === 'postgres')('talk on one instance, and are heard and stopped on another', async () => {
+  if (engine === 'postgres') it('talk on one instance, and are heard and stopped on another', async () => {
     const bus = createLocalBus((error) => { throw error; });
     const [here, there] = [await start({ bus }), await start({ bus })];
     here.models.answerWith(['Good.']);
