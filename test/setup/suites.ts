@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { dropFreeSchemas } from '../../src/base/storage/testing/postgres-schemas.ts';
 import { findPython } from '../documents/python.ts';
 
 /** Suites that need something of the machine, and how to give it to them. */
@@ -10,7 +11,7 @@ const needs = [
 ];
 
 /** Says once, before the first test, which suites run and how to switch on the others. */
-export default function setup(): void {
+export function setup(): void {
   const lines = needs.map(({ variable, suite, how }) => {
     const value = process.env[variable];
     if (!value) return `  ${suite} suites: off. To run them: ${how}`;
@@ -24,4 +25,10 @@ export default function setup(): void {
   const hasHedera = existsSync(new URL('../../parts/hedera/node_modules/@hiero-ledger/sdk/package.json', import.meta.url));
   lines.push(hasHedera ? '  Hedera suites: on' : '  Hedera suites: off. To run them: npm ci --prefix parts/hedera (about 220 MB)');
   process.stdout.write(`\nSuites that need something of this machine:\n${lines.join('\n')}\n\n`);
+}
+
+/** After the last test: drops the schemas that tests handed on to one another. */
+export async function teardown(): Promise<void> {
+  const server = process.env['DATABASE_URL_TEST'];
+  if (server) await dropFreeSchemas(server);
 }
