@@ -34,7 +34,9 @@ describe.each(engines)('Pipelines on %s', (engine) => {
   it('sequential: the output of each stage is the input of the next', async () => {
     const { pipelines } = house;
     const run = await pipelines.run(ann, newRun('sequential', [stage('one'), stage('two', { prompt: 'Translate: {{input}}' }), stage('three', { prompt: '{{original}} / {{stage.one}} / {{input}}', system: 'Be curt.' })]));
-    expect([run.state, ...states(run)]).toEqual(['waiting', 'one waiting', 'two waiting', 'three waiting']);
+    // Its first stage may have begun by the time it is told.
+    expect(['waiting', 'running']).toContain(run.state);
+    expect(states(run).slice(1)).toEqual(['two waiting', 'three waiting']);
     const first = await next();
     expect(questionOf(first)).toBe('Seven');
     answer(first, 'A ', '{{original}}');
