@@ -5,6 +5,7 @@ import type { BatchFigures, ModelBatch, ModelRequest } from '../../types.ts';
 import { planAnswer } from './answer-plan.ts';
 import type { LoadedChat, LoadedModel } from './engine.ts';
 import { batchSequenceCount, type EngineSettings } from './options.ts';
+import { orderBeforeSampling } from './sampling.ts';
 import { createSequencePool, type Sequence, type SequencePool } from './sequence-pool.ts';
 
 /** Batches that wait for the one before them: of one person, and of all. */
@@ -99,8 +100,9 @@ async function openContext({ loaded, borrow, clock }: BatchNeeds, chat: LoadedCh
         sequences: places, contextSize: contextTokens, threads: chat.context.idealThreads, failedCreationRemedy: false,
         batching: { dispatchSchedule: 'nextCycle', itemPrioritizationStrategy: counted.strategy },
       });
-      sequences = Array.from({ length: places }, () => context.getSequence());
       dispose = () => context.dispose();
+      orderBeforeSampling(context);
+      sequences = Array.from({ length: places }, () => context.getSequence());
     } catch {
       // The engine has said in the log that it had no room; fewer may fit.
       giveBack();

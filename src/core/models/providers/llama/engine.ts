@@ -8,6 +8,7 @@ import { gigabytes } from './memory.ts';
 import type { ModelFile } from './model-files.ts';
 import { loadFailure } from './errors.ts';
 import { contextLength, sequenceCount, type EngineSettings } from './options.ts';
+import { orderBeforeSampling } from './sampling.ts';
 import { createSequencePool, type SequencePool } from './sequence-pool.ts';
 import { defaultThreads, measureThreads, type ThreadTable } from './threads.ts';
 import { toolForm, type ToolForm } from './tool-form.ts';
@@ -240,6 +241,7 @@ async function openChat(
     // An answer that runs alone need not wait for others to join its batch: it goes on while its last token is sent.
     batching: { dispatchSchedule: (dispatch) => (isAlone() ? dispatch() : setImmediateNow(dispatch)) },
   });
+  orderBeforeSampling(context);
   const kept = Array.from({ length: sequences }, () => context.getSequence());
   const pool = createSequencePool(kept, {
     bounds: mostWaiting,
