@@ -78,6 +78,8 @@ describe.skipIf(!hasBrowser)('Signing in on the page', () => {
     await page.getByRole('button', { name: /Ada Lovelace/ }).click();
     await page.getByRole('menuitem', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in to Parley' }).waitFor();
+    // A browser draws a tab that nobody looks at when it has time.
+    await other.bringToFront();
     await other.getByRole('heading', { name: 'Sign in to Parley' }).waitFor();
   });
 });

@@ -5,7 +5,7 @@ import type { BatchFigures, ModelBatch, ModelRequest } from '../../types.ts';
 import { planAnswer } from './answer-plan.ts';
 import type { LoadedChat, LoadedModel } from './engine.ts';
 import { batchSequenceCount, type EngineSettings } from './options.ts';
-import { orderBeforeSampling } from './sampling.ts';
+import { orderBeforeSampling } from './ordering.ts';
 import { createSequencePool, type Sequence, type SequencePool } from './sequence-pool.ts';
 
 /** Batches that wait for the one before them: of one person, and of all. */

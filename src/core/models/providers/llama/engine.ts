@@ -8,7 +8,7 @@ import { gigabytes } from './memory.ts';
 import type { ModelFile } from './model-files.ts';
 import { loadFailure } from './errors.ts';
 import { contextLength, sequenceCount, type EngineSettings } from './options.ts';
-import { orderBeforeSampling } from './sampling.ts';
+import { orderBeforeSampling } from './ordering.ts';
 import { createSequencePool, type SequencePool } from './sequence-pool.ts';
 import { defaultThreads, measureThreads, type ThreadTable } from './threads.ts';
 import { toolForm, type ToolForm } from './tool-form.ts';
