@@ -43,7 +43,9 @@ describe.skipIf(!hasBrowser)('The list of chats', () => {
     await page.getByRole('link', { name: 'A better name' }).waitFor();
     await page.getByRole('heading', { name: 'A better name', level: 1 }).waitFor();
     await eventually(() => page.title()).toBe('A better name – Parley');
+    await other.bringToFront();
     await other.getByRole('link', { name: 'A better name' }).waitFor();
+    await page.bringToFront();
   });
 
   it('shows what an API client did with tools', async () => {

@@ -27,7 +27,9 @@ describe.skipIf(!hasBrowser)('Keeping chats in order', () => {
     const pinned = page.getByRole('region', { name: 'Pinned' });
     await pinned.getByRole('link', { name: 'Pinned and old' }).waitFor();
     expect(await page.locator('[data-chat-link]').first().textContent()).toBe('Pinned and old');
+    await other.bringToFront();
     await other.getByRole('region', { name: 'Pinned' }).getByRole('link', { name: 'Pinned and old' }).waitFor();
+    await page.bringToFront();
     await page.reload();
     await pinned.getByRole('link', { name: 'Pinned and old' }).waitFor();
     await choose(page, 'Pinned and old', 'Unpin');
@@ -68,7 +70,9 @@ describe.skipIf(!hasBrowser)('Keeping chats in order', () => {
     await choose(page, 'For later', 'Archive');
     const row = page.getByRole('listitem', { name: 'For later' });
     await row.getByText(/2 messages · archived/).waitFor();
+    await other.bringToFront();
     await other.getByText('This chat is not here').waitFor();
+    await page.bringToFront();
     await row.getByRole('button', { name: 'Restore' }).click();
     await page.getByText('The archive is empty.').waitFor();
     await page.getByText('“For later” is back in the list.').waitFor();
